@@ -1,0 +1,5 @@
+"""`python -m qr` is the `qr` command, also where the package is not installed."""
+
+from qr.cli import main
+
+main()

@@ -1,0 +1,391 @@
+"""The `qr` command: one subcommand for each step of the benchmark.
+
+Imports stay inside the commands: `qr --help` should not wait for torch.
+"""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from qr.errors import Interrupted, QRError
+
+app = typer.Typer(
+    name="qr",
+    help="Quantization rectifiers for neural image compression.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+train_app = typer.Typer(help="Train a codec or its decoder variants.", no_args_is_help=True)
+app.add_typer(train_app, name="train")
+
+Config = Annotated[
+    list[Path],
+    typer.Option("--config", "-c", help="Configuration; repeat it to overlay another file."),
+]
+Codec = Annotated[str, typer.Option("--codec", help="MODEL_METRIC_qQUALITY, as in mbt2018_mse_q3.")]
+Manifests = Annotated[Path, typer.Option("--data", help="Folder of manifests, made by `qr data`.")]
+State = Annotated[Path, typer.Option("--state", help="Folder that keeps the training's state.")]
+Out = Annotated[Path, typer.Option("--out", help="What to write.")]
+Log = Annotated[Path, typer.Option("--log", help="CSV of the training's course.")]
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends in one line and exit status 1.
+
+    Status 75 says that the work was interrupted and goes on when started again.
+    """
+    # Jobs share cores: threads that spin while they wait slow each other down manyfold.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # CompressAI's import; nothing that a user could act upon.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.jit")
+    try:
+        app()
+    except Interrupted as error:
+        print(f"qr: {error}", file=sys.stderr)
+        sys.exit(75)
+    except QRError as error:
+        print(f"qr: error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _load(paths: list[Path]) -> dict[str, Any]:
+    from qr import config
+
+    return config.load(*paths)
+
+
+def _run(config: list[Path], codec: str, data: Path, state: Path):
+    from qr.config import CodecId
+    from qr.stp import Run
+
+    return Run(_load(config), CodecId.parse(codec), data, state)
+
+
+def _write_log(path: Path, run, phase: str, progress, variant: str = "", seed: Any = None) -> None:
+    from qr.results.collect import write_csv
+    from qr.stp import log_table
+
+    write_csv(log_table(run.codec_id, phase, progress, variant, seed), path)
+
+
+@app.command()
+def data(
+    config: Config,
+    out: Annotated[Path, typer.Option("--out", help="Folder for one manifest a role.")],
+    downloads: Annotated[Path, typer.Option(help="Folder for downloaded images.")],
+    base: Annotated[Path, typer.Option(help="What relative folders are relative to.")] = Path(),
+    workers: Annotated[Optional[int], typer.Option(help="Processes that check images.")] = None,
+) -> None:
+    """Find, check and divide the images: a manifest for each role.
+
+    Example: qr data -c config.yaml --out runs/mine/data --downloads runs/downloads
+    """
+    from qr.data import prepare
+
+    prepare(_load(config), base, downloads, out, workers)
+
+
+@train_app.command()
+def baseline(
+    config: Config,
+    codec: Codec,
+    data: Manifests,
+    state: State,
+    out: Out,
+    log: Log,
+    start: Annotated[Optional[Path], typer.Option(help="Checkpoint to fine-tune.")] = None,
+) -> None:
+    """Take a codec from CompressAI's zoo, or train one.
+
+    Example: qr train baseline -c config.yaml --codec mbt2018_mse_q3 --data runs/mine/data
+    --state runs/mine/state/b --out codec.safetensors --log log.csv
+    """
+    from qr import stp, weights
+
+    run = _run(config, codec, data, state)
+    trained, progress = stp.baseline(run, start)
+    weights.save_codec(out, trained, run.codec_id, run.config["models"][run.codec_id.model])
+    _write_log(log, run, "baseline", progress)
+
+
+@train_app.command()
+def soft(
+    config: Config,
+    codec: Codec,
+    data: Manifests,
+    state: State,
+    baseline: Annotated[Path, typer.Option(help="Checkpoint of the baseline.")],
+    exploration: Annotated[Path, typer.Option(help="CSV made by `qr explore`.")],
+    out: Out,
+    rectifier: Annotated[Path, typer.Option(help="Where to write the rectifier.")],
+    log: Log,
+) -> None:
+    """Run the soft phase: warm the rectifier up, with the codec frozen or trained as well."""
+    from qr import config as configuration
+    from qr import stp, weights
+    from qr.explore import read_choice
+
+    run = _run(config, codec, data, state)
+    start, _ = weights.load_codec(baseline)
+    factor = run.config["explore"]["ms_ssim_factor"]
+    choice = read_choice(exploration, run.codec_id.metric, factor)
+    settings = configuration.training(run.config, run.config["soft"]["training"])
+    trained, warm, progress = stp.soft(run, start, choice.alpha, settings)
+    weights.save_codec(out, trained, run.codec_id, run.config["models"][run.codec_id.model])
+    weights.save_rectifier(rectifier, warm, stp.SOFT_RECTIFIER, trained)
+    _write_log(log, run, "soft", progress)
+
+
+@train_app.command()
+def predictive(
+    config: Config,
+    codec: Codec,
+    data: Manifests,
+    state: State,
+    soft: Annotated[Path, typer.Option(help="Checkpoint of the codec after the soft phase.")],
+    rectifier: Annotated[Path, typer.Option(help="The rectifier after the soft phase.")],
+    exploration: Annotated[Path, typer.Option(help="CSV made by `qr explore`.")],
+    variant: Annotated[str, typer.Option(help="Decoder variant.")],
+    seed: Annotated[int, typer.Option(help="Of crops, and of what starts at random.")],
+    out: Out,
+    log: Log,
+) -> None:
+    """Run the predictive phase of one decoder variant: the encoder is frozen."""
+    from qr import config as configuration
+    from qr import stp, weights
+    from qr.explore import read_choice
+
+    run = _run(config, codec, data, state)
+    frozen, _ = weights.load_codec(soft)
+    warm = stp.new_rectifier(run, frozen, stp.SOFT_RECTIFIER, seed)
+    weights.load_rectifier(rectifier, warm, frozen)
+    factor = run.config["explore"]["ms_ssim_factor"]
+    choice = read_choice(exploration, run.codec_id.metric, factor)
+    settings = configuration.training(run.config, run.config["predictive"]["training"])
+    decoder, progress = stp.predictive(
+        run, frozen, warm, variant, choice.alpha,
+        settings | {"learning_rate": choice.learning_rate},
+        configuration.training(run.config, run.config["soft"]["training"]), seed,
+    )  # fmt: skip
+    weights.save_decoder(out, decoder, variant, run.config["rectifier"]["width"], frozen)
+    _write_log(log, run, "predictive", progress, variant, seed)
+
+
+@app.command()
+def explore(
+    config: Config,
+    codec: Codec,
+    data: Manifests,
+    state: State,
+    baseline: Annotated[Path, typer.Option(help="Checkpoint of the baseline.")],
+    variant: Annotated[str, typer.Option(help="Decoder variant to explore.")],
+    out: Out,
+) -> None:
+    """Find the alpha (and learning rate) that serves a variant best on the validation set."""
+    from qr import weights
+    from qr.explore import Exploration
+    from qr.results.collect import write_csv
+
+    run = _run(config, codec, data, state)
+    start, _ = weights.load_codec(baseline)
+    write_csv(Exploration(run, start, variant).explore(), out)
+
+
+@app.command()
+def encode(
+    config: Config,
+    codec: Annotated[Path, typer.Option(help="Checkpoint of the codec.")],
+    images: Annotated[Path, typer.Option(help="Manifest of the images.")],
+    bitstreams: Annotated[Path, typer.Option(help="Folder for the bitstreams.")],
+    out: Out,
+) -> None:
+    """Code every image once; all variants decode the same files.
+
+    Example: qr encode -c config.yaml --codec codec.safetensors --images runs/mine/data/test.csv
+    --bitstreams runs/mine/bitstreams --out encoded.csv
+    """
+    import pandas as pd
+
+    from qr.coding import encode_all
+    from qr.data import read_manifest
+    from qr.results.collect import write_csv
+
+    loaded, codec_id = _load_codec(config, codec)
+    rows = encode_all(loaded, codec_id, read_manifest(images), bitstreams)
+    write_csv(pd.DataFrame(rows), out)
+
+
+def _load_codec(config: list[Path], path: Path):
+    from qr import weights
+
+    settings = _load(config)
+    codec, codec_id = weights.load_codec(path)
+    codec.model.to(settings["engine"]["coding"])
+    return codec, codec_id
+
+
+@app.command()
+def decode(
+    config: Config,
+    codec: Annotated[Path, typer.Option(help="Checkpoint of the codec.")],
+    images: Annotated[Path, typer.Option(help="Manifest of the original images.")],
+    bitstreams: Annotated[Path, typer.Option(help="Folder of the bitstreams.")],
+    encoded: Annotated[Path, typer.Option(help="CSV that `qr encode` wrote.")],
+    out: Out,
+    variant: Annotated[
+        Optional[list[str]], typer.Option(help="An untrained variant; repeat it.")
+    ] = None,
+    trained: Annotated[
+        Optional[list[str]],
+        typer.Option(help="SEED:WEIGHTS of a trained variant; repeat it."),
+    ] = None,
+) -> None:
+    """Decode the files with every variant and measure: rows of metrics/images.csv.
+
+    Example: qr decode -c config.yaml --codec codec.safetensors --images test.csv
+    --bitstreams bitstreams --encoded encoded.csv --variant baseline
+    --trained 0:qr.safetensors --out decoded.csv
+    """
+    import pandas as pd
+
+    from qr.coding import Contender, decode_all
+    from qr.data import read_manifest
+    from qr.results.collect import write_csv
+
+    loaded, codec_id = _load_codec(config, codec)
+    contenders = [
+        Contender(name, None, _untrained(config, name, loaded)) for name in variant or ()
+    ] + [_trained(text, loaded) for text in trained or ()]
+    coded = pd.read_csv(encoded).to_dict("records")
+    rows = decode_all(loaded, read_manifest(images), coded, bitstreams, contenders)
+    write_csv(pd.DataFrame([vars(codec_id) | row for row in rows]).astype({"seed": "Int64"}), out)
+
+
+def _untrained(config: list[Path], name: str, codec):
+    from qr import decoders, variants
+
+    width = _load(config)["rectifier"]["width"]
+    return decoders.build(variants.get(name), codec, width).to(codec.device).eval()
+
+
+def _trained(text: str, codec):
+    from qr import weights
+    from qr.coding import Contender
+
+    seed, path = text.split(":", 1)
+    decoder, name = weights.load_decoder(Path(path), codec)
+    return Contender(name, int(seed), decoder.to(codec.device))
+
+
+@app.command()
+def runtime(
+    config: Config,
+    codec: Annotated[Path, typer.Option(help="Checkpoint of the codec.")],
+    images: Annotated[Path, typer.Option(help="Manifest; the first image is coded.")],
+    out: Out,
+    variant: Annotated[
+        Optional[list[str]], typer.Option(help="An untrained variant; repeat it.")
+    ] = None,
+    trained: Annotated[
+        Optional[list[Path]], typer.Option(help="Weights of a trained variant; repeat it.")
+    ] = None,
+) -> None:
+    """Time encoding, entropy coding, rectifier and synthesis with pytest-benchmark."""
+    from qr.runtime import benchmark
+
+    _load(config)
+    benchmark(config, codec, images, variant or [], trained or [], out)
+
+
+@app.command()
+def anchors(config: Config, images: Annotated[Path, typer.Option()], out: Out) -> None:
+    """Code the images as JPEG, JPEG 2000, WebP and AVIF and measure them alike."""
+    from qr.anchors import run_anchors
+    from qr.data import read_manifest
+    from qr.results.collect import write_csv
+
+    write_csv(run_anchors(read_manifest(images), _load(config)["anchors"]), out)
+
+
+@app.command()
+def collect(
+    kind: Annotated[str, typer.Argument(help="images, exploration, training, runtime or anchors.")],
+    parts: Annotated[list[Path], typer.Argument(help="CSV parts.")],
+    out: Out,
+    config: Config,
+) -> None:
+    """Join the parts that single jobs wrote into one checked table."""
+    from qr.results import collect as collecting
+
+    if kind not in collecting.SCHEMAS:
+        raise QRError(f"unknown table {kind!r}; known are: {', '.join(collecting.SCHEMAS)}")
+    loaded = _load(config)
+    collecting.write_csv(collecting.collect(parts, collecting.SCHEMAS[kind], loaded), out)
+
+
+@app.command()
+def summary(images: Annotated[Path, typer.Option(help="metrics/images.csv")], out: Out) -> None:
+    """Average images.csv over the images."""
+    import pandas as pd
+
+    from qr.results.collect import summarise, write_csv
+
+    write_csv(summarise(pd.read_csv(images)), out)
+
+
+@app.command()
+def tables(
+    metrics: Annotated[Path, typer.Option(help="Folder of the metrics CSVs.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the tables.")],
+    config: Config,
+    only: Annotated[Optional[str], typer.Option(help="One table, by name.")] = None,
+) -> None:
+    """Write the tables as CSV, Markdown and LaTeX."""
+    from qr.results.tables import write_tables
+
+    write_tables(metrics, out, _load(config)["statistics"], only)
+
+
+@app.command()
+def figures(
+    metrics: Annotated[Path, typer.Option(help="Folder of the metrics CSVs.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the figures.")],
+    config: Config,
+    only: Annotated[Optional[str], typer.Option(help="One figure, by name.")] = None,
+) -> None:
+    """Draw the figures as PNG and PDF from the metrics alone."""
+    from qr.results.figures import write_figures
+
+    write_figures(metrics, out, only, _load(config)["statistics"])
+
+
+@app.command()
+def export(
+    summary: Annotated[Path, typer.Option(help="metrics/summary.csv")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the JSON files.")],
+) -> None:
+    """Write summaries that `python -m compressai.utils.plot` draws."""
+    from qr.results.export import write_compressai
+
+    write_compressai(summary, out)
+
+
+@app.command()
+def manifest(
+    config: Config,
+    data: Manifests,
+    benchmarks: Annotated[Path, typer.Option(help="Folder of Snakemake's benchmark files.")],
+    out: Out,
+) -> None:
+    """Write what the results came from: configuration, commit, packages, machine, data, times."""
+    from qr.results.manifest import build, write
+
+    write(build(_load(config), data, benchmarks), out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""Images to bitstreams and back, and what is measured on the way.
+
+Everything here runs in float32 without autocast or TF32: the entropy coder's tables are
+looked up by floating-point numbers, and both sides must find the same ones.
+"""
+
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from qr import metrics, weights
+from qr.bitstream import Bitstream
+from qr.codecs import Codec, Encoded, watched
+from qr.config import CodecId
+from qr.data import Entry
+from qr.decoders import Decoder
+from qr.errors import BitstreamError, QRError
+from qr.images import crop, pad, read_image, to_tensor
+from qr.latent import Latent
+from qr.losses import rate
+from qr.progress import track
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """No gradients, and full float32 on every device."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.no_grad(), torch.backends.cudnn.flags(allow_tf32=False, deterministic=True):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def timed(device: torch.device, work: Callable[[], Any]) -> tuple[Any, float]:
+    """The result of `work` and the seconds it took, waiting for the GPU if there is one."""
+    _wait(device)
+    start = time.perf_counter()
+    result = work()
+    _wait(device)
+    return result, time.perf_counter() - start
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def latent_crc(latent: Latent) -> int:
+    """CRC-32 of the integers that were coded."""
+    return zlib.crc32(latent.checked().contiguous().cpu().numpy().astype("<i4").tobytes())
+
+
+def encode(codec: Codec, codec_id: CodecId, checkpoint: str, x: Tensor) -> Bitstream:
+    """Code one image.
+
+    Args:
+        checkpoint: `qr.weights.codec_digest` of the codec.
+        x: 1 x 3 x H x W in [0, 1], any size.
+    """
+    height, width = x.shape[-2:]
+    with exact():
+        encoded = codec.encode(pad(x.to(codec.device), codec.downsampling))
+    return Bitstream(
+        codec_id.model, codec_id.metric, codec_id.quality, checkpoint[:16], width, height,
+        codec.downsampling, latent_crc(encoded.latent), _plain(encoded.shape), _flat(encoded),
+    )  # fmt: skip
+
+
+def _plain(shape: Any) -> Any:
+    if isinstance(shape, dict):
+        return {name: _plain(part) for name, part in shape.items()}
+    if isinstance(shape, list | tuple):
+        return [_plain(part) for part in shape]
+    return int(shape)
+
+
+def _flat(encoded: Encoded) -> tuple[bytes, ...]:
+    """CompressAI nests strings by part, then by image; there is one image here."""
+    return tuple(part[0] for part in encoded.strings)
+
+
+def decode(codec: Codec, checkpoint: str, bitstream: Bitstream, name: object) -> Latent:
+    """Entropy decode, and verify that the latent is what the encoder saw.
+
+    Raises:
+        BitstreamError: the bitstream is of another checkpoint, or its latent differs.
+    """
+    if bitstream.checkpoint != checkpoint[:16]:
+        raise BitstreamError(
+            f"{name} was made by checkpoint {bitstream.checkpoint}, not {checkpoint[:16]}"
+        )
+    with exact():
+        try:
+            latent = codec.decode([[s] for s in bitstream.strings], bitstream.shape)
+        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
+            raise BitstreamError(f"{name} cannot be entropy decoded: {error}") from error
+    if latent_crc(latent) != bitstream.latent_crc:
+        raise BitstreamError(
+            f"{name}: the decoded latent is not the encoded one. Decode on the kind of device, "
+            "and with the version of torch, that it was encoded with"
+        )
+    return latent
+
+
+def reconstruct(decoder: Decoder, latent: Latent, bitstream: Bitstream) -> Tensor:
+    """x_hat, 1 x 3 x H x W in [0, 1], the padding removed."""
+    with exact():
+        x_hat, _ = decoder(latent)
+    return crop(x_hat.clamp(0, 1), bitstream.height, bitstream.width)
+
+
+# Whole test sets
+
+
+def encode_all(
+    codec: Codec, codec_id: CodecId, entries: Sequence[Entry], folder: Path
+) -> list[dict[str, Any]]:
+    """Write one bitstream per image into `folder`, named after the image.
+
+    Returns:
+        A row per image: image, bitstream, bytes, bpp_estimated (of the entropy model, eval
+        mode, per pixel of the image itself), encode_s.
+    """
+    checkpoint = weights.codec_digest(codec)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for entry in track(entries, len(entries), f"encode {codec_id}"):
+        x = to_tensor(read_image(entry.path))
+        bitstream, seconds = timed(codec.device, lambda: encode(codec, codec_id, checkpoint, x))  # noqa: B023
+        content = bitstream.to_bytes()
+        path = folder / f"{Path(entry.path).stem}.qrc"
+        with weights.replacing(path) as temporary:
+            temporary.write_bytes(content)
+        rows.append(
+            {
+                "image": Path(entry.path).name,
+                "bitstream": path.name,
+                "bytes": len(content),
+                "bpp_estimated": _estimate(codec, x),
+                "encode_s": seconds,
+            }
+        )
+    return rows
+
+
+def _estimate(codec: Codec, x: Tensor) -> float:
+    padded = pad(x.to(codec.device), codec.downsampling)
+    with exact(), watched(codec.model, synthesis=False):
+        likelihoods = codec.model(padded)["likelihoods"]
+    return rate(likelihoods, x.shape[-2] * x.shape[-1]).item()
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A decoder variant in the comparison; `seed` is None where nothing was trained."""
+
+    variant: str
+    seed: int | None
+    decoder: Decoder
+
+
+def decode_all(
+    codec: Codec,
+    entries: Sequence[Entry],
+    coded: Sequence[dict[str, Any]],
+    folder: Path,
+    contenders: Sequence[Contender],
+) -> list[dict[str, Any]]:
+    """Decode every bitstream once, and let every contender reconstruct from it.
+
+    Args:
+        entries: the original images.
+        coded: the rows of `encode_all`.
+
+    Returns:
+        Rows of `metrics/images.csv` from `variant` on.
+    """
+    checkpoint = weights.codec_digest(codec)
+    by_name = {row["image"]: row for row in coded}
+    rows = []
+    for entry in track(entries, len(entries), "decode"):
+        name = Path(entry.path).name
+        if name not in by_name:
+            raise QRError(f"{folder} holds no bitstream of {name}; encode again")
+        rows += _decode_one(codec, checkpoint, entry, by_name[name], folder, contenders)
+    return rows
+
+
+def _decode_one(
+    codec: Codec,
+    checkpoint: str,
+    entry: Entry,
+    coded: dict[str, Any],
+    folder: Path,
+    contenders: Sequence[Contender],
+) -> list[dict[str, Any]]:
+    path = folder / coded["bitstream"]
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BitstreamError(f"cannot read {path}: {error.strerror}") from error
+    bitstream = Bitstream.from_bytes(content, path)
+    x = to_tensor(read_image(entry.path))
+    if x.shape[-2:] != (bitstream.height, bitstream.width):
+        raise BitstreamError(f"{path} is no coding of {entry.path}: the sizes differ")
+    latent, entropy_seconds = timed(
+        codec.device, lambda: decode(codec, checkpoint, bitstream, path)
+    )
+    with exact():
+        y = codec.model.g_a(pad(x.to(codec.device), codec.downsampling))
+    shared = {
+        "image": coded["image"],
+        "width": bitstream.width,
+        "height": bitstream.height,
+        "bytes": len(content),
+        "bpp": 8 * len(content) / (bitstream.width * bitstream.height),
+        "bpp_estimated": coded["bpp_estimated"],
+        "quantization_error": (y - latent.y_hat).norm().item(),
+        "encode_s": coded["encode_s"],
+        "entropy_decode_s": entropy_seconds,
+    }
+    return [_with_total(shared | _measure(c, latent.fresh(), x, y)) for c in contenders]
+
+
+def _with_total(row: dict[str, Any]) -> dict[str, Any]:
+    parts = ("entropy_decode_s", "rectifier_s", "synthesis_s")
+    return row | {"decode_s": sum(row[part] for part in parts)}
+
+
+def _measure(contender: Contender, latent: Latent, x: Tensor, y: Tensor) -> dict[str, Any]:
+    decoder, device = contender.decoder, y.device
+    with exact():
+        y_tilde, rectifier_seconds = timed(device, lambda: decoder.rectify(latent))
+        x_hat, synthesis_seconds = timed(device, lambda: decoder.synthesize(y_tilde))
+    x_hat = crop(x_hat, *x.shape[-2:]).cpu()
+    similarity = metrics.ms_ssim(x_hat, x)
+    return {
+        "variant": contender.variant,
+        "seed": contender.seed,
+        "psnr_db": metrics.psnr(x_hat, x),
+        "ms_ssim": similarity,
+        "ms_ssim_db": metrics.to_db(similarity),
+        "rectified_error": (y - y_tilde).norm().item(),
+        "rectifier_s": rectifier_seconds,
+        "synthesis_s": synthesis_seconds,
+    }

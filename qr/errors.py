@@ -1,0 +1,33 @@
+"""Errors that a user can mend: they end a command with one line, not a traceback."""
+
+
+class QRError(Exception):
+    """Base of all errors that name the thing at fault and the way out."""
+
+
+class ConfigError(QRError):
+    """The configuration is wrong; the message names the key."""
+
+
+class DataError(QRError):
+    """An image or a data set is missing, corrupt or used in two roles."""
+
+
+class BitstreamError(QRError):
+    """A bitstream is cut, damaged, or made by another checkpoint."""
+
+
+class CheckpointError(QRError):
+    """A checkpoint or training state is unreadable or belongs to something else."""
+
+
+class TrainingError(QRError):
+    """Training cannot go on; what was saved before is intact."""
+
+
+class ResultsError(QRError):
+    """A result is missing, malformed, or would overwrite a finished version."""
+
+
+class Interrupted(QRError):
+    """Stopped on request; the same command goes on from the saved state."""

@@ -1,0 +1,198 @@
+"""Learning-parameter exploration: which alpha, and which learning rate, serves a codec best.
+
+Every trial starts from the same baseline and runs soft-to-predictive training on a small
+data set until the validation loss has not improved for some epochs. The validation set
+decides; no test image is read.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+
+from qr import config as configuration
+from qr import stp, variants
+from qr.codecs import Codec
+from qr.errors import ResultsError
+from qr.losses import quality
+from qr.phases import BaselinePhase
+from qr.training import Progress
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What exploration settled on."""
+
+    alpha: float
+    learning_rate: float
+
+
+@dataclass
+class _Trial:
+    choice: Choice
+    loss: float
+    rows: list[dict[str, Any]]
+
+
+def grid(alpha: Mapping[str, float]) -> list[float]:
+    """start, start*factor, start*factor^2, ... down to min, which is included.
+
+    >>> grid({"start": 1.0, "factor": 0.1, "min": 0.01})
+    [1.0, 0.1, 0.01]
+    """
+    count = 1 + math.floor(math.log(alpha["min"] / alpha["start"], alpha["factor"]) + 1e-9)
+    return [float(f"{alpha['start'] * alpha['factor'] ** k:.6g}") for k in range(max(count, 1))]
+
+
+def sweep(count: int, loss: Callable[[int], float]) -> None:
+    """Try 0 to count - 1, one after another: the paper's way."""
+    for index in range(count):
+        loss(index)
+
+
+def bracket(count: int, loss: Callable[[int], float]) -> None:
+    """Golden-section search over 0 to count - 1, for a loss with a single valley.
+
+    `loss` is asked again for indices that it has answered; it should remember.
+    """
+    low, high = 0, count - 1
+    while high - low > 2:
+        inner = max(1, round(0.382 * (high - low)))
+        left, right = low + inner, high - inner
+        if left == right:
+            right += 1
+        if loss(left) <= loss(right):
+            high = right
+        else:
+            low = left
+    for index in range(low, high + 1):
+        loss(index)
+
+
+_STRATEGIES = {"sweep": sweep, "bracket": bracket}
+
+
+class Exploration:
+    """Explores one variant of one codec.
+
+    Args:
+        run: its state folder gets one folder a trial.
+        codec: the baseline; it is left as it is.
+    """
+
+    def __init__(self, run: stp.Run, codec: Codec, variant: str):
+        self.run, self.codec, self.variant = run, codec, variant
+        self.settings = run.config["explore"]
+        self.trials: dict[Choice, _Trial] = {}
+
+    def explore(self) -> pd.DataFrame:
+        """Rows per trial and epoch, as `metrics/exploration.csv` has them."""
+        alphas = grid(self.settings["alpha"])
+        rates = self.settings["learning_rates"]
+        losses = [self._loss(Choice(alphas[0], rate)) for rate in rates]
+        best_rate = rates[losses.index(min(losses))]
+        if "rectifier" in variants.get(self.variant).trains:
+            search = _STRATEGIES[self.settings["strategy"]]
+            search(len(alphas), lambda k: self._loss(Choice(alphas[k], best_rate)))
+        chosen = min(self.trials.values(), key=lambda t: t.loss).choice
+        return self._table(chosen)
+
+    def _loss(self, choice: Choice) -> float:
+        if choice not in self.trials:
+            self.trials[choice] = self._try(choice)
+        return self.trials[choice].loss
+
+    def _try(self, choice: Choice) -> _Trial:
+        here = self.run.within(f"alpha-{choice.alpha:g}-rate-{choice.learning_rate:g}")
+        settings = self._training()
+        codec, warm, soft = stp.soft(
+            here.within("soft"), _copy(self.codec), choice.alpha, settings, "exploration"
+        )
+        decoder, predictive = stp.predictive(
+            here.within("predictive"), codec, warm, self.variant, choice.alpha,
+            settings | {"learning_rate": choice.learning_rate}, settings,
+            self.run.config["seeds"][0], "exploration",
+        )  # fmt: skip
+        rows = self._rows("soft", soft) + self._rows("predictive", predictive, self._rate(codec))
+        rows[-1]["stop_reason"] = predictive.finished
+        loss = min(row["loss"] for row in rows if row["phase"] == "predictive")
+        return _Trial(choice, loss, rows)
+
+    def _training(self) -> dict[str, Any]:
+        explore = self.settings
+        return configuration.training(self.run.config, explore["training"]) | {
+            "steps": explore["max_epochs"] * explore["epoch_steps"],
+            "validate_every": explore["epoch_steps"],
+            "stop_patience": explore["patience"],
+        }
+
+    @torch.no_grad()
+    def _rate(self, codec: Codec) -> float:
+        """Estimated bits per pixel on the validation images; the predictive phase cannot change it."""
+        phase = BaselinePhase(_copy(codec), self.run.codec_id.metric, self.run.lmbda).eval()
+        images = self.run.data("exploration").validation
+        bpps = [phase.validate(image)["bpp"].item() for image in images.split(1)]
+        return sum(bpps) / len(bpps)
+
+    def _rows(self, phase: str, progress: Progress, bpp: float | None = None) -> list[dict]:
+        metric = self.run.codec_id.metric
+        rows = []
+        for row in progress.rows:
+            if row["split"] != "validation":
+                continue
+            d = row.get("distortion")
+            rows.append(
+                {
+                    "phase": phase,
+                    "epoch": row["step"] // self.settings["epoch_steps"],
+                    "loss": row["loss"] + (bpp or 0.0),
+                    "bpp": bpp if bpp is not None else row.get("bpp"),
+                    "psnr_db": quality(metric, d) if metric == "mse" and d is not None else None,
+                    "ms_ssim_db": quality(metric, d) if metric != "mse" and d is not None else None,
+                    "feature_distance": row.get("feature_distance"),
+                    "stop_reason": None,
+                }
+            )
+        return rows
+
+    def _table(self, chosen: Choice) -> pd.DataFrame:
+        codec_id = self.run.codec_id
+        rows = [
+            {
+                "model": codec_id.model,
+                "metric": codec_id.metric,
+                "quality": codec_id.quality,
+                "variant": self.variant,
+                "strategy": self.settings["strategy"],
+                "trial": number,
+                "learning_rate": trial.choice.learning_rate,
+                "alpha": trial.choice.alpha,
+                **row,
+                "chosen": trial.choice == chosen,
+            }
+            for number, trial in enumerate(self.trials.values())
+            for row in trial.rows
+        ]
+        return pd.DataFrame(rows)
+
+
+def _copy(codec: Codec) -> Codec:
+    return type(codec)(copy.deepcopy(codec.model))
+
+
+def read_choice(path, metric: str, ms_ssim_factor: float) -> Choice:
+    """What the exploration in the CSV `path` settled on, for a codec trained for `metric`.
+
+    MS-SSIM models take the alpha of the mse exploration times `ms_ssim_factor` (Luo & Chen).
+    """
+    table = pd.read_csv(path)
+    chosen = table[table["chosen"]]
+    if chosen.empty:
+        raise ResultsError(f"{path} chooses nothing; delete it and explore again")
+    row = chosen.iloc[0]
+    factor = ms_ssim_factor if metric == "ms-ssim" else 1.0
+    return Choice(float(row["alpha"]) * factor, float(row["learning_rate"]))

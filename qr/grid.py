@@ -1,0 +1,141 @@
+"""Which jobs a configuration asks for, and what each one needs from the others.
+
+The workflow's rules ask here instead of computing: this is plain Python, tested without
+Snakemake, and imports no torch.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qr import variants
+from qr.config import CodecId, codecs, digest
+
+
+class Grid:
+    """The grid of codecs, decoder variants and seeds of one configuration."""
+
+    def __init__(self, config: Mapping[str, Any]):
+        self.config = config
+        self.codecs = list(codecs(config))
+
+    @property
+    def joint(self) -> bool:
+        """Whether the soft phase trains the codec too, so that its bits change."""
+        return self.config["soft"]["codec"] == "joint"
+
+    def trained(self) -> list[str]:
+        """Variants that the predictive phase trains."""
+        return [name for name in self.config["variants"] if variants.get(name).trains]
+
+    def untrained(self, stage: str) -> list[str]:
+        """Variants without training that decode the bitstreams of `stage`.
+
+        With a frozen codec, 'original' is the codec after the soft phase as well, and reads
+        the same bitstreams.
+        """
+        names = [name for name in self.config["variants"] if not variants.get(name).trains]
+        if self.joint:
+            return [name for name in names if variants.get(name).codec == stage]
+        return names if stage == "soft" else []
+
+    def stages(self) -> list[str]:
+        """Codecs whose bitstreams are made: after the soft phase, and before if it differs."""
+        return [stage for stage in ("original", "soft") if stage == "soft" or self.untrained(stage)]
+
+    def qualities(self, model: str) -> list[int]:
+        """Qualities of `model`, lowest rate first."""
+        return sorted(self.config["models"][model]["qualities"])
+
+    def start(self, codec: CodecId) -> CodecId | None:
+        """The codec that training of `codec` starts from; None: from random weights."""
+        settings = self.config["baseline"]
+        if settings["source"] == "zoo":
+            return None
+        if codec.metric == "ms-ssim":
+            return CodecId(codec.model, "mse", codec.quality)
+        lower = [q for q in self.qualities(codec.model) if q < codec.quality]
+        if settings["warm_start"] and lower:
+            return CodecId(codec.model, codec.metric, lower[-1])
+        return None
+
+    def explorations(self) -> list[tuple[CodecId, str]]:
+        """Codecs and variants whose learning parameter is explored: mse models only."""
+        return [
+            (CodecId(model, "mse", quality), variant)
+            for model in dict.fromkeys(codec.model for codec in self.codecs)
+            for quality in self._explored(model)
+            for variant in self.config["explore"]["variants"]
+        ]
+
+    def exploration(self, codec: CodecId, variant: str) -> tuple[CodecId, str]:
+        """The exploration whose choice `variant` of `codec` takes."""
+        explored = self.config["explore"]["variants"]
+        quality = nearest(codec.quality, self._explored(codec.model))
+        return CodecId(codec.model, "mse", quality), variant if variant in explored else "qr"
+
+    def _explored(self, model: str) -> list[int]:
+        return explored_qualities(self.config["explore"]["qualities"], self.qualities(model))
+
+    def needed(self) -> list[CodecId]:
+        """Codecs whose baseline is needed: those of the grid, and what they start from."""
+        found = dict.fromkeys(self.codecs)
+        found |= dict.fromkeys(codec for codec, _ in self.explorations())
+        pending = list(found)
+        while pending:
+            start = self.start(pending.pop())
+            if start is not None and start not in found:
+                found[start] = None
+                pending.append(start)
+        return list(found)
+
+    def settings(self, step: str, codec: CodecId | None = None) -> str:
+        """Digest of what `step` reads of the configuration: a change makes its jobs run again.
+
+        Which qualities, variants and seeds are in the grid is left out: a larger grid keeps
+        what is there.
+        """
+        config, engine = self.config, self.config["engine"]
+        shared = [config["training"], engine["precision"], engine["devices"], config["seeds"][0]]
+        shared += [config["data"]["validation_crop"], config["rectifier"]]
+        stp = [config["soft"], config["explore"]["ms_ssim_factor"]]
+        read = {
+            "data": lambda: [config["data"]],
+            "baseline": lambda: [*shared, config["baseline"]["source"], config["baseline"][codec.metric]],
+            "explore": lambda: [
+                *shared, config["soft"]["codec"],
+                {k: v for k, v in config["explore"].items() if k not in ("qualities", "variants")},
+            ],
+            "soft": lambda: [*shared, *stp],
+            "predictive": lambda: [*shared, *stp, config["predictive"]],
+            "encode": lambda: [engine["coding"]],
+            "decode": lambda: [engine["coding"], config["rectifier"]],
+            "runtime": lambda: [engine["coding"], config["rectifier"], config["runtime"]],
+            "anchors": lambda: [config["anchors"]],
+        }[step]()  # fmt: skip
+        model = config["models"][codec.model] if codec else {}
+        return digest([read, {k: model.get(k) for k in ("N", "M")}])
+
+    def timed(self) -> list[CodecId]:
+        """One codec per model, at the configured quality and metric or the nearest to it."""
+        wanted = self.config["runtime"]
+        found = []
+        for model in dict.fromkeys(codec.model for codec in self.codecs):
+            metric = wanted["metric"]
+            metric = metric if metric in self.config["metrics"] else self.config["metrics"][0]
+            quality = nearest(wanted["quality"], self.qualities(model))
+            found.append(CodecId(model, metric, quality))
+        return found
+
+
+def explored_qualities(wanted: Sequence[int], available: Sequence[int]) -> list[int]:
+    """Of a model's `available` qualities, the nearest to each wanted one.
+
+    >>> explored_qualities([4, 8], [1, 3, 6])
+    [3, 6]
+    """
+    return sorted({nearest(quality, available) for quality in wanted})
+
+
+def nearest(quality: int, among: Sequence[int]) -> int:
+    """The nearest of `among`; the lower one of two equally near."""
+    return min(among, key=lambda other: (abs(other - quality), other))

@@ -1,0 +1,65 @@
+"""What a decoder holds once a bitstream is entropy decoded, and nothing more."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Prior(Protocol):
+    """The entropy model's density of y, as the decoder knows it."""
+
+    def centroid(self, y_hat: Tensor) -> Tensor:
+        """E[y given its quantization bin], same shape as y_hat."""
+
+
+class Side(NamedTuple):
+    """What the decoder knows besides y_hat.
+
+    Attributes:
+        hyper: N x C x h x w features of the hyper-decoder; for a codec without one,
+            the standard deviation of each channel's prior, spread over h x w.
+        prior: density of y.
+    """
+
+    hyper: Tensor
+    prior: Prior
+
+
+class Latent:
+    """A decodable latent.
+
+    Attributes:
+        y_hat: N x M x h x w, exactly what the bitstream carries: round(y - mean) + mean.
+        symbols: the coded integers, int32, same shape; None where the codec hides them.
+    """
+
+    def __init__(
+        self,
+        y_hat: Tensor,
+        symbols: Tensor | None = None,
+        side: Callable[[Tensor], Side] | None = None,
+    ):
+        self.y_hat = y_hat
+        self.symbols = symbols
+        self._side = side
+
+    @cached_property
+    def side(self) -> Side:
+        """Side information, computed on first use; raises NotImplementedError without any."""
+        if self._side is None:
+            raise NotImplementedError("this codec offers a decoder nothing besides y_hat")
+        with torch.no_grad(), torch.autocast(self.y_hat.device.type, enabled=False):
+            return self._side(self.y_hat)
+
+    def fresh(self) -> "Latent":
+        """The same latent with its side information not computed yet."""
+        return Latent(self.y_hat, self.symbols, self._side)
+
+    def checked(self) -> Tensor:
+        """The int32 tensor that a bitstream's checksum covers."""
+        if self.symbols is None:
+            return self.y_hat.contiguous().view(torch.int32)
+        return self.symbols

@@ -1,0 +1,187 @@
+"""The three training phases: what each one computes from a batch, and what it trains."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from qr.codecs import Codec, watched
+from qr.decoders import Decoder
+from qr.errors import ConfigError
+from qr.losses import distortion, feature_distance, rate
+
+Values = dict[str, Tensor]
+
+
+class Phase(nn.Module):
+    """A phase is a module: `forward(x)` gives the losses of a training batch.
+
+    The values of `forward` and `validate` are scalars by name: `loss` is minimised; `aux`,
+    if there is one, is the loss of the entropy bottlenecks' quantiles. `bpp`, `distortion`
+    and `feature_distance` are for the log.
+
+    Attributes:
+        trained: what the phase trains; everything else is frozen.
+    """
+
+    def __init__(self, codec: Codec, metric: str, lmbda: float, trained: Iterable[nn.Module]):
+        super().__init__()
+        self.codec = codec  # not a module itself: its model is registered on the next line
+        self.model = codec.model
+        self.metric = metric
+        self.lmbda = lmbda
+        self.model.requires_grad_(False)
+        for module in trained:
+            module.requires_grad_(True)
+
+    def parameters_of(self, quantiles: bool) -> list[nn.Parameter]:
+        """Trained parameters: the quantiles of entropy bottlenecks, or all others."""
+        named = self.named_parameters()
+        return [
+            p for name, p in named if p.requires_grad and name.endswith(".quantiles") == quantiles
+        ]
+
+    def validate(self, x: Tensor) -> Values:
+        """The same values on held-back images, in evaluation mode and float32."""
+        raise NotImplementedError
+
+
+def _without_autocast(x: Tensor) -> torch.autocast:
+    return torch.autocast(x.device.type, enabled=False)
+
+
+def _guard_entropy_models(model: nn.Module) -> None:
+    """Keep likelihoods in float32 under autocast: they are small differences of big numbers."""
+    from compressai.entropy_models import EntropyModel
+
+    for module in model.modules():
+        if isinstance(module, EntropyModel) and "forward" not in vars(module):
+            module.forward = _in_float32(module.forward)
+
+
+def _in_float32(forward):
+    def guarded(*tensors: Tensor | None, **options):
+        with _without_autocast(tensors[0]):
+            return forward(
+                *(t.float() if t is not None else None for t in tensors),
+                **{k: v.float() if isinstance(v, Tensor) else v for k, v in options.items()},
+            )
+
+    return guarded
+
+
+class BaselinePhase(Phase):
+    """Trains a codec from scratch: R + lmbda*D with uniform noise in place of rounding."""
+
+    def __init__(self, codec: Codec, metric: str, lmbda: float):
+        super().__init__(codec, metric, lmbda, trained=[codec.model])
+        _guard_entropy_models(codec.model)
+
+    def forward(self, x: Tensor) -> Values:
+        values = self._rate_distortion(x, self.model(x))
+        return values | {"aux": self.model.aux_loss()}
+
+    def validate(self, x: Tensor) -> Values:
+        return self._rate_distortion(x, self.model(x))
+
+    def _rate_distortion(self, x: Tensor, out: dict) -> Values:
+        with _without_autocast(x):
+            bpp = rate(out["likelihoods"], x.shape[0] * x.shape[2] * x.shape[3])
+            d = distortion(self.metric, out["x_hat"], x)
+        return {"loss": bpp + self.lmbda * d, "bpp": bpp, "distortion": d}
+
+
+class SoftPhase(Phase):
+    """Warms a rectifier up on noisy latents; its output does not feed the decoder yet.
+
+    Loss, with x_hat = g_s(y_hat): R + lmbda*D + alpha*d(y, y_tilde). With a frozen codec
+    only the last term can change, and only it is computed.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        rectifier: nn.Module,
+        metric: str,
+        lmbda: float,
+        alpha: float,
+        distance: str,
+        joint: bool,
+    ):
+        trained = [codec.model, rectifier] if joint else [rectifier]
+        super().__init__(codec, metric, lmbda, trained)
+        self.rectifier = rectifier
+        self.alpha, self.distance, self.joint = alpha, distance, joint
+        _guard_entropy_models(codec.model)
+
+    def forward(self, x: Tensor) -> Values:
+        # A frozen codec, too, runs in training mode here: that is what makes y_hat noisy.
+        if self.joint:
+            return self._values(x) | {"aux": self.model.aux_loss()}
+        return self._values(x)
+
+    def validate(self, x: Tensor) -> Values:
+        return self._values(x)
+
+    def _values(self, x: Tensor) -> Values:
+        with torch.set_grad_enabled(self.joint and torch.is_grad_enabled()):
+            with watched(self.model, synthesis=self.joint) as seen:
+                out = self.model(x)
+        y_tilde = self.rectifier(self.codec.received(seen.y_hat, seen.hyper))
+        with _without_autocast(x):
+            d_feature = feature_distance(self.distance, seen.y, y_tilde)
+            values = {"loss": self.alpha * d_feature, "feature_distance": d_feature}
+            if not self.joint:
+                return values
+            bpp = rate(out["likelihoods"], x.shape[0] * x.shape[2] * x.shape[3])
+            d = distortion(self.metric, out["x_hat"], x)
+        loss = bpp + self.lmbda * d + values["loss"]
+        return values | {"loss": loss, "bpp": bpp, "distortion": d}
+
+
+class PredictivePhase(Phase):
+    """Trains decoder and rectifier on what the bitstream really carries.
+
+    Loss: lmbda*D + alpha*d(y, y_tilde), with x_hat = g_s(y_tilde). Nothing else is trained,
+    so the rate cannot change and neither it nor any likelihood is computed. The gradient of
+    D reaches the rectifier through the decoder.
+
+    Raises:
+        ConfigError: the variant's decoder has nothing to train.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        decoder: Decoder,
+        trains: frozenset[str],
+        metric: str,
+        lmbda: float,
+        alpha: float,
+        distance: str,
+    ):
+        parts = {"decoder": decoder.g_s, "rectifier": decoder.rectifier}
+        decoder.requires_grad_(False)
+        super().__init__(codec, metric, lmbda, [parts[t] for t in trains if parts[t] is not None])
+        self.decoder = decoder
+        self.alpha, self.distance = alpha, distance
+        self.guided = "rectifier" in trains
+        if not any(p.requires_grad for p in decoder.parameters()):
+            raise ConfigError("this variant has nothing to train in the predictive phase")
+
+    def forward(self, x: Tensor) -> Values:
+        with torch.no_grad(), _without_autocast(x):
+            y, latent = self.codec.latent(x)
+        x_hat, y_tilde = self.decoder(latent)
+        with _without_autocast(x):
+            d = distortion(self.metric, x_hat, x)
+            d_feature = feature_distance(self.distance, y, y_tilde)
+            loss = self.lmbda * d
+            if self.guided:
+                loss = loss + self.alpha * d_feature
+        return {"loss": loss, "distortion": d, "feature_distance": d_feature}
+
+    def validate(self, x: Tensor) -> Values:
+        # What counts is the picture; alpha must not choose between two alphas.
+        values = self(x)
+        return values | {"loss": self.lmbda * values["distortion"]}

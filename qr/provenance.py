@@ -1,0 +1,136 @@
+"""What a result depends on: code, configuration, machine. Free of torch."""
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from qr import variants
+
+_PACKAGE = Path(__file__).parent
+_CODING = ("models", "latent", "centroid", "codecs", "weights", "images")
+_RECTIFIERS = ("decoders", "rectifiers/__init__", "rectifiers/network")
+_TRAINING = (*_CODING, *_RECTIFIERS, "losses", "crops", "phases", "training", "stp")
+
+# The modules whose logic a step's output depends on.
+STEPS = {
+    "data": ("data", "images", "download"),
+    "baseline": (*_CODING, "losses", "crops", "phases", "training", "stp", "zoo"),
+    "explore": (*_TRAINING, "explore"),
+    "soft": _TRAINING,
+    "predictive": _TRAINING,
+    "encode": (*_CODING, "bitstream", "coding"),
+    "decode": (*_CODING, *_RECTIFIERS, "bitstream", "coding", "metrics"),
+    "runtime": (*_CODING, *_RECTIFIERS, "runtime"),
+    "anchors": ("anchors", "images", "metrics"),
+}
+
+
+def code_digest(step: str, variant_names: tuple[str, ...] = (), plugins: tuple[str, ...] = ()) -> str:
+    """SHA-256 of the logic that `step` runs: comments, docstrings and layout do not count.
+
+    Args:
+        variant_names: variants that take part; their definition and rectifier count.
+        plugins: files of the user's; each counts whole.
+    """
+    digest = hashlib.sha256()
+    chosen = [variants.get(name) for name in variant_names]
+    files = [_PACKAGE / f"{module}.py" for module in STEPS[step]]
+    files += [_rectifier_file(v.rectifier) for v in chosen if v.rectifier]
+    for path in [f for f in files if f.is_file()] + [Path(p) for p in plugins]:
+        digest.update(_logic(path).encode())
+    for variant in chosen:
+        digest.update(_definition(variant).encode())
+    return digest.hexdigest()
+
+
+def _rectifier_file(name: str) -> Path:
+    return _PACKAGE / "rectifiers" / f"{name.replace('-', '_')}.py"
+
+
+def _definition(variant: variants.Variant) -> str:
+    """A variant's text without its label, which decides nothing; sets in a fixed order."""
+    fields = {k: v for k, v in vars(variant).items() if k != "label"}
+    return json.dumps(fields | {"trains": sorted(variant.trains)}, sort_keys=True)
+
+
+def _logic(path: Path) -> str:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_docstring(body[0]):
+            body[0] = ast.Pass()
+    return ast.dump(tree)
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def git_commit() -> tuple[str, bool]:
+    """The commit of the source tree, and whether tracked files differ from it.
+
+    ("unknown", False) outside a git checkout. Results and configuration overlays that the
+    run itself writes are not looked at.
+    """
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return commit, bool(_git("status", "--porcelain", "--untracked-files=no", "--", ":!results"))
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", False
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(_PACKAGE.parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that numbers depend on; those that are missing are left out."""
+    names = (
+        "torch torchvision compressai pytorch-msssim lightning safetensors numpy pandas pillow "
+        "matplotlib bjontegaard scikit-image snakemake pytest-benchmark"
+    ).split()
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory in GiB, operating system; GPUs are named by the jobs' own rows."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+

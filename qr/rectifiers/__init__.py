@@ -1,0 +1,41 @@
+"""Networks and formulas that turn a decodable latent into a better guess of y.
+
+One file per rectifier, named after it. Every rectifier is a module that takes a
+`qr.latent.Latent` and returns y_tilde, N x M x h x w; a file registers how to build it for
+a codec. `qr.variants.Variant.rectifier` refers to it by name.
+"""
+
+from collections.abc import Callable
+from importlib import import_module, resources
+
+from torch import nn
+
+from qr.codecs import Codec
+from qr.errors import ConfigError
+
+Builder = Callable[..., nn.Module]
+_BUILDERS: dict[str, Builder] = {}
+
+
+def register_rectifier(name: str) -> Callable[[Builder], Builder]:
+    """Decorator: make `build(codec, width, **options) -> module` known by `name`.
+
+    A variant that names it passes its options on. Raises ConfigError if the name is taken.
+    """
+
+    def register(builder: Builder) -> Builder:
+        if _BUILDERS.setdefault(name, builder) is not builder:
+            raise ConfigError(f"another rectifier is already called {name!r}")
+        return builder
+
+    return register
+
+
+def build(name: str, codec: Codec, width: int, **options) -> nn.Module:
+    """Build a rectifier for `codec`; raises ConfigError if none has that name."""
+    own = name.replace("-", "_")
+    if name not in _BUILDERS and (resources.files(__package__) / f"{own}.py").is_file():
+        import_module(f"{__package__}.{own}")
+    if name not in _BUILDERS:
+        raise ConfigError(f"unknown rectifier {name!r}; registered are: {', '.join(_BUILDERS)}")
+    return _BUILDERS[name](codec, width, **options)

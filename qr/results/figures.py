@@ -1,0 +1,450 @@
+"""The figures, as PNG and PDF, from the metrics files alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.transforms import ScaledTranslation, Transform
+
+from qr.errors import ResultsError
+from qr.results import FIGURES, labels, style
+from qr.results.collect import Metrics, has_own_bitstreams, over_seeds, to_db
+from qr.results.reference import CLASSICAL, is_kodak, published
+from qr.results.statistics import ALL_QUALITIES, DEFAULT, gains
+from qr.results.tables import REFERENCE
+
+Curve = tuple[np.ndarray, np.ndarray]  # bpp and dB, lowest rate first
+
+
+def write_figures(
+    metrics_dir: Path | str,
+    out_dir: Path | str,
+    only: str | None = None,
+    statistics: Mapping[str, int] = DEFAULT,
+) -> list[Path]:
+    """Write `<name>.png` and `<name>.pdf` for every figure, or for `only` one.
+
+    A figure that the run has no data for says so, so that every declared file exists.
+
+    Args:
+        metrics_dir: folder of images.csv, summary.csv and, where there are any, exploration.csv,
+            training.csv and anchors.csv.
+        statistics: `bootstrap` (resamples) and `seed` of the intervals, as in the configuration.
+
+    Raises:
+        ResultsError: `only` is no figure, metrics are missing or malformed, or a file cannot
+            be written.
+    """
+    if only is not None and only not in BUILDERS:
+        raise ResultsError(f"unknown figure {only!r}; known are: {', '.join(BUILDERS)}")
+    metrics, written = Metrics(metrics_dir), []
+    with style.applied():
+        for name in [only] if only else BUILDERS:
+            written += style.save(BUILDERS[name](metrics, statistics), Path(out_dir) / name)
+    return written
+
+
+# Figure 2
+
+
+def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
+    """Validation quality per epoch of each weight that was tried; one panel a search."""
+    table = metrics.exploration
+    table = table[table["strategy"] != "derived"]
+    if table.empty:
+        return _message("Nothing was explored in this run.")
+    panels = list(table.groupby(["model", "metric", "quality", "variant"], sort=False))
+    figure, axes = _panels(len(panels), height=2.0)
+    tried = sorted(table["alpha"].unique(), reverse=True)
+    rates = sorted(table["learning_rate"].unique(), reverse=True)
+    looks = _alpha_looks(tried)
+    for ax, (key, trials) in zip(axes, panels, strict=True):
+        model, metric, quality, variant = key
+        for _, trial in trials.groupby("trial"):
+            _draw_trial(ax, trial, looks, rates)
+        ax.set_title(f"{labels.model(model)}, {labels.variant(variant)}, quality {quality}")
+        chosen = trials[trials["chosen"].astype(bool)]
+        if not chosen.empty:
+            ax.set_title(f"{ax.get_title()}\nchosen: α = {chosen['alpha'].iloc[0]:.3g}")
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(f"validation {labels.QUALITY[metric]} (dB)")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    handles = [Line2D([], [], label=f"α = {alpha:.3g}", **looks[alpha]) for alpha in tried]
+    grey = {"color": style.GREY}
+    handles.append(Line2D([], [], linewidth=3, label="chosen (thick)", **grey))
+    for rate in rates if len(rates) > 1 else ():
+        label = f"learning rate {rate:.0e}"
+        handles.append(Line2D([], [], linestyle=_rate_line(rate, rates), label=label, **grey))
+    _legend(figure, handles)
+    return figure
+
+
+def _rate_line(rate: float, rates: Sequence[float]) -> str:
+    lines = ("-", "--", ":", "-.")
+    return lines[rates.index(rate) % len(lines)]
+
+
+def _alpha_looks(tried: Sequence[float]) -> dict[float, dict]:
+    """A colour by size (viridis: ordered for any colour vision) and a marker for each weight."""
+    shades = colormaps["viridis"](np.linspace(0.0, 0.85, len(tried)))
+    looks = zip(tried, shades, cycle("osD^vP<>X*hp"), strict=False)
+    return {alpha: {"color": tuple(shade), "marker": marker} for alpha, shade, marker in looks}
+
+
+def _draw_trial(ax: Axes, trial: pd.DataFrame, looks: Mapping, rates: Sequence[float]) -> None:
+    predictive = trial[trial["phase"] == "predictive"]
+    rows = trial if predictive.empty else predictive
+    quality = rows[labels.QUALITY_COLUMN[rows["metric"].iloc[0]]].to_numpy(float)
+    chosen = bool(rows["chosen"].iloc[0])
+    ax.plot(
+        np.arange(1, len(rows) + 1),
+        quality,
+        **looks[rows["alpha"].iloc[0]],
+        linestyle=_rate_line(rows["learning_rate"].iloc[0], rates),
+        linewidth=2.6 if chosen else 0.9,
+        markersize=5 if chosen else 3,
+        zorder=3 if chosen else 2,
+    )
+
+
+# Figures 3 and 4
+
+
+def rd_psnr(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
+    """PSNR against rate of the codecs trained for MSE, and every variant's gain."""
+    return _rate_distortion(metrics, "mse", statistics)
+
+
+def rd_ms_ssim(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
+    """MS-SSIM against rate of the codecs trained for it, and every variant's gain."""
+    return _rate_distortion(metrics, "ms-ssim", statistics)
+
+
+def _rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, int]) -> Figure:
+    """Per codec: RD curves above, and below them what they are too close together to show."""
+    points = over_seeds(metrics.summary[metrics.summary["metric"] == metric])
+    points = points.dropna(subset=labels.QUALITY_COLUMN[metric])
+    if points.empty:
+        return _message(f"No codec of this run has {labels.QUALITY[metric]} after training for it.")
+    images = metrics.images[metrics.images["metric"] == metric]
+    gained = gains(images, REFERENCE, statistics)
+    looks = _looks(metrics)
+    anchors = _anchor_curves(metrics.anchors, metric)
+    kodak = is_kodak(images["image"].unique())
+    models = list(points["model"].unique())
+    figure, axes = _panels(len(models), height=2.2, below=1.8)
+    for model, ax, gain_ax in zip(models, axes[0], axes[1], strict=True):
+        ours = points[points["model"] == model]
+        thin = [(curve, style.anchor(name)) for name, curve in anchors.items()]
+        thin += _published_curves(model, metric) if kodak else []
+        _draw_curves(ax, ours, metric, looks, [curve for curve, _ in thin])
+        for (x, y), look in thin:
+            ax.plot(x, y, **look, zorder=1.5)
+        _draw_gains(gain_ax, gained[gained["model"] == model], ours, looks)
+        gain_ax.sharex(ax)
+        ax.tick_params(labelbottom=False)
+        ax.set_title(labels.model(model))
+        ax.set_ylabel(f"{labels.QUALITY[metric]} (dB)")
+        gain_ax.set_ylabel("gain over\nbaseline (dB)")
+        gain_ax.set_xlabel("bits per pixel")
+    _legend(figure, _rd_handles(points, looks, anchors, kodak))
+    return figure
+
+
+def _anchor_curves(anchors: pd.DataFrame, metric: str) -> dict[str, Curve]:
+    """Classical codecs on the run's own images, averaged as the learned ones are."""
+    if anchors.empty:
+        return {}
+    means = anchors.groupby(["codec", "setting"], sort=False)[["bpp", "psnr_db", "ms_ssim"]].mean()
+    means["ms_ssim_db"] = to_db(means["ms_ssim"])
+    column = labels.QUALITY_COLUMN[metric]
+    curves = {name: _curve(rows, column) for name, rows in means.groupby("codec", sort=False)}
+    return {name: curve for name, curve in curves.items() if len(curve[0])}
+
+
+def _published_curves(model: str, metric: str) -> list[tuple[Curve, dict]]:
+    found = []
+    for place, codec in enumerate((model, *CLASSICAL)):
+        rows = published([codec], metric)
+        if not rows.empty:
+            found.append((_curve(rows, labels.QUALITY_COLUMN[metric]), style.published(place)))
+    return found
+
+
+def _curve(rows: pd.DataFrame, column: str) -> Curve:
+    rows = rows[["bpp", column]].replace(np.inf, np.nan).dropna().sort_values("bpp")
+    return rows["bpp"].to_numpy(float), rows[column].to_numpy(float)
+
+
+def _draw_curves(
+    ax: Axes, points: pd.DataFrame, metric: str, looks: Mapping, thin: Sequence[Curve]
+) -> None:
+    """A codec's variants; the view holds them and what passes near of the `thin` curves."""
+    column = labels.QUALITY_COLUMN[metric]
+    for variant, rows in points.groupby("variant", sort=False):
+        front = (
+            {"zorder": 3, "markersize": 5.5, "fillstyle": "none"} if variant == REFERENCE else {}
+        )
+        ax.plot(*_curve(rows, column), **looks[variant], **front)
+    rates = points["bpp"].to_numpy(float)
+    margin = max(
+        0.08 * np.ptp(rates), 0.25 * rates.max() if np.ptp(rates) < 0.1 * rates.max() else 0
+    )
+    left, right = max(rates.min() - margin, -0.05 * rates.max()), rates.max() + margin
+    heights = [points[column].to_numpy(float)]
+    for x, y in thin:
+        seen = np.linspace(max(left, x.min()), min(right, x.max()), 50)
+        heights.append(np.interp(seen, x, y) if seen[0] <= seen[-1] else [])
+    heights = np.concatenate(heights)
+    pad = 0.06 * (np.ptp(heights) or 1)
+    ax.set_xlim(left, right)
+    ax.set_ylim(heights.min() - pad, heights.max() + pad)
+
+
+def _emphasis(variant: str) -> dict:
+    """The baseline is a ring in front, so that what lies on it stays visible."""
+    return {"zorder": 3, "markersize": 6, "fillstyle": "none"} if variant == REFERENCE else {}
+
+
+def _draw_gains(ax: Axes, gained: pd.DataFrame, points: pd.DataFrame, looks: Mapping) -> None:
+    """Gains over the baseline at the rates that they share, with their 95 % intervals."""
+    bits = points[points["variant"] == REFERENCE].set_index("quality")["bpp"]
+    gained = gained[(gained["quality"] != ALL_QUALITIES) & (gained["variant"] != REFERENCE)]
+    gained = gained[~gained["variant"].map(has_own_bitstreams).astype(bool)]
+    gained = gained.dropna(subset="gain_db")
+    # A single observation has no interval; its bar has no length.
+    low, high = (gained[c].fillna(gained["gain_db"]) for c in ("gain_low_db", "gain_high_db"))
+    gained = gained.assign(below=gained["gain_db"] - low, above=high - gained["gain_db"])
+    names = list(gained["variant"].unique())
+    step = min(4.0, 16 / max(len(names) - 1, 1))
+    ax.axhline(0, color=style.BLACK, linewidth=1.2)
+    for place, name in enumerate(names):
+        rows = gained[gained["variant"] == name]
+        ax.errorbar(
+            bits.loc[rows["quality"]].to_numpy(float),
+            rows["gain_db"],
+            yerr=rows[["below", "above"]].to_numpy().T.clip(min=0),
+            transform=_sideways(ax, step * (place - (len(names) - 1) / 2)),
+            **looks[name],
+            capsize=2,
+            markersize=3,
+            elinewidth=0.9,
+            linewidth=0.9,
+        )
+    # Matplotlib does not see moved error bars when it scales an axis.
+    bottom, top = min([0, *low]), max([0, *high])
+    pad = 0.1 * (top - bottom) or 0.05
+    ax.set_ylim(bottom - pad, top + pad)
+
+
+def _sideways(ax: Axes, points: float) -> Transform:
+    """Data coordinates, moved right on paper, so that error bars do not hide each other."""
+    return ax.transData + ScaledTranslation(points / 72, 0, ax.figure.dpi_scale_trans)
+
+
+def _rd_handles(points, looks: Mapping, anchors: Mapping, kodak: bool) -> list[Line2D]:
+    names = [name for name in looks if name in set(points["variant"])]
+    handles = [
+        Line2D([], [], label=labels.variant(name), **looks[name], **_emphasis(name))
+        for name in names
+    ]
+    handles += [Line2D([], [], label=labels.codec(name), **style.anchor(name)) for name in anchors]
+    if kodak:
+        references = ["CompressAI zoo (published)", *map(labels.codec, CLASSICAL)]
+        handles += [
+            Line2D([], [], label=name, **style.published(place))
+            for place, name in enumerate(references)
+        ]
+    return handles
+
+
+# Figure 5
+
+
+def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
+    """Reduction of the quantization error in percent, by quality."""
+    points = over_seeds(metrics.summary)
+    points["reduction"] = 100 * (1 - points["rectified_error"] / points["quantization_error"])
+    moved = points.groupby("variant", sort=False)["reduction"].apply(lambda r: (r != 0).any())
+    names = list(moved.index[moved])
+    if not names:
+        return _message("No variant of this run changes the latent before the decoder.")
+    looks = _looks(metrics)
+    metrics_run, models = points["metric"].unique(), points["model"].unique()
+    figure, axes = _matrix(len(metrics_run), len(models), height=1.9, sharey="row")
+    for ax, metric, model in _cells(axes, metrics_run, models):
+        here = points[(points["metric"] == metric) & (points["model"] == model)]
+        ax.axhline(0, color=style.BLACK, linewidth=0.8)
+        for name in names:
+            rows = here[here["variant"] == name].sort_values("quality")
+            ax.plot(
+                rows["quality"].to_numpy(float), rows["reduction"].to_numpy(float), **looks[name]
+            )
+        qualities = sorted(points["quality"].unique())
+        ax.set_xlim(min(qualities) - 0.5, max(qualities) + 0.5)
+        ax.xaxis.set_major_locator(FixedLocator(qualities))
+        ax.margins(y=0.15)
+    for ax, model in zip(axes[0], models, strict=True):
+        ax.set_title(labels.model(model))
+    for row, metric in zip(axes, metrics_run, strict=True):
+        row[0].set_ylabel(f"trained for {labels.METRIC[metric]}\nerror reduction (%)")
+    for ax in axes[-1]:
+        ax.set_xlabel("quality")
+    _legend(figure, [Line2D([], [], label=labels.variant(n), **looks[n]) for n in names])
+    return figure
+
+
+# Beyond the paper
+
+
+def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
+    """Loss of the shared phases by quality; change in dB of the predictive phase by variant."""
+    table = metrics.training
+    if table.empty:
+        return _message("Nothing was trained in this run.")
+    rows = list(dict.fromkeys(zip(table["metric"], table["phase"], strict=True)))
+    models, qualities = table["model"].unique(), sorted(table["quality"].unique())
+    shades = colormaps["viridis"](np.linspace(0.0, 0.85, len(qualities)))
+    colours = dict(zip(qualities, map(tuple, shades), strict=True))
+    looks = _looks(metrics)
+    looks |= style.variants([v for v in table["variant"].dropna().unique() if v not in looks])
+    figure, axes = _matrix(len(rows), len(models), height=1.5)
+    for ax, (metric, phase), model in _cells(axes, rows, models):
+        here = table[(table["metric"] == metric) & (table["phase"] == phase)]
+        here = here[here["model"] == model]
+        if phase == "predictive":
+            _draw_change(ax, here, labels.QUALITY_COLUMN[metric], looks)
+        else:
+            _draw_loss(ax, here, colours)
+        ax.xaxis.set_major_locator(MaxNLocator(3))
+        ax.xaxis.set_major_formatter(
+            lambda steps, _: f"{steps / 1000:g}k" if steps >= 1000 else f"{steps:g}"
+        )
+    for ax, model in zip(axes[0], models, strict=True):
+        ax.set_title(labels.model(model))
+    for row, (metric, phase) in zip(axes, rows, strict=True):
+        shown = f"change of {labels.QUALITY[metric]} (dB)" if phase == "predictive" else "loss"
+        row[0].set_ylabel(f"{labels.METRIC[metric]}, {phase}\n{shown}")
+    for ax in axes[-1]:
+        ax.set_xlabel("step")
+    _legend(figure, _training_handles(table, colours, looks))
+    return figure
+
+
+def _in_thousands(steps: float, _: int) -> str:
+    return f"{steps / 1000:g}k" if abs(steps) >= 1000 else f"{steps:g}"
+
+
+def _draw_loss(ax: Axes, table: pd.DataFrame, colours: Mapping) -> None:
+    for (quality, split), rows in table.groupby(["quality", "split"], sort=False):
+        measured = split == "validation"
+        ax.plot(
+            rows["step"].to_numpy(float),
+            rows["loss"].to_numpy(float),
+            color=colours[quality],
+            alpha=1 if measured else 0.4,
+            linewidth=1.2 if measured else 0.6,
+            zorder=3 if measured else 2,
+        )
+    low, high = table["loss"].min(), table["loss"].max()
+    if low > 0 and high / low > 20:
+        ax.set_yscale("log")
+
+
+def _draw_change(ax: Axes, table: pd.DataFrame, column: str, looks: Mapping) -> None:
+    """Change since the first validation, the mean of the qualities and seeds that got that far."""
+    table = table[table["split"] == "validation"].dropna(subset=column).sort_values("step")
+    runs = table.groupby(["variant", "quality", "seed"], sort=False)
+    table = table.assign(change=table[column] - runs[column].transform("first"))
+    ax.axhline(0, color=style.BLACK, linewidth=0.8)
+    for variant, rows in table.groupby("variant", sort=False):
+        change = rows.groupby("step")["change"].agg(["mean", "size"])
+        # Where some runs have stopped, the mean would be one of other runs.
+        change = change[change["size"] == change["size"].max()]["mean"]
+        ax.plot(change.index.to_numpy(float), change, **looks[variant], markevery=[-1])
+
+
+def _training_handles(table: pd.DataFrame, colours: Mapping, looks: Mapping) -> list[Line2D]:
+    handles = [Line2D([], [], color=c, label=f"quality {q}") for q, c in colours.items()]
+    if (table["split"] == "train").any():
+        handles.append(
+            Line2D([], [], color=style.GREY, alpha=0.6, linewidth=0.6, label="training set")
+        )
+    trained = set(table["variant"].dropna())
+    handles += [Line2D([], [], label=labels.variant(n), **looks[n]) for n in looks if n in trained]
+    return handles
+
+
+# Common parts
+
+
+def _looks(metrics: Metrics) -> dict[str, dict]:
+    """The same look for a variant in all figures of a run."""
+    return style.variants(list(metrics.summary["variant"].unique()))
+
+
+def _message(text: str) -> Figure:
+    """A figure for want of data, so that it is not mistaken for a forgotten one."""
+    figure = Figure(figsize=(style.WIDTH / 2, 1))
+    figure.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
+    return figure
+
+
+def _panels(count: int, height: float, below: float = 0.0) -> tuple[Figure, np.ndarray]:
+    """`count` panels, two or three a row, each with a second one below it if `below` > 0.
+
+    Returns:
+        the figure, and its axes: `count` of them, or 2 × `count` (upper row, lower row).
+    """
+    columns = 1 if count == 1 else 2 if count % 2 == 0 and count <= 8 else 3
+    rows = -(-count // columns)
+    ratios = [height, below] if below else [height]
+    width = style.WIDTH if columns > 1 else 0.65 * style.WIDTH
+    figure = Figure(figsize=(width, rows * sum(ratios) + 0.6), layout="constrained")
+    axes = figure.subplots(
+        rows * len(ratios), columns, squeeze=False, gridspec_kw={"height_ratios": ratios * rows}
+    )
+    # Block by block in reading order: (rows, upper/lower, columns) -> (upper/lower, panels).
+    blocks = axes.reshape(rows, len(ratios), columns).swapaxes(0, 1).reshape(len(ratios), -1)
+    for ax in blocks[:, count:].flat:
+        ax.remove()
+    kept = blocks[:, :count]
+    return figure, kept if below else kept[0]
+
+
+def _matrix(rows: int, columns: int, height: float, sharey=False) -> tuple[Figure, np.ndarray]:
+    """A grid whose columns are codecs; wider than a page when there are many."""
+    width = max(style.WIDTH * min(1, 0.25 + 0.25 * columns), 1.6 * columns)
+    figure = Figure(figsize=(width, rows * height + 0.7), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+
+
+def _cells(axes: np.ndarray, rows: Sequence, columns: Sequence):
+    for line, row in zip(axes, rows, strict=True):
+        for ax, column in zip(line, columns, strict=True):
+            yield ax, row, column
+
+
+def _legend(figure: Figure, handles: list[Line2D]) -> None:
+    """Below all panels, where it covers nothing."""
+    columns = min(len(handles), int(figure.get_figwidth() // 1.75))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+
+
+# A figure added here and to `FIGURES` is drawn, declared to the workflow and tested; the place
+# for those still to come (own gain against MACs, change of error against change of PSNR).
+BUILDERS: dict[str, Callable[[Metrics, Mapping[str, int]], Figure]] = {
+    "alpha_exploration": alpha_exploration,
+    "rd_psnr": rd_psnr,
+    "rd_ms_ssim": rd_ms_ssim,
+    "quantization_error": quantization_error,
+    "training": training,
+}
+assert tuple(BUILDERS) == FIGURES

@@ -1,0 +1,76 @@
+"""The manifest of a finished version: where its numbers come from."""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qr import config as configuration
+from qr import provenance
+from qr.results.collect import write_text
+
+SCHEMA_VERSION = 1  # of the manifest and of the metrics files beside it
+
+
+def build(config: Mapping[str, Any], data: Path, benchmarks: Path) -> dict[str, Any]:
+    """The manifest of a run that is complete.
+
+    Args:
+        config: as the run resolved it.
+        data: folder of the role manifests.
+        benchmarks: folder of Snakemake's benchmark files, RULE/JOB.tsv.
+    """
+    commit, dirty = provenance.git_commit()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "version": config["version"],
+        "config": dict(config),
+        "config_sha256": configuration.digest(config),
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "packages": provenance.packages(),
+        "machine": provenance.machine(),
+        "data_sha256": _data_digests(data),
+        "seeds": list(config["seeds"]),
+        "steps": _wall_times(benchmarks),
+    }
+
+
+def _data_digests(folder: Path) -> dict[str, dict[str, Any]]:
+    """Per role: how many images, and a digest over theirs, which does not depend on folders."""
+    found = {}
+    for path in sorted(folder.glob("*.csv")):
+        with open(path, newline="") as file:
+            digests = [row["sha256"] for row in csv.DictReader(file)]
+        found[path.stem] = {"images": len(digests), "sha256": configuration.digest(digests)}
+    return found
+
+
+def _wall_times(folder: Path) -> dict[str, dict[str, float]]:
+    """Per rule: number of jobs, their wall time together, and the largest memory of one."""
+    steps = {}
+    for rule in sorted(p for p in folder.iterdir() if p.is_dir()):
+        rows = []
+        for path in sorted(rule.rglob("*.tsv")):
+            with open(path, newline="") as file:
+                rows += list(csv.DictReader(file, delimiter="\t"))
+        steps[rule.name] = {
+            "jobs": len(rows),
+            "wall_seconds": round(sum(float(row["s"]) for row in rows), 1),
+            "max_rss_mib": max((_number(row["max_rss"]) for row in rows), default=0.0),
+        }
+    return steps
+
+
+def _number(text: str) -> float:
+    """Snakemake writes a dash or NA for a job too short to be sampled."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def write(manifest: Mapping[str, Any], path: Path) -> None:
+    """Write the manifest; a version that has one is finished."""
+    write_text(json.dumps(manifest, indent=2, sort_keys=False) + "\n", path)

@@ -1,0 +1,187 @@
+"""Gains with their uncertainty, and Bjontegaard deltas.
+
+A gain is a difference in dB to a reference variant at the same model, metric, quality,
+image and bitstream: in PSNR for codecs trained for MSE, in MS-SSIM dB for those trained
+for MS-SSIM. Gains in MS-SSIM are means of the images' differences in dB, not differences of
+the dB of means (which is what RD curves show): only a per-image difference can be paired.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import bjontegaard
+import numpy as np
+import pandas as pd
+
+from qr.results.labels import QUALITY_COLUMN
+
+DEFAULT = {"bootstrap": 10000, "seed": 0}
+ALL_QUALITIES = "mean"  # stands in the quality column for the mean over qualities
+_UNTRAINED = -1  # the index of a variant without a seed, in this module only
+
+
+class Interval(NamedTuple):
+    """A mean gain in dB, its 95 % interval, and how many images and seeds are behind it."""
+
+    mean: float
+    low: float
+    high: float
+    images: int
+    seeds: int
+
+
+class Bjontegaard(NamedTuple):
+    """Percent of rate and dB of quality against an anchor; `note` says what is wrong, or ''."""
+
+    rate_percent: float
+    quality_db: float
+    note: str
+
+
+def differences(rows: pd.DataFrame, variant: str, reference: str) -> pd.DataFrame:
+    """The gains of `variant` over `reference`, image by image.
+
+    Args:
+        rows: those of images.csv that belong to one model, metric and quality.
+
+    Returns:
+        seeds × images, dB. The seeds are those that both variants have; a variant without
+        training pairs with every seed. Images too small for MS-SSIM are left out. Empty
+        where there is nothing to pair.
+    """
+    column = QUALITY_COLUMN[rows["metric"].iloc[0]]
+    ours, theirs = _by_seed(rows, variant, column), _by_seed(rows, reference, column)
+    images = ours.columns.intersection(theirs.columns)
+    trained = [set(table.index) - {_UNTRAINED} for table in (ours, theirs)]
+    seeds = sorted(set.intersection(*(s for s in trained if s))) if any(trained) else [_UNTRAINED]
+    a, b = (_spread(table, seeds)[images] for table in (ours, theirs))
+    # Two perfect pictures differ by nothing, although inf - inf is NaN.
+    gains = (a - b).mask((a == b) & np.isinf(a), 0.0)
+    return gains.dropna(axis="columns")
+
+
+def _by_seed(rows: pd.DataFrame, variant: str, column: str) -> pd.DataFrame:
+    rows = rows[rows["variant"] == variant]
+    seeds = rows["seed"].astype("Float64").fillna(_UNTRAINED).astype(int)
+    return rows.assign(seed=seeds).pivot(index="seed", columns="image", values=column)
+
+
+def _spread(table: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:
+    """The rows of `seeds`; an untrained variant's only row, repeated for each of them."""
+    if list(table.index) == [_UNTRAINED]:
+        return table.loc[[_UNTRAINED] * len(seeds)].set_axis(list(seeds))
+    return table.loc[[seed for seed in seeds if seed in table.index]]
+
+
+def mean_of(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Average `differences` of several qualities over the seeds and images they share."""
+    total = tables[0]
+    for table in tables[1:]:
+        total = total + table
+    return (total / len(tables)).dropna(axis="index", how="all").dropna(axis="columns")
+
+
+def interval(gains: pd.DataFrame, bootstrap: int, seed: int) -> Interval:
+    """Mean of a seeds × images table with a 95 % percentile bootstrap interval.
+
+    Seeds and images are both resampled with replacement, as wholes: a drawn seed brings its
+    row, a drawn image its column. So the interval covers other images and other seeds; with
+    a single seed, only other images. Few seeds make it too narrow rather than too wide.
+
+    Args:
+        bootstrap: number of resamples.
+        seed: of the random generator; equal seeds give equal intervals.
+    """
+    table = gains.to_numpy(dtype=float)
+    seeds, images = table.shape
+    if not table.size:
+        return Interval(np.nan, np.nan, np.nan, images, 0)
+    trained = 0 if list(gains.index) == [_UNTRAINED] else seeds
+    if table.size == 1:  # one observation says nothing on its spread
+        return Interval(float(table[0, 0]), np.nan, np.nan, images, trained)
+    of_seeds, of_images = _weights(bootstrap, seed, seeds, images)
+    means = ((of_seeds @ table) * of_images).sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(table.mean()), float(low), float(high), images, trained)
+
+
+@lru_cache(maxsize=16)
+def _weights(bootstrap: int, seed: int, seeds: int, images: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each resample draws each seed and each image, as fractions that sum to 1."""
+    random = np.random.default_rng(seed)
+    return tuple(
+        random.multinomial(n, np.full(n, 1 / n), size=bootstrap) / n for n in (seeds, images)
+    )
+
+
+def gains(
+    images: pd.DataFrame, reference: str, statistics: Mapping[str, int] = DEFAULT
+) -> pd.DataFrame:
+    """Gain of every variant over `reference`, per quality and averaged over the qualities.
+
+    Args:
+        images: images.csv.
+        statistics: `bootstrap` and `seed` of `interval`.
+
+    Returns:
+        model, metric, quality (an int, or 'mean'), variant, gain_db, gain_low_db, gain_high_db,
+        images, seeds. A codec without `reference` has no rows.
+    """
+    found = []
+    for (model, metric), codecs in images.groupby(["model", "metric"], sort=False):
+        per_quality: dict[str, list[pd.DataFrame]] = {}
+        for quality, rows in codecs.groupby("quality"):
+            names = list(rows["variant"].unique())
+            for variant in names if reference in names else ():
+                table = differences(rows, variant, reference)
+                per_quality.setdefault(variant, []).append(table)
+                found.append((model, metric, quality, variant, *interval(table, **statistics)))
+        for variant, tables in per_quality.items():
+            mean = interval(mean_of(tables), **statistics)
+            found.append((model, metric, ALL_QUALITIES, variant, *mean))
+    columns = ["model", "metric", "quality", "variant", "gain_db", "gain_low_db", "gain_high_db"]
+    return pd.DataFrame(found, columns=[*columns, "images", "seeds"])
+
+
+def bjontegaard_delta(
+    anchor: pd.DataFrame, test: pd.DataFrame, quality: str, method: str = "pchip"
+) -> Bjontegaard:
+    """BD-rate (percent) and BD-quality (dB) of `test` against `anchor`.
+
+    Args:
+        anchor, test: RD points with columns `bpp` and `quality`, in any order.
+        quality: name of the quality's column, such as psnr_db.
+        method: interpolation, 'pchip' or 'akima' (see the bjontegaard package).
+
+    Returns:
+        NaN with a reason where a delta is not defined: under two points, no overlap, or a
+        curve that does not rise. A note without NaN where the curves overlap by under 75 %.
+    """
+    curves = [
+        c[["bpp", quality]].dropna().sort_values("bpp").to_numpy(float) for c in (anchor, test)
+    ]
+    if min(len(curve) for curve in curves) < 2:
+        return Bjontegaard(np.nan, np.nan, "needs at least 2 points on each curve")
+    if any((np.diff(curve, axis=0) <= 0).any() for curve in curves):
+        return Bjontegaard(np.nan, np.nan, "a curve does not rise with the rate")
+    (rate_a, quality_a), (rate_t, quality_t) = (curve.T for curve in curves)
+    overlaps = [_overlap(np.log(rate_a), np.log(rate_t)), _overlap(quality_a, quality_t)]
+    options = {"method": method, "require_matching_points": False, "min_overlap": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of is in the note
+        rate = bjontegaard.bd_rate(rate_a, quality_a, rate_t, quality_t, **options)
+        gain = bjontegaard.bd_psnr(rate_a, quality_a, rate_t, quality_t, **options)
+    note = ""
+    if min(overlaps) == 0:
+        note = "the curves do not overlap"
+    elif min(overlaps) < 0.75:
+        note = f"the curves overlap by only {100 * min(overlaps):.0f} %"
+    return Bjontegaard(float(rate), float(gain), note)
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """The part of the range of both that each of them covers, 0 to 1."""
+    shared = min(a.max(), b.max()) - max(a.min(), b.min())
+    return float(max(shared, 0) / (max(a.max(), b.max()) - min(a.min(), b.min())))

@@ -1,0 +1,359 @@
+"""One loop for every training phase, on Lightning Fabric; a killed run resumes exactly.
+
+Everything random is a function of the seed and the step: crops (`qr.crops`) and the noise
+drawn within a step. So the state holds no generator, and a resumed run computes the same
+numbers as one that was never interrupted.
+"""
+
+import copy
+import hashlib
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import LightningEnvironment
+from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from qr.crops import CropDataset, loader
+from qr.data import Entry
+from qr.errors import Interrupted, TrainingError
+from qr.phases import Phase
+from qr.state import StateFolder
+
+_PROGRESS_SECONDS = 10.0
+
+
+@dataclass
+class Progress:
+    """Everything about a training but its tensors; saved with them."""
+
+    step: int = 0
+    validated: int = -1
+    best_loss: float = math.inf
+    best_step: int = 0
+    stale: int = 0
+    seconds: float = 0.0
+    finished: str = ""
+    sums: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a phase learns from and is judged by.
+
+    Attributes:
+        entries: training images.
+        validation: N x 3 x S x S held-back crops in [0, 1].
+    """
+
+    entries: list[Entry]
+    validation: Tensor
+
+
+def derive_seed(*parts: object) -> int:
+    """A 63-bit seed that depends on all of `parts`, and on their order."""
+    text = "/".join(map(str, parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+class Trainer:
+    """Trains a phase to its end, or as far as it gets before it is stopped.
+
+    Args:
+        phase: holds the best weights (lowest validation loss) after `fit`.
+        settings: as `qr.config.training` gives them.
+        engine: the configuration's `engine`.
+        seed: of crops and noise.
+        title: for the progress line.
+    """
+
+    def __init__(
+        self,
+        phase: Phase,
+        data: Data,
+        settings: Mapping[str, Any],
+        engine: Mapping[str, Any],
+        seed: int,
+        state: StateFolder,
+        title: str,
+    ):
+        self.settings, self.engine = settings, engine
+        self.data, self.seed, self.state, self.title = data, seed, state, title
+        self.progress = Progress()
+        self.best: dict[str, Tensor] | None = None
+        self.phase = phase
+        self._stop = _StopRequest()
+
+    def fit(self) -> Progress:
+        """Train, resuming from the saved state if there is one.
+
+        Raises:
+            TrainingError: the loss or a gradient is not finite; names the step.
+            Interrupted: asked to stop (a signal, or the job's end is near); state is saved.
+            CheckpointError: the state cannot be saved, or belongs to another training.
+        """
+        fabric = _fabric(self.engine)
+        fabric.launch()
+        self.fabric = fabric
+        optimizers = self._make_optimizers()
+        self.scheduler = ReduceLROnPlateau(optimizers[0], **self.settings["plateau"])
+        self.model, *self.optimizers = fabric.setup(self.phase, *optimizers)
+        with self.state.locked() if fabric.is_global_zero else _unlocked():
+            self._restore()
+            fabric.barrier()
+            with self._stop:
+                self._run()
+        self.phase.load_state_dict(self.best)
+        self.phase.eval().to("cpu")
+        return self.progress
+
+    def _make_optimizers(self) -> list[torch.optim.Optimizer]:
+        main = torch.optim.Adam(
+            self.phase.parameters_of(quantiles=False), lr=self.settings["learning_rate"]
+        )
+        quantiles = self.phase.parameters_of(quantiles=True)
+        if not quantiles:
+            return [main]
+        return [main, torch.optim.Adam(quantiles, lr=self.settings["aux_learning_rate"])]
+
+    def _run(self) -> None:
+        progress, steps = self.progress, self.settings["steps"]
+        if progress.finished:
+            return
+        self._clock = self._saved_at = self._told_at = time.monotonic()
+        self._validate_if_due()
+        for batch in self._batches() if progress.step < steps else ():
+            if progress.finished:
+                break
+            self._train_step(batch)
+            progress.step += 1
+            self._validate_if_due()
+            self._save_if_due()
+            self._tell()
+        progress.finished = progress.finished or "all steps done"
+        self._save()
+
+    def _batches(self):
+        batch_size = self.settings["batch_size"]
+        dataset = CropDataset(
+            self.data.entries,
+            self.settings["crop"],
+            derive_seed(self.seed, "crops"),
+            samples=self.settings["steps"] * batch_size,
+        )
+        return loader(
+            dataset,
+            self.progress.step,
+            batch_size,
+            self.engine["workers"],
+            self.fabric.global_rank,
+            self.fabric.world_size,
+        )
+
+    def _train_step(self, batch: Tensor) -> None:
+        step = self.progress.step
+        self.model.train()
+        torch.manual_seed(derive_seed(self.seed, "noise", step, self.fabric.global_rank))
+        values = self.model(batch.to(self.fabric.device))
+        loss = values["loss"] + values.get("aux", 0.0)
+        if not math.isfinite(loss.item()):
+            self._fail(f"the loss is {loss.item()}")
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        try:
+            self.fabric.clip_gradients(
+                self.model, self.optimizers[0], max_norm=self.settings["clip_grad_norm"]
+            )
+        except RuntimeError as error:  # what torch raises for a norm that is not finite
+            self._fail(f"a gradient is not finite ({error})")
+        for optimizer in self.optimizers:
+            optimizer.step()
+        for name, value in values.items():
+            sums = self.progress.sums
+            sums[name] = sums.get(name, 0.0) + self._mean_over_ranks(value)
+
+    def _mean_over_ranks(self, value: Tensor) -> float:
+        if self.fabric.world_size > 1:
+            value = self.fabric.all_reduce(value.detach(), reduce_op="mean")
+        return value.item()
+
+    def _fail(self, what: str) -> None:
+        self._save()
+        raise TrainingError(
+            f"{self.title}: {what} at step {self.progress.step}. The weights before that step "
+            f"are kept in {self.state.folder}; a lower learning_rate or clip_grad_norm may help"
+        )
+
+    # Validation
+
+    def _validate_if_due(self) -> None:
+        progress, every = self.progress, self.settings["validate_every"]
+        last = progress.step == self.settings["steps"]
+        if progress.validated == progress.step or not (progress.step % every == 0 or last):
+            return
+        self._log("train", self._train_means())
+        means = self._validation_means()
+        self._log("validation", means)
+        progress.validated, progress.sums = progress.step, {}
+        if means["loss"] < progress.best_loss:
+            progress.best_loss, progress.best_step, progress.stale = means["loss"], progress.step, 0
+            self.best = copy.deepcopy(_on_cpu(self.phase.state_dict()))
+        elif progress.step > 0:
+            progress.stale += 1
+        if progress.step > 0:
+            self.scheduler.step(means["loss"])
+        patience = self.settings["stop_patience"]
+        if patience is not None and progress.stale >= patience:
+            progress.finished = f"no improvement in {patience} validations"
+
+    def _train_means(self) -> dict[str, float]:
+        since = self.progress.step - max(self.progress.validated, 0)
+        return {name: total / since for name, total in self.progress.sums.items()}
+
+    @torch.no_grad()
+    def _validation_means(self) -> dict[str, float]:
+        """Means over all validation images: never under autocast, and the same on every rank."""
+        self.phase.eval()
+        sums: dict[str, float] = {}
+        for batch in self.data.validation.split(self.settings["batch_size"]):
+            for name, value in self.phase.validate(batch.to(self.fabric.device)).items():
+                sums[name] = sums.get(name, 0.0) + value.item() * len(batch)
+        means = {name: total / len(self.data.validation) for name, total in sums.items()}
+        if not math.isfinite(means["loss"]):
+            self._fail(f"the validation loss is {means['loss']}")
+        return means
+
+    def _log(self, split: str, means: Mapping[str, float]) -> None:
+        if not means:
+            return
+        self.progress.rows.append(
+            {
+                "step": self.progress.step,
+                "split": split,
+                "learning_rate": self.optimizers[0].param_groups[0]["lr"],
+                "seconds": self._elapsed(),
+                **means,
+            }
+        )
+
+    # State
+
+    def _elapsed(self) -> float:
+        now = time.monotonic()
+        self.progress.seconds += now - self._clock
+        self._clock = now
+        return self.progress.seconds
+
+    def _save_if_due(self) -> None:
+        now = time.monotonic()
+        if now - self._saved_at >= self.engine["save_every_seconds"]:
+            self._save()
+        if self._stop.requested or time.time() > _deadline(self.engine):
+            self._save()
+            raise Interrupted(
+                f"{self.title}: stopped at step {self.progress.step}, state saved; "
+                "the same command goes on from there"
+            )
+
+    def _save(self) -> None:
+        self._elapsed()
+        self._saved_at = time.monotonic()
+        if self.fabric.is_global_zero:
+            self.state.save(
+                {
+                    "phase": self.phase.state_dict(),
+                    "optimizers": [o.state_dict() for o in self.optimizers],
+                    "scheduler": self.scheduler.state_dict(),
+                    "best": self.best,
+                    "progress": vars(self.progress),
+                }
+            )
+        self.fabric.barrier()
+
+    def _restore(self) -> None:
+        saved = self.state.load()
+        if saved is None:
+            return
+        self.phase.load_state_dict(saved["phase"])
+        for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self.scheduler.load_state_dict(saved["scheduler"])
+        self.best = saved["best"]
+        self.progress = Progress(**saved["progress"])
+        _say(f"{self.title}: resumed at step {self.progress.step}")
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self._told_at < _PROGRESS_SECONDS:
+            return
+        self._told_at = now
+        progress, steps = self.progress, self.settings["steps"]
+        left = self._elapsed() / progress.step * (steps - progress.step) / 60
+        _say(
+            f"{self.title}: step {progress.step}/{steps}, validation loss "
+            f"{progress.best_loss:.4f}, at most {left:.0f} min left"
+        )
+
+
+def _fabric(engine: Mapping[str, Any]) -> Fabric:
+    devices = engine["devices"]
+    return Fabric(
+        accelerator=engine["accelerator"],
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        precision=engine["precision"],
+        # Under SLURM, too, a job is one task that starts its own ranks.
+        plugins=[LightningEnvironment()],
+    )
+
+
+class _unlocked:
+    """Ranks other than the first leave the state folder alone."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        return None
+
+
+class _StopRequest:
+    """Turns SIGTERM and SIGINT into a wish to stop after the step, while entered."""
+
+    def __init__(self):
+        self.requested = False
+
+    def _request(self, *_):
+        self.requested = True
+
+    def __enter__(self):
+        self._before = {s: signal.signal(s, self._request) for s in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *exception):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def _deadline(engine: Mapping[str, Any]) -> float:
+    """Unix time at which to stop: two savings before SLURM ends the job, if SLURM runs it."""
+    end = os.environ.get("SLURM_JOB_END_TIME")
+    return float(end) - 60 if end else math.inf
+
+
+def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.cpu() for name, tensor in state.items()}
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,71 @@
+"""Decoder variants: what a decoder sees and what is trained in the predictive phase.
+
+A variant is data, not code: this module stays free of torch, so that the workflow
+can list variants in no time. The rectifier that a variant names is built by
+`qr.rectifiers`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from qr.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to decode the same bitstream.
+
+    Attributes:
+        name: used in the configuration, in every table and in file names.
+        label: used in legends; the name where it is empty.
+        rectifier: name of what stands before g_s (see `qr.rectifiers`); None: y_hat as it is.
+        options: keyword arguments of that rectifier.
+        trains: what the predictive phase trains: 'decoder', 'rectifier', both or nothing.
+        detached: the decoder's input is cut from the rectifier's gradient, as in the
+            published code; an ablation.
+        codec: 'soft': bitstreams of the codec after the soft phase; 'original': before it.
+    """
+
+    name: str
+    label: str = ""
+    rectifier: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    trains: frozenset[str] = frozenset()
+    detached: bool = False
+    codec: str = "soft"
+
+
+_VARIANTS: dict[str, Variant] = {}
+
+
+def register_variant(variant: Variant) -> Variant:
+    """Make a variant known by its name; raises ConfigError if the name is taken by another."""
+    if _VARIANTS.setdefault(variant.name, variant) != variant:
+        raise ConfigError(f"another variant is already called {variant.name!r}")
+    return variant
+
+
+def get(name: str) -> Variant:
+    """Look a variant up; raises ConfigError that lists the known ones."""
+    if name not in _VARIANTS:
+        raise ConfigError(f"unknown variant {name!r}; known are: {', '.join(_VARIANTS)}")
+    return _VARIANTS[name]
+
+
+def label(name: str) -> str:
+    """The text for legends; the name itself for a variant that is not registered here."""
+    known = _VARIANTS.get(name)
+    return (known.label or name) if known else name
+
+
+BOTH = frozenset({"decoder", "rectifier"})
+
+for _variant in (
+    Variant("original", "before the soft phase", codec="original"),
+    Variant("baseline"),
+    Variant("centroid", rectifier="centroid"),
+    Variant("decoder", "decoder only", trains=frozenset({"decoder"})),
+    Variant("qr", "QR", rectifier="qr", trains=BOTH),
+    Variant("qr-hyper", "QR, hyper", rectifier="qr-hyper", trains=BOTH),
+):
+    register_variant(_variant)

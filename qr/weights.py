@@ -1,0 +1,153 @@
+"""Weights on disk: safetensors files, which hold numbers and no code."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from qr import codecs, decoders, variants
+from qr.codecs import Codec
+from qr.config import CodecId
+from qr.decoders import Decoder
+from qr.errors import CheckpointError
+
+_FORMAT = 1
+
+
+def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes of a state dict, hexadecimal."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def replacing(path: Path):
+    """Yield a temporary name beside `path`, which takes its place only when all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    header = json.dumps({"format": _FORMAT, **metadata}, sort_keys=True)
+    try:
+        with replacing(path) as temporary:
+            save_file(plain, temporary, metadata={"qr": header})
+    except OSError as error:
+        raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get("qr", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except FileNotFoundError as error:
+        raise CheckpointError(f"no such checkpoint: {path}") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged or no checkpoint of qr: {error}") from error
+    if metadata.get("format") != _FORMAT:
+        raise CheckpointError(f"{path} was not written by this version of qr")
+    return tensors, metadata
+
+
+def codec_digest(codec: Codec) -> str:
+    """Names a codec's weights; a bitstream and a decoder's weights carry it."""
+    return tensor_digest(codec.model.state_dict())
+
+
+def save_codec(path: Path, codec: Codec, codec_id: CodecId, widths: Mapping[str, Any]) -> None:
+    """Write a codec with its entropy tables; `update()` must have been called.
+
+    Args:
+        widths: N and M of the configuration, None for the zoo's.
+    """
+    state = codec.model.state_dict()
+    metadata = {
+        "model": codec_id.model,
+        "metric": codec_id.metric,
+        "quality": codec_id.quality,
+        "N": widths.get("N"),
+        "M": widths.get("M"),
+    }
+    _save(path, state, metadata)
+
+
+def load_codec(path: Path) -> tuple[Codec, CodecId]:
+    """Read a codec, ready to code (eval mode, on the CPU).
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or of another architecture.
+    """
+    tensors, metadata = _read(path)
+    if "model" not in metadata:
+        raise CheckpointError(f"{path} holds no codec")
+    codec_id = CodecId(metadata["model"], metadata["metric"], metadata["quality"])
+    codec = codecs.build(codec_id.model, codec_id.quality, metadata["N"], metadata["M"])
+    try:
+        codec.model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit {codec_id.model}: {error}") from error
+    codec.model.eval()
+    return codec, codec_id
+
+
+def save_rectifier(path: Path, rectifier: torch.nn.Module, name: str, codec: Codec) -> None:
+    """Write a rectifier that was warmed up on `codec`."""
+    metadata = {"rectifier": name, "codec": codec_digest(codec)}
+    _save(path, rectifier.state_dict(), metadata)
+
+
+def load_rectifier(path: Path, rectifier: torch.nn.Module, codec: Codec) -> None:
+    """Read weights into `rectifier`; raises CheckpointError if they were made for another codec."""
+    tensors, metadata = _read(path)
+    _check_codec(path, metadata, codec)
+    _fill(path, rectifier, tensors)
+
+
+def save_decoder(path: Path, decoder: Decoder, variant: str, width: int, codec: Codec) -> None:
+    """Write what the predictive phase made of a decoder variant."""
+    metadata = {"variant": variant, "width": width, "codec": codec_digest(codec)}
+    _save(path, decoder.state_dict(), metadata)
+
+
+def load_decoder(path: Path, codec: Codec) -> tuple[Decoder, str]:
+    """Read a trained decoder variant and its name, ready to decode (eval mode)."""
+    tensors, metadata = _read(path)
+    if "variant" not in metadata:
+        raise CheckpointError(f"{path} holds no decoder variant")
+    _check_codec(path, metadata, codec)
+    decoder = decoders.build(variants.get(metadata["variant"]), codec, metadata["width"])
+    _fill(path, decoder, tensors)
+    return decoder.eval(), metadata["variant"]
+
+
+def _check_codec(path: Path, metadata: Mapping[str, Any], codec: Codec) -> None:
+    if metadata.get("codec") != codec_digest(codec):
+        raise CheckpointError(f"{path} was trained for another codec checkpoint")
+
+
+def _fill(path: Path, module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit its architecture: {error}") from error

@@ -1,0 +1,228 @@
+"""Figures are drawn from any run, repeat byte for byte, and show the numbers that are known."""
+
+import os
+import subprocess
+import sys
+from io import BytesIO
+
+import metrics_fixture as fixture
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
+
+from qr.errors import ResultsError
+from qr.results import FIGURES, figures, style
+from qr.results.collect import Metrics
+
+QUICK = {"bootstrap": 500, "seed": 0}
+MODELS = ("bmshj2018-factorized", "mbt2018")
+
+
+@pytest.fixture(scope="module")
+def metrics(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return fixture.write_metrics(folder, models=MODELS, qualities=(1, 2, 4), seeds=(0, 1))
+
+
+def draw(folder, name):
+    with style.applied():
+        return figures.BUILDERS[name](Metrics(folder), QUICK)
+
+
+def lines_of(figure, **look):
+    """All drawn lines of a figure that have these properties."""
+    found = [line for ax in figure.axes for line in ax.lines]
+    return [x for x in found if all(getattr(x, f"get_{k}")() == v for k, v in look.items())]
+
+
+def test_every_figure_is_written_as_png_and_pdf(metrics, tmp_path):
+    written = figures.write_figures(metrics, tmp_path, statistics=QUICK)
+    names = sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf"))
+    assert sorted(p.name for p in written) == names == sorted(p.name for p in tmp_path.iterdir())
+    for path in tmp_path.glob("*.png"):
+        with Image.open(path) as image:
+            assert image.width >= 700
+            assert "Software" not in image.info
+    for path in tmp_path.glob("*.pdf"):
+        content = path.read_bytes()
+        assert content.startswith(b"%PDF") and b"/Type3" not in content
+        assert b"CreationDate" not in content and b"Matplotlib" not in content
+
+
+@pytest.mark.parametrize("name", ["rd_psnr", "alpha_exploration"])
+def test_figures_repeat_byte_for_byte_whatever_the_environment(metrics, tmp_path, name):
+    here, there = tmp_path / "here", tmp_path / "there"
+    figures.write_figures(metrics, here, only=name, statistics=QUICK)
+    settings = tmp_path / "matplotlibrc"
+    settings.write_text("lines.linewidth: 9\nfont.size: 20\npdf.fonttype: 3\n")
+    code = (
+        "import sys; from qr.results import figures;"
+        f"figures.write_figures(sys.argv[1], sys.argv[2], only={name!r}, statistics={QUICK!r})"
+    )
+    environment = os.environ | {
+        "PYTHONHASHSEED": "77",
+        "MATPLOTLIBRC": str(settings),
+        "TZ": "Asia/Tokyo",
+    }
+    command = [sys.executable, "-c", code, metrics, there]
+    subprocess.run(command, check=True, env=environment)
+    for kind in ("png", "pdf"):
+        assert (here / f"{name}.{kind}").read_bytes() == (there / f"{name}.{kind}").read_bytes()
+
+
+def test_drawing_leaves_the_users_settings_alone(metrics, tmp_path):
+    import matplotlib as mpl
+
+    with mpl.rc_context({"lines.linewidth": 7}):
+        figures.write_figures(metrics, tmp_path, only="quantization_error")
+        assert mpl.rcParams["lines.linewidth"] == 7
+
+
+def test_unknown_figure(metrics, tmp_path):
+    with pytest.raises(ResultsError, match="unknown figure 'pie'; known are: alpha_exploration"):
+        figures.write_figures(metrics, tmp_path, only="pie")
+
+
+def test_the_gain_panel_shows_the_known_gains(metrics):
+    figure = draw(metrics, "rd_psnr")
+    rd, gain = figure.axes[0], figure.axes[len(MODELS)]
+    assert rd.get_title() == "Factorized" and "gain" in gain.get_ylabel()
+    by_colour = {c[0].get_color(): c[0] for c in gain.containers}
+    assert len(gain.containers) == 3  # centroid, decoder, qr: not baseline, not original
+    qr = by_colour[style._VARIANTS["qr"]["color"]]
+    known = [fixture.gain("qr", q) for q in (1, 2, 4)]
+    assert qr.get_ydata() == pytest.approx(known)
+    low, high = gain.get_ylim()
+    assert low < fixture.gain("centroid", 4) and high > fixture.gain("qr", 4)
+
+
+def test_rd_panel_shows_every_variant_and_its_points(metrics):
+    figure = draw(metrics, "rd_psnr")
+    for look in style._VARIANTS.values():
+        if look["color"] == style.BLUE:
+            continue  # qr-hyper is not part of this run
+        drawn = [
+            x
+            for x in figure.axes[0].lines
+            if x.get_color() == look["color"] and x.get_marker() != "None"
+        ]
+        assert len(drawn[0].get_xdata()) == 3
+
+
+def test_published_curves_are_drawn_only_where_the_test_set_is_kodak(metrics, tmp_path):
+    assert len(lines_of(draw(metrics, "rd_psnr"), color=style.GREY)) == 3 * len(MODELS)
+    assert len(lines_of(draw(metrics, "rd_ms_ssim"), color=style.GREY)) == 3 * len(MODELS)
+    some = fixture.write_metrics(tmp_path, models=["mbt2018"], names=fixture.KODAK[:6])
+    assert not lines_of(draw(some, "rd_psnr"), color=style.GREY)
+
+
+def test_anchors_are_drawn_and_may_be_missing(metrics, tmp_path):
+    labels = [t.get_text() for t in draw(metrics, "rd_psnr").legends[0].get_texts()]
+    assert {"JPEG 4:4:4", "JPEG 4:2:0", "JPEG 2000", "WebP", "AVIF"} <= set(labels)
+    bare = fixture.write_metrics(tmp_path, models=["mbt2018"], without=["anchors"])
+    labels = [t.get_text() for t in draw(bare, "rd_psnr").legends[0].get_texts()]
+    assert "AVIF" not in labels and "QR" in labels
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"models": MODELS, "qualities": (1, 2, 4)},
+        {"models": ("mbt2018",), "qualities": (3,), "names": ("a.png", "b.png")},
+        {"models": (*fixture.MODELS, "my-codec"), "qualities": (1,), "names": ("a.png",)},
+        {
+            "models": ("mbt2018",),
+            "variants": (*fixture.VARIANTS, "qr-hyper", "mine", "b", "c", "d"),
+        },
+    ],
+    ids=["usual", "one-quality", "one-image", "many-variants"],
+)
+def test_legends_cover_no_panel_and_nothing_is_cut_off(tmp_path, name, run):
+    figure = draw(fixture.write_metrics(tmp_path, **run), name)
+    FigureCanvasAgg(figure).draw()
+    renderer = figure.canvas.get_renderer()
+    legend = figure.legends[0].get_window_extent(renderer)
+    page = figure.bbox
+    for ax in figure.axes:
+        box = ax.get_tightbbox(renderer)
+        assert not legend.overlaps(box)
+        assert box.width > 50 and box.height > 50
+        for inner, outer in ((box, page), (legend, page)):
+            assert inner.x0 >= outer.x0 - 1 and inner.x1 <= outer.x1 + 1
+            assert inner.y0 >= outer.y0 - 1 and inner.y1 <= outer.y1 + 1
+
+
+def test_each_variant_looks_different(tmp_path):
+    names = [*fixture.VARIANTS, "qr-hyper", *"abcdefgh"]
+    looks = style.variants(names)
+    assert len({tuple(sorted(look.items())) for look in looks.values()}) == len(names)
+    assert style.variants(names) == looks
+
+
+def test_what_was_not_run_is_said_on_the_figure(tmp_path):
+    folder = fixture.write_metrics(
+        tmp_path, models=["mbt2018"], metrics=["mse"], variants=["baseline", "decoder"],
+        without=["training", "exploration"],
+    )  # fmt: skip
+    for name, words in {
+        "alpha_exploration": "Nothing was explored",
+        "rd_ms_ssim": "No codec of this run has MS-SSIM",
+        "quantization_error": "No variant of this run changes the latent",
+        "training": "Nothing was trained",
+    }.items():
+        figure = draw(folder, name)
+        assert not figure.axes and words in figure.texts[0].get_text()
+    assert draw(folder, "rd_psnr").axes
+
+
+def test_images_too_small_for_ms_ssim(tmp_path):
+    names = ("a.png", "b.png", "c.png")
+    folder = fixture.write_metrics(
+        tmp_path / "some", models=["mbt2018"], names=names, small=["b.png"]
+    )
+    assert draw(folder, "rd_ms_ssim").axes
+    folder = fixture.write_metrics(tmp_path / "all", models=["mbt2018"], names=names, small=names)
+    assert not draw(folder, "rd_ms_ssim").axes
+
+
+def test_alpha_exploration_emphasises_the_chosen_one(metrics):
+    figure = draw(metrics, "alpha_exploration")
+    assert len(figure.axes) == len(MODELS) * 2
+    for ax in figure.axes:
+        assert "chosen: α = 0.01" in ax.get_title()
+        thick = [line for line in ax.lines if line.get_linewidth() > 2]
+        assert len(ax.lines) == 4 and len(thick) == 1
+        best = max(ax.lines, key=lambda line: line.get_ydata()[-1])
+        assert best is thick[0]
+        assert list(best.get_xdata()) == list(range(1, 11))
+
+
+def test_quantization_error_is_the_known_reduction(metrics):
+    figure = draw(metrics, "quantization_error")
+    for line in lines_of(figure, color=style._VARIANTS["centroid"]["color"]):
+        assert line.get_ydata() == pytest.approx([6.0] * 3)
+    assert not lines_of(figure, color=style._VARIANTS["decoder"]["color"])
+
+
+def test_training_shows_losses_and_the_mean_change_of_each_variant(metrics):
+    figure = draw(metrics, "training")
+    assert len(figure.axes) == 2 * 3 * len(MODELS)
+    panel = next(ax for ax in figure.axes if "predictive" in ax.get_ylabel())
+    qr = next(x for x in panel.lines if x.get_color() == style._VARIANTS["qr"]["color"])
+    final = np.mean([(0.15 + fixture.gain("qr", q)) * (1 - 0.6**10) for q in (1, 2, 4)])
+    assert qr.get_ydata()[-1] == pytest.approx(final)
+    assert qr.get_ydata()[0] == 0
+
+
+def test_a_grey_print_keeps_the_variants_apart(metrics):
+    # Markers differ, so that a reader without colours can still tell curves apart.
+    figure = draw(metrics, "rd_psnr")
+    handles = figure.legends[0].legend_handles
+    markers = [h.get_marker() for h in handles if h.get_marker() not in ("None", None, "")]
+    assert len(markers) == len(set(markers)) == 5
+    buffer = BytesIO()
+    with style.applied():
+        figure.savefig(buffer, format="png", dpi=50)
+    assert np.ptp(np.asarray(Image.open(buffer).convert("L"))) > 200

@@ -1,0 +1,32 @@
+def baseline_start(wildcards):
+    start = GRID.start(codec_of(wildcards))
+    return baseline_file(start) if start else []
+
+
+rule baseline:
+    """The codec to begin with: from the zoo, or trained."""
+    input:
+        manifests=rules.data.output.manifests,
+        start=baseline_start,
+    output:
+        codec=f"{RUN}/baseline/{{codec}}/codec.safetensors",
+        course=f"{RUN}/baseline/{{codec}}/log.csv",
+    params:
+        config=CONFIG_FILE,
+        settings=settings("baseline"),
+        code=code("baseline"),
+        data=f"{RUN}/data",
+        state=f"{RUN}/state/baseline/{{codec}}",
+        start=lambda wc, input: f"--start {input.start}" if input.start else "",
+    log:
+        f"{RUN}/logs/baseline/{{codec}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/baseline/{{codec}}.tsv"
+    threads: TRAINING_THREADS
+    resources:
+        gpu=GPUS,
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m qr train baseline --config {params.config} --codec {wildcards.codec} --data {params.data}"
+        " --state {params.state} {params.start} --out {output.codec} --log {output.course} 2>&1 | tee {log}"

@@ -1,0 +1,127 @@
+# Lookups that the rules share. Decisions are made in qr.grid, where tests reach them.
+
+import json
+from pathlib import Path
+
+from qr import config as configuration
+from qr.config import CodecId
+from qr.errors import QRError
+from qr.grid import Grid
+from qr.provenance import code_digest
+from qr.results import FIGURES, TABLES
+from qr.results.seal import check_same, finished
+
+
+def checked(config):
+    """The resolved configuration as plain data, written where the commands read it."""
+    try:
+        configuration.check(config)
+        return json.loads(json.dumps(config))
+    except QRError as error:
+        raise WorkflowError(str(error))
+
+
+CONFIG = checked(config)
+GRID = Grid(CONFIG)
+RUN = f"runs/{CONFIG['version']}"
+RESULTS = f"results/{CONFIG['version']}"
+CONFIG_FILE = configuration.write(CONFIG, f"{RUN}/config.yaml")
+FINISHED = finished(Path(RESULTS))
+PLUGINS = tuple(CONFIG["plugins"])
+# One thread computes, the others decode training images.
+TRAINING_THREADS = 1 + CONFIG["engine"]["workers"]
+GPUS = 0 if CONFIG["engine"]["accelerator"] == "cpu" else CONFIG["engine"]["devices"]
+CODING_GPUS = 1 if CONFIG["engine"]["coding"] == "cuda" else 0
+ROLES = ("baseline", "exploration", "predictive", "validation", "test")
+METRICS = ("images", "summary", "exploration", "training", "runtime", "anchors")
+
+FIGURE_FILES = expand(
+    f"{RESULTS}/figures/{{name}}.{{kind}}", name=FIGURES, kind=("png", "pdf")
+)
+TABLE_FILES = expand(
+    f"{RESULTS}/tables/{{name}}.{{kind}}", name=TABLES, kind=("csv", "md", "tex")
+)
+
+
+wildcard_constraints:
+    codec="|".join(map(str, GRID.needed())),
+    variant="|".join(CONFIG["variants"]),
+    seed="|".join(map(str, CONFIG["seeds"])),
+    stage="original|soft",
+    role="|".join(ROLES),
+
+
+def everything(wildcards):
+    """All results; of a finished version, only if they are still what this run would make."""
+    if FINISHED:
+        try:
+            check_same(Path(RESULTS), CONFIG)
+        except QRError as error:
+            raise WorkflowError(str(error))
+        return FIGURE_FILES + TABLE_FILES
+    return FIGURE_FILES + TABLE_FILES + [f"{RESULTS}/manifest.json"]
+
+
+def code(step, *variant_names):
+    """What the rule's result depends on besides its inputs; Snakemake reruns when it changes."""
+    return code_digest(step, variant_names, PLUGINS)
+
+
+def settings(step):
+    """Likewise, for what the rule's command reads of the configuration."""
+    return lambda wildcards: GRID.settings(step, codec_of(wildcards))
+
+
+def codec_of(wildcards):
+    """The codec that a job is about, None where it is about all."""
+    name = wildcards.get("codec")
+    return CodecId.parse(name) if name else None
+
+
+def baseline_file(codec):
+    return f"{RUN}/baseline/{codec}/codec.safetensors"
+
+
+def exploration_file(codec, variant):
+    source, explored = GRID.exploration(codec, variant)
+    return f"{RUN}/explore/{source}/{explored}.csv"
+
+
+def stage_file(wildcards):
+    """The checkpoint whose bitstreams a stage makes."""
+    folder = "baseline" if wildcards.stage == "original" else "soft"
+    return f"{RUN}/{folder}/{wildcards.codec}/codec.safetensors"
+
+
+def decoder_file(codec, variant, seed):
+    return f"{RUN}/predictive/{codec}/{variant}_s{seed}/decoder.safetensors"
+
+
+def decoder_files(codec):
+    """Weights of all trained variants, seed by seed."""
+    return [
+        decoder_file(codec, variant, seed)
+        for variant in GRID.trained()
+        for seed in CONFIG["seeds"]
+    ]
+
+
+def course_files():
+    """Logs of every training of the run."""
+    codecs = GRID.needed() if CONFIG["baseline"]["source"] == "train" else []
+    return (
+        [f"{RUN}/baseline/{codec}/log.csv" for codec in codecs]
+        + [f"{RUN}/soft/{codec}/log.csv" for codec in GRID.codecs]
+        + [
+            path.replace("decoder.safetensors", "log.csv")
+            for codec in GRID.codecs
+            for path in decoder_files(codec)
+        ]
+    )
+
+
+def write_report():
+    """Snakemake's own report, once everything else is there."""
+    if Path(f"{RESULTS}/manifest.json").is_file():
+        overlays = " ".join(f"--configfile {path}" for path in workflow.configfiles)
+        shell(f"snakemake all --nolock --quiet all {overlays} --report {RESULTS}/report.html")

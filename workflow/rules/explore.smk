@@ -1,0 +1,26 @@
+rule explore:
+    """The alpha and learning rate that serve a variant best, by the validation set."""
+    input:
+        manifests=rules.data.output.manifests,
+        baseline=rules.baseline.output.codec,
+    output:
+        f"{RUN}/explore/{{codec}}/{{variant}}.csv",
+    params:
+        config=CONFIG_FILE,
+        settings=settings("explore"),
+        code=lambda wc: code("explore", wc.variant),
+        data=f"{RUN}/data",
+        state=f"{RUN}/state/explore/{{codec}}/{{variant}}",
+    log:
+        f"{RUN}/logs/explore/{{codec}}/{{variant}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/explore/{{codec}}/{{variant}}.tsv"
+    threads: TRAINING_THREADS
+    resources:
+        gpu=GPUS,
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m qr explore --config {params.config} --codec {wildcards.codec} --data {params.data}"
+        " --state {params.state} --baseline {input.baseline} --variant {wildcards.variant}"
+        " --out {output} 2>&1 | tee {log}"

@@ -1,0 +1,108 @@
+# Parts that single jobs wrote, joined into the tables that everything after is made of.
+
+
+localrules:
+    collect,
+    summary,
+    export,
+    manifest,
+
+
+PARTS = {
+    "images": [
+        f"{RUN}/decode/{stage}/{codec}.csv" for stage in GRID.stages() for codec in GRID.codecs
+    ],
+    "exploration": [
+        f"{RUN}/explore/{codec}/{variant}.csv" for codec, variant in GRID.explorations()
+    ],
+    "training": course_files(),
+    "runtime": [f"{RUN}/runtime/{codec}.csv" for codec in GRID.timed()],
+    "anchors": [f"{RUN}/anchors/anchors.csv"],
+}
+
+
+rule collect:
+    """One checked table out of many parts."""
+    input:
+        lambda wc: PARTS[wc.kind],
+    output:
+        report(
+            f"{RESULTS}/metrics/{{kind}}.csv",
+            caption="../report/metrics.rst",
+            category="Metrics",
+            labels={"table": "{kind}"},
+        ),
+    wildcard_constraints:
+        kind="|".join(PARTS),
+    params:
+        config=CONFIG_FILE,
+    log:
+        f"{RUN}/logs/collect/{{kind}}.log",
+    threads: 1
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m qr collect {wildcards.kind} {input} --config {params.config} --out {output} 2>&1 | tee {log}"
+
+
+rule summary:
+    """images.csv averaged over the images."""
+    input:
+        f"{RESULTS}/metrics/images.csv",
+    output:
+        report(
+            f"{RESULTS}/metrics/summary.csv",
+            caption="../report/metrics.rst",
+            category="Metrics",
+            labels={"table": "summary"},
+        ),
+    log:
+        f"{RUN}/logs/summary.log",
+    threads: 1
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m qr summary --images {input} --out {output} 2>&1 | tee {log}"
+
+
+rule export:
+    """Summaries that `python -m compressai.utils.plot` draws."""
+    input:
+        f"{RESULTS}/metrics/summary.csv",
+    output:
+        directory(f"{RESULTS}/compressai"),
+    log:
+        f"{RUN}/logs/export.log",
+    threads: 1
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m qr export --summary {input} --out {output} 2>&1 | tee {log}"
+
+
+rule manifest:
+    """Seals the version: written last, from then on nothing is overwritten."""
+    input:
+        FIGURE_FILES,
+        TABLE_FILES,
+        expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
+        rules.export.output,
+    output:
+        report(
+            f"{RESULTS}/manifest.json",
+            caption="../report/manifest.rst",
+            category="Provenance",
+            labels={"file": "manifest"},
+        ),
+    params:
+        config=CONFIG_FILE,
+        data=f"{RUN}/data",
+        benchmarks=f"{RUN}/benchmarks",
+    log:
+        f"{RUN}/logs/manifest.log",
+    threads: 1
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m qr manifest --config {params.config} --data {params.data}"
+        " --benchmarks {params.benchmarks} --out {output} 2>&1 | tee {log}"

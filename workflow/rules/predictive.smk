@@ -1,0 +1,30 @@
+rule predictive:
+    """The predictive phase of one decoder variant: the encoder is frozen."""
+    input:
+        manifests=rules.data.output.manifests,
+        codec=rules.soft.output.codec,
+        rectifier=rules.soft.output.rectifier,
+        exploration=lambda wc: exploration_file(codec_of(wc), wc.variant),
+    output:
+        decoder=f"{RUN}/predictive/{{codec}}/{{variant}}_s{{seed}}/decoder.safetensors",
+        course=f"{RUN}/predictive/{{codec}}/{{variant}}_s{{seed}}/log.csv",
+    params:
+        config=CONFIG_FILE,
+        settings=settings("predictive"),
+        code=lambda wc: code("predictive", wc.variant),
+        data=f"{RUN}/data",
+        state=f"{RUN}/state/predictive/{{codec}}/{{variant}}_s{{seed}}",
+    log:
+        f"{RUN}/logs/predictive/{{codec}}/{{variant}}_s{{seed}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/predictive/{{codec}}/{{variant}}_s{{seed}}.tsv"
+    threads: TRAINING_THREADS
+    resources:
+        gpu=GPUS,
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m qr train predictive --config {params.config} --codec {wildcards.codec} --data {params.data}"
+        " --state {params.state} --soft {input.codec} --rectifier {input.rectifier}"
+        " --exploration {input.exploration} --variant {wildcards.variant} --seed {wildcards.seed}"
+        " --out {output.decoder} --log {output.course} 2>&1 | tee {log}"

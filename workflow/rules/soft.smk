@@ -1,0 +1,29 @@
+rule soft:
+    """The soft phase: the rectifier warms up."""
+    input:
+        manifests=rules.data.output.manifests,
+        baseline=rules.baseline.output.codec,
+        exploration=lambda wc: exploration_file(codec_of(wc), "qr"),
+    output:
+        codec=f"{RUN}/soft/{{codec}}/codec.safetensors",
+        rectifier=f"{RUN}/soft/{{codec}}/rectifier.safetensors",
+        course=f"{RUN}/soft/{{codec}}/log.csv",
+    params:
+        config=CONFIG_FILE,
+        settings=settings("soft"),
+        code=code("soft", "qr"),
+        data=f"{RUN}/data",
+        state=f"{RUN}/state/soft/{{codec}}",
+    log:
+        f"{RUN}/logs/soft/{{codec}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/soft/{{codec}}.tsv"
+    threads: TRAINING_THREADS
+    resources:
+        gpu=GPUS,
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m qr train soft --config {params.config} --codec {wildcards.codec} --data {params.data}"
+        " --state {params.state} --baseline {input.baseline} --exploration {input.exploration}"
+        " --out {output.codec} --rectifier {output.rectifier} --log {output.course} 2>&1 | tee {log}"

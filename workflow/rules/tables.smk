@@ -1,0 +1,29 @@
+localrules:
+    tabulate,
+
+
+rule tabulate:
+    """One table, from the metrics alone."""
+    input:
+        expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
+    output:
+        report(
+            f"{RESULTS}/tables/{{name}}.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            labels={"table": "{name}"},
+        ),
+        f"{RESULTS}/tables/{{name}}.md",
+        f"{RESULTS}/tables/{{name}}.tex",
+    params:
+        config=CONFIG_FILE,
+        metrics=f"{RESULTS}/metrics",
+        folder=f"{RESULTS}/tables",
+    log:
+        f"{RUN}/logs/tables/{{name}}.log",
+    threads: 1
+    conda:
+        "../../environment.yml"
+    shell:
+        "python -m qr tables --config {params.config} --metrics {params.metrics} --out {params.folder}"
+        " --only {wildcards.name} 2>&1 | tee {log}"
