@@ -27,7 +27,6 @@ from qr.errors import CheckpointError, ConfigError
 from qr.latent import Latent, Side
 from qr.models import register_model
 
-
 _LARGEST = 2.0**20  # of |y|; a trained codec stays far below
 
 

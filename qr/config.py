@@ -91,8 +91,13 @@ def check(config: Mapping[str, Any]) -> None:
         highest = model_info(name).qualities
         beyond = [q for q in model["qualities"] if q > highest]
         if beyond:
-            raise ConfigError(f"config: models.{name}.qualities: {beyond} is out of range 1 to {highest}")
-    for key, names in (("variants", config["variants"]), ("explore.variants", config["explore"]["variants"])):
+            raise ConfigError(
+                f"config: models.{name}.qualities: {beyond} is out of range 1 to {highest}"
+            )
+    for key, names in (
+        ("variants", config["variants"]),
+        ("explore.variants", config["explore"]["variants"]),
+    ):
         for name in names:
             try:
                 variants.get(name)

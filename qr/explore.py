@@ -112,7 +112,7 @@ class Exploration:
         codec, warm, soft = stp.soft(
             here.within("soft"), _copy(self.codec), choice.alpha, settings, "exploration"
         )
-        decoder, predictive = stp.predictive(
+        _, predictive = stp.predictive(
             here.within("predictive"), codec, warm, self.variant, choice.alpha,
             settings | {"learning_rate": choice.learning_rate}, settings,
             self.run.config["seeds"][0], "exploration",
@@ -132,7 +132,7 @@ class Exploration:
 
     @torch.no_grad()
     def _rate(self, codec: Codec) -> float:
-        """Estimated bits per pixel on the validation images; the predictive phase cannot change it."""
+        """Estimated bits per pixel on the validation images; later phases cannot change it."""
         phase = BaselinePhase(_copy(codec), self.run.codec_id.metric, self.run.lmbda).eval()
         images = self.run.data("exploration").validation
         bpps = [phase.validate(image)["bpp"].item() for image in images.split(1)]

@@ -100,7 +100,9 @@ class Grid:
         stp = [config["soft"], config["explore"]["ms_ssim_factor"]]
         read = {
             "data": lambda: [config["data"]],
-            "baseline": lambda: [*shared, config["baseline"]["source"], config["baseline"][codec.metric]],
+            "baseline": lambda: [
+                *shared, config["baseline"]["source"], config["baseline"][codec.metric],
+            ],
             "explore": lambda: [
                 *shared, config["soft"]["codec"],
                 {k: v for k, v in config["explore"].items() if k not in ("qualities", "variants")},

@@ -1,7 +1,7 @@
 """What a decoder costs: parameters, and multiply-accumulates per image pixel."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 

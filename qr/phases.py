@@ -124,9 +124,9 @@ class SoftPhase(Phase):
         return self._values(x)
 
     def _values(self, x: Tensor) -> Values:
-        with torch.set_grad_enabled(self.joint and torch.is_grad_enabled()):
-            with watched(self.model, synthesis=self.joint) as seen:
-                out = self.model(x)
+        gradients = torch.set_grad_enabled(self.joint and torch.is_grad_enabled())
+        with gradients, watched(self.model, synthesis=self.joint) as seen:
+            out = self.model(x)
         y_tilde = self.rectifier(self.codec.received(seen.y_hat, seen.hyper))
         with _without_autocast(x):
             d_feature = feature_distance(self.distance, seen.y, y_tilde)

@@ -12,6 +12,22 @@ from typing import Any
 
 from qr import variants
 
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "compressai",
+    "pytorch-msssim",
+    "lightning",
+    "safetensors",
+    "numpy",
+    "pandas",
+    "pillow",
+    "matplotlib",
+    "bjontegaard",
+    "scikit-image",
+    "snakemake",
+    "pytest-benchmark",
+)
 _PACKAGE = Path(__file__).parent
 _CODING = ("models", "latent", "centroid", "codecs", "weights", "images")
 _RECTIFIERS = ("decoders", "rectifiers/__init__", "rectifiers/network")
@@ -31,7 +47,9 @@ STEPS = {
 }
 
 
-def code_digest(step: str, variant_names: tuple[str, ...] = (), plugins: tuple[str, ...] = ()) -> str:
+def code_digest(
+    step: str, variant_names: tuple[str, ...] = (), plugins: tuple[str, ...] = ()
+) -> str:
     """SHA-256 of the logic that `step` runs: comments, docstrings and layout do not count.
 
     Args:
@@ -84,7 +102,9 @@ def git_commit() -> tuple[str, bool]:
     """
     try:
         commit = _git("rev-parse", "HEAD")
-        return commit, bool(_git("status", "--porcelain", "--untracked-files=no", "--", ":!results"))
+        return commit, bool(
+            _git("status", "--porcelain", "--untracked-files=no", "--", ":!results")
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown", False
 
@@ -96,12 +116,8 @@ def _git(*arguments: str) -> str:
 
 def packages() -> dict[str, str]:
     """Versions of the packages that numbers depend on; those that are missing are left out."""
-    names = (
-        "torch torchvision compressai pytorch-msssim lightning safetensors numpy pandas pillow "
-        "matplotlib bjontegaard scikit-image snakemake pytest-benchmark"
-    ).split()
     found = {}
-    for name in names:
+    for name in _PACKAGES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -133,4 +149,3 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-

@@ -68,8 +68,8 @@ class StateFolder:
                 file.flush()
                 os.fsync(file.fileno())
             if current.exists():
-                os.replace(current, self.folder / _PREVIOUS)
-            os.replace(temporary, current)
+                current.replace(self.folder / _PREVIOUS)
+            temporary.replace(current)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise CheckpointError(

@@ -23,7 +23,15 @@ from qr.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
 from qr.state import StateFolder
 from qr.training import Data, Progress, Trainer, derive_seed
 
-_LOG_COLUMNS = ("loss", "bpp", "psnr_db", "ms_ssim_db", "feature_distance", "learning_rate", "seconds")
+_LOG_COLUMNS = (
+    "loss",
+    "bpp",
+    "psnr_db",
+    "ms_ssim_db",
+    "feature_distance",
+    "learning_rate",
+    "seconds",
+)
 
 SOFT_RECTIFIER = "qr"  # the one that the soft phase trains together with the codec
 
@@ -166,9 +174,7 @@ def _warm_up(
     variant: str,
 ) -> Progress:
     distance = run.config["rectifier"]["distance"]
-    phase = SoftPhase(
-        codec, rectifier, run.codec_id.metric, run.lmbda, alpha, distance, joint
-    )
+    phase = SoftPhase(codec, rectifier, run.codec_id.metric, run.lmbda, alpha, distance, joint)
     return run.fit(
         phase, role, settings, seed, "soft", variant=variant, alpha=alpha, distance=distance,
         joint=joint,

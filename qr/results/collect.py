@@ -103,7 +103,7 @@ EXPLORATION = Schema(
         "learning_rate": "of the predictive phase",
         "alpha": "weight of the feature distance",
         "phase": "soft or predictive",
-        "epoch": "epoch of the phase",
+        "epoch": "epochs of the phase that were done; 0 is before training",
     }
     | _VALIDATION
     | {
@@ -388,10 +388,10 @@ def write_bytes(content: bytes, path: Path | str) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are private
-            os.replace(temporary, path)
+            Path(temporary).chmod(0o666 & ~_umask())  # mkstemp's files are private
+            Path(temporary).replace(path)
         except BaseException:
-            os.unlink(temporary)
+            Path(temporary).unlink()
             raise
     except OSError as error:
         raise ResultsError(f"cannot write {path}: {error.strerror}") from error

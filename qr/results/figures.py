@@ -72,7 +72,8 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
         ax.set_title(f"{labels.model(model)}, {labels.variant(variant)}, quality {quality}")
         chosen = trials[trials["chosen"].astype(bool)]
         if not chosen.empty:
-            ax.set_title(f"{ax.get_title()}\nchosen: α = {chosen['alpha'].iloc[0]:.3g}")
+            rate = f", rate {chosen['learning_rate'].iloc[0]:.0e}" if len(rates) > 1 else ""
+            ax.set_title(f"{ax.get_title()}\nchosen: α = {chosen['alpha'].iloc[0]:.3g}{rate}")
         ax.set_xlabel("epoch")
         ax.set_ylabel(f"validation {labels.QUALITY[metric]} (dB)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -104,7 +105,7 @@ def _draw_trial(ax: Axes, trial: pd.DataFrame, looks: Mapping, rates: Sequence[f
     quality = rows[labels.QUALITY_COLUMN[rows["metric"].iloc[0]]].to_numpy(float)
     chosen = bool(rows["chosen"].iloc[0])
     ax.plot(
-        np.arange(1, len(rows) + 1),
+        rows["epoch"].to_numpy(float),
         quality,
         **looks[rows["alpha"].iloc[0]],
         linestyle=_rate_line(rows["learning_rate"].iloc[0], rates),
@@ -223,7 +224,7 @@ def _draw_gains(ax: Axes, gained: pd.DataFrame, points: pd.DataFrame, looks: Map
     low, high = (gained[c].fillna(gained["gain_db"]) for c in ("gain_low_db", "gain_high_db"))
     gained = gained.assign(below=gained["gain_db"] - low, above=high - gained["gain_db"])
     names = list(gained["variant"].unique())
-    step = min(4.0, 16 / max(len(names) - 1, 1))
+    step = min(4.0, 8 / max(len(names) - 1, 1))
     ax.axhline(0, color=style.BLACK, linewidth=1.2)
     for place, name in enumerate(names):
         rows = gained[gained["variant"] == name]

@@ -51,10 +51,12 @@ def with_interval(name: str) -> Callable[[Row], str]:
     """Cell of the columns <name>_db, <name>_low_db, <name>_high_db: '+0.13 [+0.12, +0.14]'."""
 
     def cell(row: Row) -> str:
-        mean, low, high = (
-            _format(row[f"{name}{part}_db"], "+.3f") for part in ("", "_low", "_high")
-        )
-        return mean if low in (NOTHING, high) else f"{mean} [{low}, {high}]"
+        mean, low, high = (row[f"{name}{part}_db"] for part in ("", "_low", "_high"))
+        text = _format(mean, "+.3f")
+        itself = mean == low == high == 0  # a reference's gain over itself needs no interval
+        if pd.isna(low) or itself:
+            return text
+        return f"{text} [{_format(low, '+.3f')}, {_format(high, '+.3f')}]"
 
     return cell
 

@@ -119,7 +119,7 @@ def _choice(trials: pd.DataFrame, key: tuple) -> dict[str, Any]:
         "validation_db": reached[last["trial"]],
         "worst_trial_db": reached.min(),
         "trials": len(reached),
-        "epochs": chosen["phase"].eq("predictive").sum(),
+        "epochs": last["epoch"],
         "stop_reason": last["stop_reason"],
     }
 
@@ -365,8 +365,8 @@ def _informative(table: pd.DataFrame) -> pd.Series:
 def _control_notes(table: pd.DataFrame, fair: pd.Series) -> list[str]:
     seeds = table["seeds"][table["seeds"] > 0]
     notes = [
-        f"{_WHICH_QUALITY} {_WHICH_INTERVAL} ({_span(table['images'])} images,"
-        f" {_span(seeds)} seeds); with a single seed it covers images only.",
+        f"{_WHICH_QUALITY} {_WHICH_INTERVAL} (images: {_span(table['images'])}; "
+        f"seeds: {_span(seeds)}); with a single seed it covers images only.",
         "Quantization error: change of ‖y − ỹ‖ against ‖y − ŷ‖, means over images; negative is "
         "less error. Rank 1 by gain is the most dB, rank 1 by error the least error.",
     ]
@@ -382,7 +382,7 @@ def _control_notes(table: pd.DataFrame, fair: pd.Series) -> list[str]:
 
 def _span(values: pd.Series) -> str:
     if values.empty:
-        return "no"
+        return "none"
     low, high = values.min(), values.max()
     return f"{low}" if low == high else f"{low} to {high}"
 

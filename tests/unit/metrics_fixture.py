@@ -94,7 +94,7 @@ def row(m, metric, quality, variant, i, better, small) -> dict:
 
 
 def exploration(models, metrics) -> pd.DataFrame:
-    """Four trials of ten epochs; alpha 0.01 is best and chosen, worse by 0.02 dB a decade away."""
+    """Four trials of nine epochs; alpha 0.01 is best and chosen, worse by 0.02 dB a decade away."""
     rows = []
     for m, model in enumerate(models):
         for metric in metrics:

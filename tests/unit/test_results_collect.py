@@ -208,7 +208,7 @@ def test_a_failed_write_leaves_the_old_file(table, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(collect.os, "replace", full)
+    monkeypatch.setattr(collect.Path, "replace", full)
     with pytest.raises(ResultsError, match="No space left on device"):
         collect.write_csv(table, path)
     assert path.read_text() == "old"

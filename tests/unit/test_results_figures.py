@@ -196,7 +196,7 @@ def test_alpha_exploration_emphasises_the_chosen_one(metrics):
         assert len(ax.lines) == 4 and len(thick) == 1
         best = max(ax.lines, key=lambda line: line.get_ydata()[-1])
         assert best is thick[0]
-        assert list(best.get_xdata()) == list(range(1, 11))
+        assert list(best.get_xdata()) == list(range(10))
 
 
 def test_quantization_error_is_the_known_reduction(metrics):

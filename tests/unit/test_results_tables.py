@@ -64,7 +64,7 @@ def test_alpha_holds_the_chosen_trial(written):
     best = 0.15 * (1 - 0.7**9)
     for row in rows:
         start = (31 if row["metric"] == "mse" else 14) + MODELS.index(row["model"])
-        assert (float(row["alpha"]), row["trials"], row["epochs"]) == (0.01, "4", "10")
+        assert (float(row["alpha"]), row["trials"], row["epochs"]) == (0.01, "4", "9")
         assert float(row["validation_db"]) == pytest.approx(start + best)
         assert float(row["worst_trial_db"]) == pytest.approx(start + best - 0.04)
         assert row["stop_reason"] == "patience"
@@ -187,7 +187,7 @@ def test_controls_hold_gain_and_own_gain(written):
         assert moved > 0 if variant == "original" else moved == 0
     note = (written / "controls.md").read_text()
     assert "before the soft phase' has bitstreams of its own" in note
-    assert "24 images, 2 seeds" in note
+    assert "(images: 24; seeds: 2)" in note
 
 
 def test_controls_of_a_run_without_the_decoder_only_control(tmp_path):

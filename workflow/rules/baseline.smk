@@ -1,8 +1,3 @@
-def baseline_start(wildcards):
-    start = GRID.start(codec_of(wildcards))
-    return baseline_file(start) if start else []
-
-
 rule baseline:
     """The codec to begin with: from the zoo, or trained."""
     input:
@@ -11,22 +6,22 @@ rule baseline:
     output:
         codec=f"{RUN}/baseline/{{codec}}/codec.safetensors",
         course=f"{RUN}/baseline/{{codec}}/log.csv",
-    params:
-        config=CONFIG_FILE,
-        settings=settings("baseline"),
-        code=code("baseline"),
-        data=f"{RUN}/data",
-        state=f"{RUN}/state/baseline/{{codec}}",
-        start=lambda wc, input: f"--start {input.start}" if input.start else "",
     log:
         f"{RUN}/logs/baseline/{{codec}}.log",
     benchmark:
         f"{RUN}/benchmarks/baseline/{{codec}}.tsv"
+    conda:
+        "../../environment.yml"
     threads: TRAINING_THREADS
     resources:
         gpu=GPUS,
-    conda:
-        "../../environment.yml"
+    params:
+        config=CONFIG_FILE,
+        settings=settings("baseline"),
+        code=code("baseline"),
+        data=lambda wc, input: parent(input.manifests),
+        state=f"{RUN}/state/baseline/{{codec}}",
+        start=lambda wc, input: f"--start {input.start}" if input.start else "",
     shell:
         "python -m qr train baseline --config {params.config} --codec {wildcards.codec} --data {params.data}"
         " --state {params.state} {params.start} --out {output.codec} --log {output.course} 2>&1 | tee {log}"

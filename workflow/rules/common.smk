@@ -78,6 +78,11 @@ def codec_of(wildcards):
     return CodecId.parse(name) if name else None
 
 
+def parent(files):
+    """The folder that holds `files`."""
+    return Path(files[0]).parent
+
+
 def baseline_file(codec):
     return f"{RUN}/baseline/{codec}/codec.safetensors"
 
@@ -106,6 +111,32 @@ def decoder_files(codec):
     ]
 
 
+def baseline_start(wildcards):
+    start = GRID.start(codec_of(wildcards))
+    return baseline_file(start) if start else []
+
+
+def contenders(codec, stage):
+    """The variants of a stage as options of `qr decode`."""
+    options = [f"--variant {name}" for name in GRID.untrained(stage)]
+    if stage == "soft":
+        options += [
+            f"--trained {seed}:{decoder_file(codec, variant, seed)}"
+            for variant in GRID.trained()
+            for seed in CONFIG["seeds"]
+        ]
+    return " ".join(options)
+
+
+def timed_untrained():
+    return [name for name in GRID.untrained("soft") if name != "original"]
+
+
+def timed_decoders(codec):
+    """One seed is enough: time does not depend on the weights."""
+    return [decoder_file(codec, name, CONFIG["seeds"][0]) for name in GRID.trained()]
+
+
 def course_files():
     """Logs of every training of the run."""
     codecs = GRID.needed() if CONFIG["baseline"]["source"] == "train" else []
@@ -124,4 +155,6 @@ def write_report():
     """Snakemake's own report, once everything else is there."""
     if Path(f"{RESULTS}/manifest.json").is_file():
         overlays = " ".join(f"--configfile {path}" for path in workflow.configfiles)
-        shell(f"snakemake all --nolock --quiet all {overlays} --report {RESULTS}/report.html")
+        shell(
+            f"snakemake all --nolock --quiet all {overlays} --report {RESULTS}/report.html"
+        )

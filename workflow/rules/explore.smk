@@ -5,21 +5,21 @@ rule explore:
         baseline=rules.baseline.output.codec,
     output:
         f"{RUN}/explore/{{codec}}/{{variant}}.csv",
-    params:
-        config=CONFIG_FILE,
-        settings=settings("explore"),
-        code=lambda wc: code("explore", wc.variant),
-        data=f"{RUN}/data",
-        state=f"{RUN}/state/explore/{{codec}}/{{variant}}",
     log:
         f"{RUN}/logs/explore/{{codec}}/{{variant}}.log",
     benchmark:
         f"{RUN}/benchmarks/explore/{{codec}}/{{variant}}.tsv"
+    conda:
+        "../../environment.yml"
     threads: TRAINING_THREADS
     resources:
         gpu=GPUS,
-    conda:
-        "../../environment.yml"
+    params:
+        config=CONFIG_FILE,
+        settings=settings("explore"),
+        code=lambda wc: code("explore", wc.variant),
+        data=lambda wc, input: parent(input.manifests),
+        state=f"{RUN}/state/explore/{{codec}}/{{variant}}",
     shell:
         "python -m qr explore --config {params.config} --codec {wildcards.codec} --data {params.data}"
         " --state {params.state} --baseline {input.baseline} --variant {wildcards.variant}"

@@ -14,15 +14,15 @@ rule draw:
             labels={"figure": "{name}"},
         ),
         f"{RESULTS}/figures/{{name}}.pdf",
-    params:
-        config=CONFIG_FILE,
-        metrics=f"{RESULTS}/metrics",
-        folder=f"{RESULTS}/figures",
     log:
         f"{RUN}/logs/figures/{{name}}.log",
-    threads: 1
     conda:
         "../../environment.yml"
+    threads: 1
+    params:
+        config=CONFIG_FILE,
+        metrics=lambda wc, input: parent(input),
+        folder=lambda wc, output: parent(output),
     shell:
         "python -m qr figures --config {params.config} --metrics {params.metrics} --out {params.folder}"
         " --only {wildcards.name} 2>&1 | tee {log}"

@@ -10,7 +10,9 @@ localrules:
 
 PARTS = {
     "images": [
-        f"{RUN}/decode/{stage}/{codec}.csv" for stage in GRID.stages() for codec in GRID.codecs
+        f"{RUN}/decode/{stage}/{codec}.csv"
+        for stage in GRID.stages()
+        for codec in GRID.codecs
     ],
     "exploration": [
         f"{RUN}/explore/{codec}/{variant}.csv" for codec, variant in GRID.explorations()
@@ -32,15 +34,15 @@ rule collect:
             category="Metrics",
             labels={"table": "{kind}"},
         ),
-    wildcard_constraints:
-        kind="|".join(PARTS),
-    params:
-        config=CONFIG_FILE,
     log:
         f"{RUN}/logs/collect/{{kind}}.log",
-    threads: 1
+    wildcard_constraints:
+        kind="|".join(PARTS),
     conda:
         "../../environment.yml"
+    threads: 1
+    params:
+        config=CONFIG_FILE,
     shell:
         "python -m qr collect {wildcards.kind} {input} --config {params.config} --out {output} 2>&1 | tee {log}"
 
@@ -58,9 +60,9 @@ rule summary:
         ),
     log:
         f"{RUN}/logs/summary.log",
-    threads: 1
     conda:
         "../../environment.yml"
+    threads: 1
     shell:
         "python -m qr summary --images {input} --out {output} 2>&1 | tee {log}"
 
@@ -73,9 +75,9 @@ rule export:
         directory(f"{RESULTS}/compressai"),
     log:
         f"{RUN}/logs/export.log",
-    threads: 1
     conda:
         "../../environment.yml"
+    threads: 1
     shell:
         "python -m qr export --summary {input} --out {output} 2>&1 | tee {log}"
 
@@ -94,15 +96,15 @@ rule manifest:
             category="Provenance",
             labels={"file": "manifest"},
         ),
+    log:
+        f"{RUN}/logs/manifest.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
     params:
         config=CONFIG_FILE,
         data=f"{RUN}/data",
         benchmarks=f"{RUN}/benchmarks",
-    log:
-        f"{RUN}/logs/manifest.log",
-    threads: 1
-    conda:
-        "../../environment.yml"
     shell:
         "python -m qr manifest --config {params.config} --data {params.data}"
         " --benchmarks {params.benchmarks} --out {output} 2>&1 | tee {log}"

@@ -8,21 +8,21 @@ rule predictive:
     output:
         decoder=f"{RUN}/predictive/{{codec}}/{{variant}}_s{{seed}}/decoder.safetensors",
         course=f"{RUN}/predictive/{{codec}}/{{variant}}_s{{seed}}/log.csv",
-    params:
-        config=CONFIG_FILE,
-        settings=settings("predictive"),
-        code=lambda wc: code("predictive", wc.variant),
-        data=f"{RUN}/data",
-        state=f"{RUN}/state/predictive/{{codec}}/{{variant}}_s{{seed}}",
     log:
         f"{RUN}/logs/predictive/{{codec}}/{{variant}}_s{{seed}}.log",
     benchmark:
         f"{RUN}/benchmarks/predictive/{{codec}}/{{variant}}_s{{seed}}.tsv"
+    conda:
+        "../../environment.yml"
     threads: TRAINING_THREADS
     resources:
         gpu=GPUS,
-    conda:
-        "../../environment.yml"
+    params:
+        config=CONFIG_FILE,
+        settings=settings("predictive"),
+        code=lambda wc: code("predictive", wc.variant),
+        data=lambda wc, input: parent(input.manifests),
+        state=f"{RUN}/state/predictive/{{codec}}/{{variant}}_s{{seed}}",
     shell:
         "python -m qr train predictive --config {params.config} --codec {wildcards.codec} --data {params.data}"
         " --state {params.state} --soft {input.codec} --rectifier {input.rectifier}"

@@ -8,21 +8,21 @@ rule soft:
         codec=f"{RUN}/soft/{{codec}}/codec.safetensors",
         rectifier=f"{RUN}/soft/{{codec}}/rectifier.safetensors",
         course=f"{RUN}/soft/{{codec}}/log.csv",
-    params:
-        config=CONFIG_FILE,
-        settings=settings("soft"),
-        code=code("soft", "qr"),
-        data=f"{RUN}/data",
-        state=f"{RUN}/state/soft/{{codec}}",
     log:
         f"{RUN}/logs/soft/{{codec}}.log",
     benchmark:
         f"{RUN}/benchmarks/soft/{{codec}}.tsv"
+    conda:
+        "../../environment.yml"
     threads: TRAINING_THREADS
     resources:
         gpu=GPUS,
-    conda:
-        "../../environment.yml"
+    params:
+        config=CONFIG_FILE,
+        settings=settings("soft"),
+        code=code("soft", "qr"),
+        data=lambda wc, input: parent(input.manifests),
+        state=f"{RUN}/state/soft/{{codec}}",
     shell:
         "python -m qr train soft --config {params.config} --codec {wildcards.codec} --data {params.data}"
         " --state {params.state} --baseline {input.baseline} --exploration {input.exploration}"

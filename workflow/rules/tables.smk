@@ -15,15 +15,15 @@ rule tabulate:
         ),
         f"{RESULTS}/tables/{{name}}.md",
         f"{RESULTS}/tables/{{name}}.tex",
-    params:
-        config=CONFIG_FILE,
-        metrics=f"{RESULTS}/metrics",
-        folder=f"{RESULTS}/tables",
     log:
         f"{RUN}/logs/tables/{{name}}.log",
-    threads: 1
     conda:
         "../../environment.yml"
+    threads: 1
+    params:
+        config=CONFIG_FILE,
+        metrics=lambda wc, input: parent(input),
+        folder=lambda wc, output: parent(output),
     shell:
         "python -m qr tables --config {params.config} --metrics {params.metrics} --out {params.folder}"
         " --only {wildcards.name} 2>&1 | tee {log}"

@@ -1,0 +1,38 @@
+# make smoke: the whole benchmark, small, from a fresh clone.   make test: all tests.
+PYTHON ?= python3.11
+VENV := .venv
+CORES ?= 2
+BIN := $(VENV)/bin
+# pip compiles on install; jobs then start in seconds.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+SMOKE := --configfile workflow/tiers/smoke.yaml
+
+.PHONY: setup smoke test lint bench clean
+.DELETE_ON_ERROR:
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+smoke: setup
+	snakemake all --cores $(CORES) $(SMOKE)
+	@printf '\nDone. Open these:\n  report   results/smoke/report.html\n  figures  results/smoke/figures/\n  tables   results/smoke/tables/controls.md and its neighbours\n'
+
+test: setup lint
+	pytest -n $(CORES) --dist loadfile tests/unit
+	pytest tests/workflow
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	snakefmt --check workflow
+	snakemake --lint $(SMOKE)
+
+bench: setup
+	pytest --benchmark-only tests/benchmarks
+
+clean:
+	rm -rf $(VENV) runs/smoke results/smoke .snakemake

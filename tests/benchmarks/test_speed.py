@@ -1,0 +1,75 @@
+"""Speeds that the design promises. `make bench` prints them; nothing fails when slow."""
+
+import copy
+
+import pytest
+import torch
+
+from qr import codecs, decoders, variants
+from qr.phases import PredictivePhase
+from qr.rectifiers.qr import Rectifier
+
+MODELS = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018", "cheng2020-attn")
+BATCH, CROP, WIDTH = 8, 128, 128
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    torch.manual_seed(0)
+    return request.param
+
+
+def _codec(model):
+    return codecs.build(model, 1, 64, 96)
+
+
+def _predictive_step(model):
+    codec = _codec(model)
+    variant = variants.get("qr")
+    decoder = decoders.build(variant, codec, WIDTH)
+    phase = PredictivePhase(codec, decoder, variant.trains, "mse", 0.0067, 0.01, "l2")
+    optimizer = torch.optim.Adam(phase.parameters_of(quantiles=False), lr=1e-4)
+
+    def step(x):
+        optimizer.zero_grad()
+        phase(x)["loss"].backward()
+        optimizer.step()
+
+    return step
+
+
+def _naive_step(model):
+    """The whole codec and the rectifier, forward and backward, as a fine-tuning script would."""
+    codec = _codec(model).model
+    rectifier = Rectifier(codec.g_a(torch.zeros(1, 3, 64, 64)).shape[1], WIDTH)
+    g_s = codec.g_s
+    optimizer = torch.optim.Adam([*codec.parameters(), *rectifier.parameters()], lr=1e-4)
+
+    class Latent:
+        def __init__(self, y_hat):
+            self.y_hat = y_hat
+
+    class Rectified(torch.nn.Module):
+        def forward(self, y_hat):
+            return g_s(rectifier(Latent(y_hat)))
+
+    whole = copy.copy(codec)
+    whole.g_s = Rectified()
+
+    def step(x):
+        optimizer.zero_grad()
+        out = whole(x)
+        rate = sum(-torch.log2(p).sum() for p in out["likelihoods"].values()) / x.numel()
+        loss = rate + 0.0067 * 255**2 * torch.nn.functional.mse_loss(out["x_hat"], x)
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+@pytest.mark.parametrize("make", [_predictive_step, _naive_step], ids=["predictive", "naive"])
+def test_training_step(benchmark, model, make):
+    """One optimiser step, batch 8 of 128 x 128, N=64, M=96, W=128, float32."""
+    step, x = make(model), torch.rand(BATCH, 3, CROP, CROP)
+    benchmark.group = f"training step, {model}"
+    benchmark.pedantic(step, args=(x,), rounds=8, warmup_rounds=2)

@@ -1,0 +1,48 @@
+"""Every shipped configuration gives a graph with the jobs that its grid asks for."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from qr import config
+from qr.grid import Grid
+
+ROOT = Path(__file__).resolve().parents[2]
+TIERS = sorted((ROOT / "workflow" / "tiers").glob("*.yaml"))
+
+
+def _counts(output: str) -> dict[str, int]:
+    return {m[1]: int(m[2]) for m in re.finditer(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("tier", [None, *TIERS], ids=lambda t: t.stem if t else "paper")
+def test_every_tier_has_a_complete_graph(workspace, tier):
+    overlay = ["--configfile", str(tier)] if tier else []
+    grid = Grid(config.load(ROOT / "config.yaml", *([tier] if tier else [])))
+
+    counts = _counts(workspace.snakemake("all", "-n", *overlay).stdout)
+
+    codecs = len(grid.codecs)
+    assert counts["soft"] == codecs
+    assert counts["predictive"] == codecs * len(grid.trained()) * len(grid.config["seeds"])
+    assert counts["encode"] == counts["decode"] == codecs * len(grid.stages())
+    assert counts["runtime"] == len({codec.model for codec in grid.codecs})
+    assert counts["manifest"] == 1
+
+
+def test_an_unknown_key_stops_the_workflow_and_is_named(workspace):
+    done = workspace.snakemake("-n", "--config", "qualites=[1]", check=False)
+    assert done.returncode != 0
+    assert "qualites" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_larger_grid_keeps_what_is_trained():
+    small = Grid(config.load(ROOT / "config.yaml"))
+    models = {"mbt2018-mean": {"qualities": [1, 2]}, "mbt2018": {"qualities": [2, 3]}}
+    larger = Grid(config.overlay(small.config, {"models": models, "seeds": [0, 1]}))
+    for codec in larger.codecs:
+        if codec in small.codecs:
+            for step in ("baseline", "soft", "predictive", "encode", "decode"):
+                assert small.settings(step, codec) == larger.settings(step, codec)

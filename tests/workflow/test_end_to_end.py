@@ -1,0 +1,161 @@
+"""The whole graph, really run at a tiny size."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from qr.results import FIGURES, TABLES
+from qr.results.collect import SCHEMAS
+
+TINY = Path(__file__).with_name("tiny.yaml")
+SMOKE = Path(__file__).resolve().parents[2] / "workflow" / "tiers" / "smoke.yaml"
+OVERLAYS = ("--configfile", str(SMOKE), str(TINY))
+
+
+def run(workspace, *arguments, version="tiny", check=True):
+    return workspace.snakemake(
+        "--cores", "2", *arguments, *OVERLAYS, "--config", f"version={version}", check=check
+    )
+
+
+@pytest.fixture(scope="module")
+def done(shared_workspace):
+    """Two independent runs, under two versions."""
+    for version in ("tiny", "again"):
+        run(shared_workspace, "all", version=version)
+    return shared_workspace
+
+
+def metrics(workspace, kind, version="tiny"):
+    return pd.read_csv(workspace.folder / "results" / version / "metrics" / f"{kind}.csv")
+
+
+def digests(folder):
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_every_artifact_exists_and_holds_something(done):
+    results = done.folder / "results" / "tiny"
+    expected = [f"figures/{n}.{k}" for n in FIGURES for k in ("png", "pdf")]
+    expected += [f"tables/{n}.{k}" for n in TABLES for k in ("csv", "md", "tex")]
+    expected += [f"metrics/{name}.csv" for name in SCHEMAS] + ["manifest.json", "report.html"]
+    for name in expected:
+        assert (results / name).stat().st_size > 100, name
+
+
+def test_two_runs_give_the_same_numbers_but_for_times(done):
+    for kind, schema in SCHEMAS.items():
+        if kind == "runtime":
+            continue
+        timeless = [c for c in schema.columns if not c.endswith("_s") and c != "seconds"]
+        first, second = (metrics(done, kind, version)[timeless] for version in ("tiny", "again"))
+        pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_bits_are_the_size_of_the_files_and_shared_by_all_variants(done):
+    images = metrics(done, "images")
+    stage = images["variant"].map(lambda v: "original" if v == "original" else "soft")
+    for (kind, image), rows in images.groupby([stage, "image"]):
+        folder = done.folder / "runs/tiny/encode" / kind / "bmshj2018-hyperprior_mse_q2/bitstreams"
+        size = (folder / f"{Path(image).stem}.qrc").stat().st_size
+        assert set(rows["bytes"]) == {size}
+        assert rows["bpp"].to_list() == pytest.approx(
+            [8 * size / (w * h) for w, h in zip(rows["width"], rows["height"], strict=True)]
+        )
+
+
+def test_rows_are_complete(done):
+    images = metrics(done, "images")
+    trained, untrained = ["decoder", "qr"], ["original", "baseline", "centroid"]
+    assert len(images) == 2 * (2 * len(trained) + len(untrained))
+    assert images[images["variant"].isin(untrained)]["seed"].isna().all()
+    assert set(images[images["variant"].isin(trained)]["seed"]) == {0, 1}
+
+
+def test_the_manifest_says_where_the_numbers_come_from(done):
+    manifest = json.loads((done.folder / "results/tiny/manifest.json").read_text())
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=done.folder, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert manifest["git_commit"] == commit
+    assert manifest["git_dirty"] is False
+    assert manifest["data_sha256"]["test"]["images"] == 2
+    assert manifest["steps"]["predictive"]["jobs"] == 4
+
+
+def test_compressai_draws_the_exported_json(done, tmp_path):
+    files = sorted((done.folder / "results/tiny/compressai").glob("*.json"))
+    figure = tmp_path / "plot.png"
+    command = [sys.executable, "-m", "compressai.utils.plot", "-f", *map(str, files)]
+    subprocess.run([*command, "-o", str(figure)], check=True, capture_output=True, timeout=120)
+    assert figure.stat().st_size > 1000
+
+
+def test_figures_and_tables_redraw_identically_from_the_metrics_alone(done, tmp_path):
+    results = done.folder / "results" / "again"
+    before = {n: digests(results / n) for n in ("figures", "tables")}
+    hidden = done.folder / "runs" / "again"
+    hidden.rename(tmp_path / "hidden")
+    try:
+        for name in before:
+            for path in (results / name).iterdir():
+                path.unlink()
+        output = run(done, "figures", "tables", version="again").stdout
+    finally:
+        (tmp_path / "hidden").rename(done.folder / "runs" / "again-hidden")
+    assert {n: digests(results / n) for n in before} == before
+    assert "train" not in output
+
+
+def test_a_finished_version_is_left_alone(done):
+    """The same configuration and commit: nothing to do. Another one: refused by name."""
+    before = digests(done.folder / "results" / "tiny" / "metrics")
+    run(done, "all")
+    config = done.folder / "results/tiny/manifest.json"
+    sealed = config.read_text()
+    other = done.snakemake(
+        "--cores", "2", "all", *OVERLAYS, "--config", "version=tiny", "seeds=[5]", check=False
+    )
+    assert other.returncode != 0
+    assert "finished" in other.stdout
+    assert "config_sha256" in other.stdout
+    done.commit("another commit")
+    other = run(done, "all", check=False)
+    assert other.returncode != 0
+    assert "git_commit" in other.stdout
+    assert config.read_text() == sealed
+    assert digests(done.folder / "results" / "tiny" / "metrics") == before
+
+
+def test_a_broken_image_among_good_ones_stops_the_run_before_training(workspace, tmp_path):
+    from skimage import data
+    from skimage.io import imsave
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("astronaut", "coffee", "chelsea", "rocket", "camera"):
+        imsave(photos / f"{name}.png", getattr(data, name)(), check_contrast=False)
+    whole = (photos / "coffee.png").read_bytes()
+    (photos / "coffee.png").write_bytes(whole[: len(whole) // 2])
+    overlay = _write_overlay(tmp_path, photos)
+    done = workspace.snakemake("--cores", "2", "all", *OVERLAYS, overlay, check=False)
+    assert done.returncode != 0
+    assert "coffee.png" in done.stdout
+    assert not (workspace.folder / "runs/tiny/baseline").exists()
+
+
+def _write_overlay(folder, photos):
+    path = folder / "photos.yaml"
+    roles = {role: {"source": "mine"} for role in ("baseline", "validation", "test")}
+    data = {"sources": {"mine": {"folder": str(photos)}}, "roles": roles}
+    path.write_text(json.dumps({"data": data}))
+    return str(path)
