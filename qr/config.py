@@ -103,8 +103,24 @@ def check(config: Mapping[str, Any]) -> None:
                 variants.get(name)
             except ConfigError as error:
                 raise ConfigError(f"config: {key}: {error}") from error
+    if "ms-ssim" in config["metrics"]:
+        _check_crops(config)
     if not list(codecs(config)):
         raise ConfigError("config: models: every model's list of qualities is empty")
+
+
+def _check_crops(config: Mapping[str, Any]) -> None:
+    """Five scales of an 11-tap window, which MS-SSIM has, do not fit into small crops."""
+    phases = {
+        "baseline.ms-ssim": config["baseline"]["ms-ssim"],
+        "soft.training": config["soft"]["training"],
+        "predictive.training": config["predictive"]["training"],
+    }
+    crops = {f"{name}.crop": training(config, phase)["crop"] for name, phase in phases.items()}
+    crops["data.validation_crop"] = config["data"]["validation_crop"]
+    for key, pixels in crops.items():
+        if pixels <= 160:
+            raise ConfigError(f"config: {key}: MS-SSIM needs more than 160 pixels, not {pixels}")
 
 
 def _describe(error) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import torch
+from compressai.entropy_models import EntropyModel
 from torch import Tensor, nn
 
 from qr.codecs import Codec, watched
@@ -50,24 +51,26 @@ def _without_autocast(x: Tensor) -> torch.autocast:
     return torch.autocast(x.device.type, enabled=False)
 
 
-def _guard_entropy_models(model: nn.Module) -> None:
-    """Keep likelihoods in float32 under autocast: they are small differences of big numbers."""
-    from compressai.entropy_models import EntropyModel
+class _InFloat32:
+    """A module's forward without autocast; an object, so that deepcopy copies the module with it."""
 
-    for module in model.modules():
-        if isinstance(module, EntropyModel) and "forward" not in vars(module):
-            module.forward = _in_float32(module.forward)
+    def __init__(self, module: nn.Module):
+        self.module = module
 
-
-def _in_float32(forward):
-    def guarded(*tensors: Tensor | None, **options):
+    def __call__(self, *tensors: Tensor | None, **options):
         with _without_autocast(tensors[0]):
-            return forward(
+            return type(self.module).forward(
+                self.module,
                 *(t.float() if t is not None else None for t in tensors),
                 **{k: v.float() if isinstance(v, Tensor) else v for k, v in options.items()},
             )
 
-    return guarded
+
+def _guard_entropy_models(model: nn.Module) -> None:
+    """Keep likelihoods in float32 under autocast: they are small differences of big numbers."""
+    for module in model.modules():
+        if isinstance(module, EntropyModel):
+            module.forward = _InFloat32(module)
 
 
 class BaselinePhase(Phase):

@@ -190,15 +190,12 @@ def _draw_curves(
     """A codec's variants; the view holds them and what passes near of the `thin` curves."""
     column = labels.QUALITY_COLUMN[metric]
     for variant, rows in points.groupby("variant", sort=False):
-        front = (
-            {"zorder": 3, "markersize": 5.5, "fillstyle": "none"} if variant == REFERENCE else {}
-        )
-        ax.plot(*_curve(rows, column), **looks[variant], **front)
+        ax.plot(*_curve(rows, column), **looks[variant], **_emphasis(variant))
     rates = points["bpp"].to_numpy(float)
-    margin = max(
-        0.08 * np.ptp(rates), 0.25 * rates.max() if np.ptp(rates) < 0.1 * rates.max() else 0
-    )
+    margin = 0.08 * np.ptp(rates)
     left, right = max(rates.min() - margin, -0.05 * rates.max()), rates.max() + margin
+    if np.ptp(rates) < 0.1 * rates.max():  # a single quality leaves no room to show the anchors in
+        left, right = 0, 3 * rates.max()
     heights = [points[column].to_numpy(float)]
     for x, y in thin:
         seen = np.linspace(max(left, x.min()), min(right, x.max()), 50)
@@ -310,7 +307,8 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     table = metrics.training
     if table.empty:
         return _message("Nothing was trained in this run.")
-    rows = list(dict.fromkeys(zip(table["metric"], table["phase"], strict=True)))
+    phases = [p for p in ("baseline", "soft", "predictive") if p in set(table["phase"])]
+    rows = [(metric, phase) for metric in table["metric"].unique() for phase in phases]
     models, qualities = table["model"].unique(), sorted(table["quality"].unique())
     shades = colormaps["viridis"](np.linspace(0.0, 0.85, len(qualities)))
     colours = dict(zip(qualities, map(tuple, shades), strict=True))
@@ -320,7 +318,9 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     for ax, (metric, phase), model in _cells(axes, rows, models):
         here = table[(table["metric"] == metric) & (table["phase"] == phase)]
         here = here[here["model"] == model]
-        if phase == "predictive":
+        if here.empty:
+            ax.text(0.5, 0.5, "not trained", transform=ax.transAxes, ha="center", va="center")
+        elif phase == "predictive":
             _draw_change(ax, here, labels.QUALITY_COLUMN[metric], looks)
         else:
             _draw_loss(ax, here, colours)
