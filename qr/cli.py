@@ -31,6 +31,10 @@ Manifests = Annotated[Path, typer.Option("--data", help="Folder of manifests, ma
 State = Annotated[Path, typer.Option("--state", help="Folder that keeps the training's state.")]
 Out = Annotated[Path, typer.Option("--out", help="What to write.")]
 Log = Annotated[Path, typer.Option("--log", help="CSV of the training's course.")]
+StopAfter = Annotated[
+    Optional[float],
+    typer.Option(help="Minutes that a scheduler grants; saves the state and exits with 75 before."),
+]
 
 
 def main() -> None:
@@ -58,11 +62,13 @@ def _load(paths: list[Path]) -> dict[str, Any]:
     return config.load(*paths)
 
 
-def _run(config: list[Path], codec: str, data: Path, state: Path):
+def _run(config: list[Path], codec: str, data: Path, state: Path, stop_after: Optional[float]):
+    from qr.clock import stop_time
     from qr.config import CodecId
     from qr.stp import Run
 
-    return Run(_load(config), CodecId.parse(codec), data, state)
+    stop_at = stop_time(stop_after)
+    return Run(_load(config), CodecId.parse(codec), data, state, stop_at)
 
 
 def _write_log(path: Path, run, phase: str, progress, variant: str = "", seed: Any = None) -> None:
@@ -98,6 +104,7 @@ def baseline(
     out: Out,
     log: Log,
     start: Annotated[Optional[Path], typer.Option(help="Checkpoint to fine-tune.")] = None,
+    stop_after: StopAfter = None,
 ) -> None:
     """Take a codec from CompressAI's zoo, or train one.
 
@@ -106,7 +113,7 @@ def baseline(
     """
     from qr import stp, weights
 
-    run = _run(config, codec, data, state)
+    run = _run(config, codec, data, state, stop_after)
     trained, progress = stp.baseline(run, start)
     weights.save_codec(out, trained, run.codec_id, run.config["models"][run.codec_id.model])
     _write_log(log, run, "baseline", progress)
@@ -123,13 +130,14 @@ def soft(
     out: Out,
     rectifier: Annotated[Path, typer.Option(help="Where to write the rectifier.")],
     log: Log,
+    stop_after: StopAfter = None,
 ) -> None:
     """Run the soft phase: warm the rectifier up, with the codec frozen or trained as well."""
     from qr import config as configuration
     from qr import stp, weights
     from qr.explore import read_choice
 
-    run = _run(config, codec, data, state)
+    run = _run(config, codec, data, state, stop_after)
     start, _ = weights.load_codec(baseline)
     factor = run.config["explore"]["ms_ssim_factor"]
     choice = read_choice(exploration, run.codec_id.metric, factor)
@@ -153,13 +161,14 @@ def predictive(
     seed: Annotated[int, typer.Option(help="Of crops, and of what starts at random.")],
     out: Out,
     log: Log,
+    stop_after: StopAfter = None,
 ) -> None:
     """Run the predictive phase of one decoder variant: the encoder is frozen."""
     from qr import config as configuration
     from qr import stp, weights
     from qr.explore import read_choice
 
-    run = _run(config, codec, data, state)
+    run = _run(config, codec, data, state, stop_after)
     frozen, _ = weights.load_codec(soft)
     warm = stp.new_rectifier(run, frozen, stp.SOFT_RECTIFIER, seed)
     weights.load_rectifier(rectifier, warm, frozen)
@@ -184,13 +193,14 @@ def explore(
     baseline: Annotated[Path, typer.Option(help="Checkpoint of the baseline.")],
     variant: Annotated[str, typer.Option(help="Decoder variant to explore.")],
     out: Out,
+    stop_after: StopAfter = None,
 ) -> None:
     """Find the alpha (and learning rate) that serves a variant best on the validation set."""
     from qr import weights
     from qr.explore import Exploration
     from qr.results.collect import write_csv
 
-    run = _run(config, codec, data, state)
+    run = _run(config, codec, data, state, stop_after)
     start, _ = weights.load_codec(baseline)
     write_csv(Exploration(run, start, variant).explore(), out)
 

@@ -25,6 +25,10 @@ class TrainingError(QRError):
     """Training cannot go on; what was saved before is intact."""
 
 
+class ClusterError(QRError):
+    """SLURM does not answer, or another run is at work in the same folder."""
+
+
 class ResultsError(QRError):
     """A result is missing, malformed, or would overwrite a finished version."""
 

@@ -10,6 +10,7 @@ from qr.codecs import Codec, watched
 from qr.decoders import Decoder
 from qr.errors import ConfigError
 from qr.losses import distortion, feature_distance, rate
+from qr.variants import Variant
 
 Values = dict[str, Tensor]
 
@@ -52,7 +53,7 @@ def _without_autocast(x: Tensor) -> torch.autocast:
 
 
 class _InFloat32:
-    """A module's forward without autocast; an object, so that deepcopy copies the module with it."""
+    """A module's forward without autocast; an object, so that deepcopy takes the module along."""
 
     def __init__(self, module: nn.Module):
         self.module = module
@@ -157,7 +158,7 @@ class PredictivePhase(Phase):
         self,
         codec: Codec,
         decoder: Decoder,
-        trains: frozenset[str],
+        variant: Variant,
         metric: str,
         lmbda: float,
         alpha: float,
@@ -165,10 +166,11 @@ class PredictivePhase(Phase):
     ):
         parts = {"decoder": decoder.g_s, "rectifier": decoder.rectifier}
         decoder.requires_grad_(False)
-        super().__init__(codec, metric, lmbda, [parts[t] for t in trains if parts[t] is not None])
+        trained = [parts[name] for name in variant.trains if parts[name] is not None]
+        super().__init__(codec, metric, lmbda, trained)
         self.decoder = decoder
         self.alpha, self.distance = alpha, distance
-        self.guided = "rectifier" in trains
+        self.guided = variant.guided and "rectifier" in variant.trains
         if not any(p.requires_grad for p in decoder.parameters()):
             raise ConfigError("this variant has nothing to train in the predictive phase")
 

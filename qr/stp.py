@@ -1,5 +1,7 @@
 """Soft-to-predictive training, phase by phase: from configuration and inputs to weights."""
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,16 +47,18 @@ class Run:
         codec_id: which codec of the grid.
         manifests: folder of the data step.
         state: folder for the training state.
+        stop_at: when to save and stop, by `time.monotonic`.
     """
 
     config: Mapping[str, Any]
     codec_id: CodecId
     manifests: Path
     state: Path
+    stop_at: float = math.inf
 
     def within(self, name: str) -> "Run":
         """The same run with its state in a folder of its own."""
-        return Run(self.config, self.codec_id, self.manifests, self.state / name)
+        return dataclasses.replace(self, state=self.state / name)
 
     @property
     def lmbda(self) -> float:
@@ -85,7 +89,10 @@ class Run:
         } | {name: str(value) for name, value in inputs.items()}
         folder = StateFolder(self.state, identity)
         title = f"{step} {self.codec_id} {' '.join(names)}".rstrip()
-        return Trainer(phase, self.data(role), settings, engine, seed, folder, title).fit()
+        trainer = Trainer(
+            phase, self.data(role), settings, engine, seed, folder, title, self.stop_at
+        )
+        return trainer.fit()
 
 
 def log_table(
@@ -206,19 +213,21 @@ def predictive(
     variant = variants.get(variant_name)
     decoder = decoders.build(variant, codec, run.config["rectifier"]["width"])
     if "rectifier" in variant.trains:
-        if variant.rectifier == SOFT_RECTIFIER and not variant.options:
+        shared = variant.rectifier == SOFT_RECTIFIER and not variant.options
+        if shared and variant.guided:
             decoder.rectifier.load_state_dict(warm.state_dict())
         else:
             decoder.rectifier = new_rectifier(
                 run, codec, variant.rectifier, seed, **variant.options
             )
+        if variant.guided and not shared:
             _warm_up(
                 run.within("warm-up"), codec, decoder.rectifier, alpha, soft_settings, role,
                 seed, False, variant_name,
             )  # fmt: skip
     distance = run.config["rectifier"]["distance"]
     phase = PredictivePhase(
-        codec, decoder, variant.trains, run.codec_id.metric, run.lmbda, alpha, distance
+        codec, decoder, variant, run.codec_id.metric, run.lmbda, alpha, distance
     )
     progress = run.fit(
         phase, role, settings, seed, "predictive", variant=variant_name, alpha=alpha,

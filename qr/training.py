@@ -5,10 +5,10 @@ drawn within a step. So the state holds no generator, and a resumed run computes
 numbers as one that was never interrupted.
 """
 
+import contextlib
 import copy
 import hashlib
 import math
-import os
 import signal
 import sys
 import time
@@ -74,6 +74,7 @@ class Trainer:
         engine: the configuration's `engine`.
         seed: of crops and noise.
         title: for the progress line.
+        stop_at: when to save and stop, by `time.monotonic`.
     """
 
     def __init__(
@@ -85,9 +86,11 @@ class Trainer:
         seed: int,
         state: StateFolder,
         title: str,
+        stop_at: float = math.inf,
     ):
         self.settings, self.engine = settings, engine
         self.data, self.seed, self.state, self.title = data, seed, state, title
+        self.stop_at = stop_at
         self.progress = Progress()
         self.best: dict[str, Tensor] | None = None
         self.phase = phase
@@ -256,14 +259,20 @@ class Trainer:
 
     def _save_if_due(self) -> None:
         now = time.monotonic()
-        if now - self._saved_at >= self.engine["save_every_seconds"]:
-            self._save()
-        if self._stop.requested or time.time() > _deadline(self.engine):
+        if self._any_rank(self._stop.requested or now > self.stop_at):
             self._save()
             raise Interrupted(
                 f"{self.title}: stopped at step {self.progress.step}, state saved; "
                 "the same command goes on from there"
             )
+        if self._any_rank(now - self._saved_at >= self.engine["save_every_seconds"]):
+            self._save()
+
+    def _any_rank(self, wish: bool) -> bool:
+        """Ranks have clocks and signals of their own, but must save and stop together."""
+        if self.fabric.world_size == 1:
+            return wish
+        return self._mean_over_ranks(torch.tensor(float(wish), device=self.fabric.device)) > 0
 
     def _save(self) -> None:
         self._elapsed()
@@ -345,15 +354,11 @@ class _StopRequest:
             signal.signal(number, handler)
 
 
-def _deadline(engine: Mapping[str, Any]) -> float:
-    """Unix time at which to stop: two savings before SLURM ends the job, if SLURM runs it."""
-    end = os.environ.get("SLURM_JOB_END_TIME")
-    return float(end) - 60 if end else math.inf
-
-
 def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.cpu() for name, tensor in state.items()}
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    # Whoever reads along may be killed first; the state is still to be saved.
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)

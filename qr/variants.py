@@ -21,6 +21,8 @@ class Variant:
         rectifier: name of what stands before g_s (see `qr.rectifiers`); None: y_hat as it is.
         options: keyword arguments of that rectifier.
         trains: what the predictive phase trains: 'decoder', 'rectifier', both or nothing.
+        guided: whether the feature distance is part of the loss. Without it the rectifier is
+            just more decoder: it starts fresh and does not warm up.
         detached: the decoder's input is cut from the rectifier's gradient, as in the
             published code; an ablation.
         codec: 'soft': bitstreams of the codec after the soft phase; 'original': before it.
@@ -31,6 +33,7 @@ class Variant:
     rectifier: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     trains: frozenset[str] = frozenset()
+    guided: bool = True
     detached: bool = False
     codec: str = "soft"
 
@@ -58,14 +61,22 @@ def label(name: str) -> str:
     return (known.label or name) if known else name
 
 
-BOTH = frozenset({"decoder", "rectifier"})
+DECODER = frozenset({"decoder"})
+RECTIFIER = frozenset({"rectifier"})
+BOTH = DECODER | RECTIFIER
 
 for _variant in (
     Variant("original", "before the soft phase", codec="original"),
     Variant("baseline"),
     Variant("centroid", rectifier="centroid"),
-    Variant("decoder", "decoder only", trains=frozenset({"decoder"})),
+    Variant("decoder", "decoder only", trains=DECODER),
     Variant("qr", "QR", rectifier="qr", trains=BOTH),
+    # Beyond the paper: what else the decoder could use, and what the gain is not.
     Variant("qr-hyper", "QR, hyper", rectifier="qr-hyper", trains=BOTH),
+    Variant("qr-bounded", "QR, bounded", rectifier="qr-bounded", trains=BOTH),
+    Variant("qr-only", "QR, decoder frozen", rectifier="qr", trains=RECTIFIER),
+    Variant("qr-detached", "QR, detached", rectifier="qr", trains=BOTH, detached=True),
+    Variant("centroid-decoder", "centroid + decoder", rectifier="centroid", trains=DECODER),
+    Variant("wide-decoder", "wide decoder", rectifier="qr", trains=BOTH, guided=False),
 ):
     register_variant(_variant)

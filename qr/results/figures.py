@@ -325,9 +325,7 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
         else:
             _draw_loss(ax, here, colours)
         ax.xaxis.set_major_locator(MaxNLocator(3))
-        ax.xaxis.set_major_formatter(
-            lambda steps, _: f"{steps / 1000:g}k" if steps >= 1000 else f"{steps:g}"
-        )
+        ax.xaxis.set_major_formatter(_in_thousands)
     for ax, model in zip(axes[0], models, strict=True):
         ax.set_title(labels.model(model))
     for row, (metric, phase) in zip(axes, rows, strict=True):

@@ -27,7 +27,7 @@ def _predictive_step(model):
     codec = _codec(model)
     variant = variants.get("qr")
     decoder = decoders.build(variant, codec, WIDTH)
-    phase = PredictivePhase(codec, decoder, variant.trains, "mse", 0.0067, 0.01, "l2")
+    phase = PredictivePhase(codec, decoder, variant, "mse", 0.0067, 0.01, "l2")
     optimizer = torch.optim.Adam(phase.parameters_of(quantiles=False), lr=1e-4)
 
     def step(x):

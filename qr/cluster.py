@@ -1,0 +1,81 @@
+"""What a Snakemake that was killed leaves behind on a SLURM cluster, and how the next one takes over.
+
+Its jobs go on, and would write the same files as those that the next one submits; those
+still waiting in the queue would do so days later. Free of torch.
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from qr.errors import ClusterError
+
+_MARK = "rule_"  # Snakemake's plugin starts every job's comment with it
+_PATIENCE = 600.0  # seconds until cancelled jobs must be gone
+
+
+def take_over(folder: Path, lock: Path) -> IO:
+    """Become the only Snakemake that submits jobs from `folder`; cancels what an earlier one left.
+
+    Returns:
+        the lock: held until the process ends, however it ends.
+
+    Raises:
+        ClusterError: another Snakemake is at work there, or SLURM does not answer.
+    """
+    held = _hold(lock, folder)
+    left = left_behind(folder)
+    if left:
+        print(f"Cancelling jobs of an earlier run: {' '.join(left)}", file=sys.stderr)
+        _slurm("scancel", *left)
+        _wait_until_gone(folder)
+    return held
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Ids of one's own jobs that wait, run or end, submitted by a Snakemake in `folder`."""
+    lines = _slurm("squeue", "--me", "--noheader", "--format=%i|%k|%Z").splitlines()
+    rows = [line.split("|", 2) for line in lines if line.count("|") >= 2]
+    here = os.path.realpath(folder)
+    return [
+        job
+        for job, comment, workdir in rows
+        if comment.startswith(_MARK) and os.path.realpath(workdir.strip()) == here
+    ]
+
+
+def _hold(lock: Path, folder: Path) -> IO:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    file = open(lock, "w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ClusterError(
+            f"another Snakemake submits jobs from {folder}: wait for it, stop it with Ctrl-C, "
+            "or use a clone of its own for the second run"
+        ) from error
+    return file
+
+
+def _wait_until_gone(folder: Path) -> None:
+    end = time.monotonic() + _PATIENCE
+    while left := left_behind(folder):
+        if time.monotonic() > end:
+            raise ClusterError(
+                f"cancelled jobs do not end: {' '.join(left)}; ask your administrators"
+            )
+        time.sleep(1)
+
+
+def _slurm(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        raise ClusterError(f"{command[0]} is not installed here: is this a login node?") from error
+    if done.returncode:
+        raise ClusterError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,148 @@
+"""Small codecs, pictures and configurations that the unit tests share."""
+
+import copy
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+from PIL import Image
+
+WIDTHS = {
+    "bmshj2018-factorized": (8, 12),
+    "bmshj2018-hyperprior": (8, 12),
+    "mbt2018-mean": (8, 12),
+    "mbt2018": (8, 12),
+    "cheng2020-anchor": (8, None),
+    "cheng2020-attn": (8, None),
+}
+MODELS = tuple(WIDTHS)
+SPREAD = 3.0  # standard deviation of y: symbols differ, but the range coder stays quick
+
+
+def photograph(height, width, seed=0):
+    """HxWx3 uint8: smooth shapes and some noise, so that codecs have something to code."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width] / 16.0
+    planes = [
+        np.sin(rows * rng.uniform(0.3, 2) + columns * rng.uniform(0.3, 2) + rng.uniform(0, 6))
+        for _ in range(3)
+    ]
+    values = 127 + 90 * np.stack(planes, axis=-1) + rng.normal(0, 12, (height, width, 3))
+    return values.clip(0, 255).astype(np.uint8)
+
+
+def picture(height, width, seed=0):
+    """1 x 3 x H x W in [0, 1]."""
+    import torch
+
+    pixels = torch.from_numpy(photograph(height, width, seed))
+    return pixels.permute(2, 0, 1)[None].float() / 255
+
+
+def excite(model, spread=SPREAD):
+    """Scale the analysis until y spreads over some integers; move medians off the integers."""
+    import torch
+
+    bottleneck = getattr(model, "entropy_bottleneck", None)
+    with torch.no_grad():
+        last = [m for m in model.g_a.children() if isinstance(m, torch.nn.Conv2d)][-1]
+        for _ in range(3):
+            y = model.g_a(picture(128, 128))
+            last.weight.mul_(spread / y.std())
+            last.bias.mul_(spread / y.std())
+        if bottleneck is not None:
+            shift = torch.linspace(-0.4, 0.7, len(bottleneck.quantiles))
+            bottleneck.quantiles.add_(shift[:, None, None])
+    model.update(force=True)
+    return model.eval()
+
+
+def make_codec(name, seed=0):
+    """A codec of the configuration, small, with random but excited weights."""
+    import torch
+
+    from qr import codecs
+
+    torch.manual_seed(seed)
+    codec = codecs.build(name, 1, *WIDTHS[name])
+    excite(codec.model)
+    return codec
+
+
+_kept = {}
+
+
+def fresh_codec(name):
+    """A copy of the small codec `name`: a test may change it."""
+    if name not in _kept:
+        _kept[name] = make_codec(name)
+    return type(_kept[name])(copy.deepcopy(_kept[name].model))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Numbers do not depend on the machine's cores, and neither does the suite's duration."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(params=MODELS)
+def codec(request):
+    return fresh_codec(request.param)
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory):
+    """A folder of six small pictures."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for number in range(6):
+        Image.fromarray(photograph(72, 80, number)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def entries(photographs):
+    """What a manifest says of them."""
+    from qr.data import scan
+
+    return list(scan(photographs.iterdir(), 1).values())
+
+
+@pytest.fixture(scope="session")
+def small_config():
+    """The smoke tier, smaller still: one model, 64-pixel crops, a dozen steps."""
+    from pathlib import Path
+
+    from qr import config
+
+    root = Path(__file__).parents[2]
+    loaded = config.load(root / "config.yaml", root / "workflow/tiers/smoke.yaml")
+    return config.overlay(loaded, SMALL)
+
+
+SMALL = {
+    "models": {
+        "bmshj2018-factorized": {"qualities": [], "N": 8, "M": 12},
+        "bmshj2018-hyperprior": {"qualities": [], "N": 8, "M": 12},
+        "mbt2018": {"qualities": [1], "N": 8, "M": 12},
+        "cheng2020-attn": {"qualities": [], "N": 8},
+    },
+    "metrics": ["mse"],
+    "engine": {"accelerator": "cpu", "workers": 0, "save_every_seconds": 1e-9},
+    "data": {"validation_crop": 64},
+    "rectifier": {"width": 8},
+    "training": {"batch_size": 2, "crop": 64, "validate_every": 3},
+    "baseline": {"mse": {"steps": 8, "validate_every": 3}},
+    "explore": {
+        "qualities": [1],
+        "alpha": {"start": 1.0, "factor": 0.1, "min": 0.1},
+        "epoch_steps": 2,
+        "max_epochs": 2,
+        "patience": 2,
+    },
+    "soft": {"training": {"steps": 8, "validate_every": 3}},
+    "predictive": {"training": {"steps": 8, "validate_every": 3}},
+}
