@@ -334,17 +334,18 @@ def collect(
     if kind not in collecting.SCHEMAS:
         raise QRError(f"unknown table {kind!r}; known are: {', '.join(collecting.SCHEMAS)}")
     loaded = _load(config)
-    collecting.write_csv(collecting.collect(parts, collecting.SCHEMAS[kind], loaded), out)
+    table = collecting.collect(parts, collecting.SCHEMAS[kind], loaded)
+    if kind == "exploration" and "ms-ssim" in loaded["metrics"]:
+        table = collecting.with_derived(table, loaded["explore"]["ms_ssim_factor"])
+    collecting.write_csv(table, out)
 
 
 @app.command()
 def summary(images: Annotated[Path, typer.Option(help="metrics/images.csv")], out: Out) -> None:
     """Average images.csv over the images."""
-    import pandas as pd
+    from qr.results.collect import IMAGES, read, summarise, write_csv
 
-    from qr.results.collect import summarise, write_csv
-
-    write_csv(summarise(pd.read_csv(images)), out)
+    write_csv(summarise(read(images, IMAGES)), out)
 
 
 @app.command()

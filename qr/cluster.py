@@ -1,6 +1,6 @@
-"""What a Snakemake that was killed leaves behind on a SLURM cluster, and how the next one takes over.
+"""How a Snakemake takes over from one that was killed while its jobs were on a SLURM cluster.
 
-Its jobs go on, and would write the same files as those that the next one submits; those
+Those jobs go on, and would write the same files as those that the next one submits; those
 still waiting in the queue would do so days later. Free of torch.
 """
 
@@ -50,7 +50,7 @@ def left_behind(folder: Path) -> list[str]:
 
 def _hold(lock: Path, folder: Path) -> IO:
     lock.parent.mkdir(parents=True, exist_ok=True)
-    file = open(lock, "w")
+    file = open(lock, "w")  # noqa: SIM115, it stays open as long as the process lives
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -65,9 +65,7 @@ def _wait_until_gone(folder: Path) -> None:
     end = time.monotonic() + _PATIENCE
     while left := left_behind(folder):
         if time.monotonic() > end:
-            raise ClusterError(
-                f"cancelled jobs do not end: {' '.join(left)}; ask your administrators"
-            )
+            raise ClusterError(f"cancelled, but still there after 10 minutes: {' '.join(left)}")
         time.sleep(1)
 
 

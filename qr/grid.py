@@ -117,6 +117,15 @@ class Grid:
         model = config["models"][codec.model] if codec else {}
         return digest([read, {k: model.get(k) for k in ("N", "M")}])
 
+    def need(self, step: str, what: str, attempt: int) -> int:
+        """What the `attempt`-th job of `step` asks a cluster for: 'minutes' or 'memory_mb'.
+
+        Each attempt asks for as much more, up to the configured most.
+        """
+        table = self.config["resources"]
+        first = table[step][what]
+        return max(first, min(first * attempt, table["most"][what]))
+
     def timed(self) -> list[CodecId]:
         """One codec per model, at the configured quality and metric or the nearest to it."""
         wanted = self.config["runtime"]

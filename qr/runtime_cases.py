@@ -74,6 +74,7 @@ class Job:
             "width": width,
             "height": height,
             "ratio_to_baseline": None,
+            "ratio_iqr": None,
             "parameters": macs.parameters(decoder),
             "macs_per_pixel": macs.macs_per_pixel(
                 decoder, self.encoded.latent.fresh(), width * height
@@ -170,6 +171,7 @@ def test_decode(benchmark, job, variant):
     job.decode(variant)
     benchmark.pedantic(time_variant, setup=time_baseline, rounds=job.rounds, warmup_rounds=1)
     ratios = [a / b for a, b in zip(own, baseline, strict=True)][1:]
+    first, middle, third = statistics.quantiles(ratios, n=4, method="inclusive")
     benchmark.extra_info.update(
-        job.describe(variant, "decode") | {"ratio_to_baseline": statistics.median(ratios)}
+        job.describe(variant, "decode") | {"ratio_to_baseline": middle, "ratio_iqr": third - first}
     )

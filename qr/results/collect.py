@@ -151,11 +151,12 @@ RUNTIME = Schema(
         "q75_s": "third quartile, seconds",
         "iqr_s": "interquartile range, seconds",
         "ratio_to_baseline": "median of the rounds' decode time over baseline's; decode only",
+        "ratio_iqr": "interquartile range of those ratios",
         "parameters": "parameters of rectifier and g_s",
         "macs_per_pixel": "multiply-accumulates of rectifier and g_s, per image pixel",
     },
     ("model", "metric", "quality", "variant", "part", "device", "threads", "width", "height"),
-    frozenset({"ratio_to_baseline"}),
+    frozenset({"ratio_to_baseline", "ratio_iqr"}),
 )
 ANCHORS = Schema(
     "anchors",
@@ -304,6 +305,23 @@ def _natural(value: Any) -> tuple[bool, float, str]:
         return False, float(value), ""
     except ValueError:
         return True, 0.0, str(value)
+
+
+def with_derived(exploration: pd.DataFrame, factor: float) -> pd.DataFrame:
+    """Add the choices that MS-SSIM codecs take over from MSE ones: alpha times `factor`."""
+    rows = exploration[exploration["chosen"] & exploration["metric"].eq("mse")]
+    key = ["model", "quality", "variant"]
+    taken = rows.drop_duplicates(key)[[*key, "trial", "learning_rate", "alpha", "phase"]]
+    derived = taken.assign(
+        metric="ms-ssim",
+        strategy="derived",
+        trial=0,
+        phase="predictive",
+        epoch=0,
+        alpha=taken["alpha"] * factor,
+        chosen=True,
+    )
+    return pd.concat([exploration, derived.reindex(columns=exploration.columns)], ignore_index=True)
 
 
 def summarise(images: pd.DataFrame) -> pd.DataFrame:

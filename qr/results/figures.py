@@ -318,14 +318,15 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     for ax, (metric, phase), model in _cells(axes, rows, models):
         here = table[(table["metric"] == metric) & (table["phase"] == phase)]
         here = here[here["model"] == model]
+        ax.xaxis.set_major_locator(MaxNLocator(3))
+        ax.xaxis.set_major_formatter(_in_thousands)
         if here.empty:
+            ax.set(xticks=[], yticks=[])
             ax.text(0.5, 0.5, "not trained", transform=ax.transAxes, ha="center", va="center")
         elif phase == "predictive":
             _draw_change(ax, here, labels.QUALITY_COLUMN[metric], looks)
         else:
             _draw_loss(ax, here, colours)
-        ax.xaxis.set_major_locator(MaxNLocator(3))
-        ax.xaxis.set_major_formatter(_in_thousands)
     for ax, model in zip(axes[0], models, strict=True):
         ax.set_title(labels.model(model))
     for row, (metric, phase) in zip(axes, rows, strict=True):

@@ -182,7 +182,7 @@ def _mean_and_maximum(rows: pd.DataFrame, prefix: str) -> dict[str, Any]:
 
 _ENCODER = ["analysis", "entropy_encode"]
 _CONDITIONS = ["metric", "quality", "width", "height", "threads", "rounds"]
-_COSTS = ["ratio_to_baseline", "parameters", "macs_per_pixel"]
+_COSTS = ["ratio_to_baseline", "ratio_iqr", "parameters", "macs_per_pixel"]
 
 
 def runtime(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
@@ -209,6 +209,7 @@ def runtime(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
             "IQR of decode [s]": number("decode_iqr_s", ".2g"),
             "Rectifier [% of decode]": number("rectifier_percent", ".1f"),
             "Decode / baseline": number("ratio_to_baseline", ".3f"),
+            "IQR of the ratio": number("ratio_iqr", ".3f"),
             "Parameters [10⁶]": number("parameters", ".3f", scale=1e-6),
             "kMAC/pixel": number("macs_per_pixel", ".2f", scale=1e-3),
         },

@@ -70,7 +70,10 @@ GRES_CONF = "AutoDetect=off\nNodeName={host} Name=gpu File={folder}/gpu[0-{last}
 # Unused, but slurmd wants to know.
 CGROUP_CONF = "CgroupAutomount=no\n"
 # One line for each start and end of a job on the node: what, which job, its GPUs, when.
-EVENT = "#!/bin/sh\necho {what} $SLURM_JOB_ID ${{SLURM_JOB_GPUS:--}} $(date +%s.%N) >> {folder}/events\n"
+EVENT = """\
+#!/bin/sh
+echo {what} $SLURM_JOB_ID ${{SLURM_JOB_GPUS:--}} $(date +%s.%N) >> {folder}/events
+"""
 
 
 def missing() -> str | None:

@@ -193,6 +193,7 @@ def runtime(models, variants) -> pd.DataFrame:
                         "q75_s": median * 1.02,
                         "iqr_s": median * 0.03,
                         "ratio_to_baseline": median / 0.15 if part == "decode" else None,
+                        "ratio_iqr": 0.01 if part == "decode" else None,
                         "parameters": 3_000_000 + 1_500_000 * (variant == "qr"),
                         "macs_per_pixel": 42_000.0,
                     }

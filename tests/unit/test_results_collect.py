@@ -223,3 +223,17 @@ def test_names_are_listed_without_pandas_and_nothing_needs_torch():
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_ms_ssim_choices_are_derived_from_the_mse_ones():
+    chosen = {"model": "mbt2018", "metric": "mse", "quality": 4, "variant": "qr", "trial": 2}
+    rows = [
+        chosen | {"alpha": 0.1, "phase": "predictive", "epoch": 0, "loss": 1.0, "chosen": True},
+        chosen | {"alpha": 1.0, "phase": "predictive", "epoch": 0, "trial": 1, "chosen": False},
+    ]
+    exploration = pd.DataFrame(rows, columns=list(collect.EXPLORATION.columns))
+    table = collect.with_derived(exploration, 0.1)
+    derived = table[table["strategy"] == "derived"]
+    assert len(table) == 3
+    assert derived[["metric", "chosen"]].to_numpy().tolist() == [["ms-ssim", True]]
+    assert derived["alpha"].to_list() == [pytest.approx(0.01)]

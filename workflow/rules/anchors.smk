@@ -11,6 +11,8 @@ rule anchors:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **needs("anchors"),
     params:
         config=CONFIG_FILE,
         settings=settings("anchors"),

@@ -14,9 +14,10 @@ rule baseline:
         "../../environment.yml"
     threads: TRAINING_THREADS
     resources:
-        gpu=GPUS,
+        **needs("baseline", gpu=GPUS),
     params:
         config=CONFIG_FILE,
+        limit=limit,
         settings=settings("baseline"),
         code=code("baseline"),
         data=lambda wc, input: parent(input.manifests),
@@ -24,4 +25,4 @@ rule baseline:
         start=lambda wc, input: f"--start {input.start}" if input.start else "",
     shell:
         "python -m qr train baseline --config {params.config} --codec {wildcards.codec} --data {params.data}"
-        " --state {params.state} {params.start} --out {output.codec} --log {output.course} 2>&1 | tee {log}"
+        " --state {params.state} {params.start} --out {output.codec} --log {output.course} {params.limit} 2>&1 | tee {log}"

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from qr import cluster
 from qr import config as configuration
 from qr.config import CodecId
 from qr.errors import QRError
@@ -70,6 +71,31 @@ def code(step, *variant_names):
 def settings(step):
     """Likewise, for what the rule's command reads of the configuration."""
     return lambda wildcards: GRID.settings(step, codec_of(wildcards))
+
+
+def needs(step, gpu=0):
+    """What a job of `step` asks a cluster for; a retry asks for more. Local runs do not care."""
+    return {
+        "mem_mb": lambda wildcards, attempt: GRID.need(step, "memory_mb", attempt),
+        "runtime": lambda wildcards, attempt: GRID.need(step, "minutes", attempt),
+        "gpu": gpu,
+    }
+
+
+def limit(wildcards, resources):
+    """Where a scheduler ends jobs, training stops by its own clock before."""
+    return f"--stop-after {resources.runtime}" if workflow.remote_exec else ""
+
+
+def take_over():
+    """On SLURM: what a Snakemake that was killed left there must not write into this run."""
+    if workflow.executor_plugin.name == "slurm":
+        try:
+            workflow.globals["controller"] = cluster.take_over(
+                Path(), Path("runs/.controller")
+            )
+        except QRError as error:
+            raise WorkflowError(str(error))
 
 
 def codec_of(wildcards):

@@ -9,6 +9,8 @@ rule data:
     conda:
         "../../environment.yml"
     threads: 2
+    resources:
+        **needs("data"),
     params:
         config=CONFIG_FILE,
         settings=settings("data"),

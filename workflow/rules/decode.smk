@@ -16,7 +16,7 @@ rule decode:
         "../../environment.yml"
     threads: 1
     resources:
-        gpu=CODING_GPUS,
+        **needs("decode", gpu=CODING_GPUS),
     params:
         config=CONFIG_FILE,
         settings=settings("decode"),

@@ -14,7 +14,7 @@ rule encode:
         "../../environment.yml"
     threads: 1
     resources:
-        gpu=CODING_GPUS,
+        **needs("encode", gpu=CODING_GPUS),
     params:
         config=CONFIG_FILE,
         settings=settings("encode"),

@@ -13,9 +13,10 @@ rule explore:
         "../../environment.yml"
     threads: TRAINING_THREADS
     resources:
-        gpu=GPUS,
+        **needs("explore", gpu=GPUS),
     params:
         config=CONFIG_FILE,
+        limit=limit,
         settings=settings("explore"),
         code=lambda wc: code("explore", wc.variant),
         data=lambda wc, input: parent(input.manifests),
@@ -23,4 +24,4 @@ rule explore:
     shell:
         "python -m qr explore --config {params.config} --codec {wildcards.codec} --data {params.data}"
         " --state {params.state} --baseline {input.baseline} --variant {wildcards.variant}"
-        " --out {output} 2>&1 | tee {log}"
+        " --out {output} {params.limit} 2>&1 | tee {log}"

@@ -19,6 +19,8 @@ rule draw:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **needs("results"),
     params:
         config=CONFIG_FILE,
         metrics=lambda wc, input: parent(input),

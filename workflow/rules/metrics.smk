@@ -41,6 +41,8 @@ rule collect:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **needs("results"),
     params:
         config=CONFIG_FILE,
     shell:
@@ -63,6 +65,8 @@ rule summary:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **needs("results"),
     shell:
         "python -m qr summary --images {input} --out {output} 2>&1 | tee {log}"
 
@@ -78,6 +82,8 @@ rule export:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **needs("results"),
     shell:
         "python -m qr export --summary {input} --out {output} 2>&1 | tee {log}"
 
@@ -101,6 +107,8 @@ rule manifest:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **needs("results"),
     params:
         config=CONFIG_FILE,
         data=f"{RUN}/data",

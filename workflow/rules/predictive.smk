@@ -16,9 +16,10 @@ rule predictive:
         "../../environment.yml"
     threads: TRAINING_THREADS
     resources:
-        gpu=GPUS,
+        **needs("predictive", gpu=GPUS),
     params:
         config=CONFIG_FILE,
+        limit=limit,
         settings=settings("predictive"),
         code=lambda wc: code("predictive", wc.variant),
         data=lambda wc, input: parent(input.manifests),
@@ -27,4 +28,4 @@ rule predictive:
         "python -m qr train predictive --config {params.config} --codec {wildcards.codec} --data {params.data}"
         " --state {params.state} --soft {input.codec} --rectifier {input.rectifier}"
         " --exploration {input.exploration} --variant {wildcards.variant} --seed {wildcards.seed}"
-        " --out {output.decoder} --log {output.course} 2>&1 | tee {log}"
+        " --out {output.decoder} --log {output.course} {params.limit} 2>&1 | tee {log}"

@@ -14,7 +14,7 @@ rule runtime:
         "../../environment.yml"
     threads: workflow.cores or 2
     resources:
-        gpu=CODING_GPUS,
+        **needs("runtime", gpu=CODING_GPUS),
     params:
         config=CONFIG_FILE,
         settings=settings("runtime"),

@@ -16,9 +16,10 @@ rule soft:
         "../../environment.yml"
     threads: TRAINING_THREADS
     resources:
-        gpu=GPUS,
+        **needs("soft", gpu=GPUS),
     params:
         config=CONFIG_FILE,
+        limit=limit,
         settings=settings("soft"),
         code=code("soft", "qr"),
         data=lambda wc, input: parent(input.manifests),
@@ -26,4 +27,4 @@ rule soft:
     shell:
         "python -m qr train soft --config {params.config} --codec {wildcards.codec} --data {params.data}"
         " --state {params.state} --baseline {input.baseline} --exploration {input.exploration}"
-        " --out {output.codec} --rectifier {output.rectifier} --log {output.course} 2>&1 | tee {log}"
+        " --out {output.codec} --rectifier {output.rectifier} --log {output.course} {params.limit} 2>&1 | tee {log}"

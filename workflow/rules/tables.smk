@@ -20,6 +20,8 @@ rule tabulate:
     conda:
         "../../environment.yml"
     threads: 1
+    resources:
+        **needs("results"),
     params:
         config=CONFIG_FILE,
         metrics=lambda wc, input: parent(input),
