@@ -51,8 +51,11 @@ class StateFolder:
                 raise CheckpointError(f"another process is training in {self.folder}") from error
             yield
 
-    def save(self, state: Mapping[str, Any]) -> None:
+    def save(self, state: Mapping[str, Any], last: bool = False) -> None:
         """Write `state` (tensors, numbers, text, lists, dicts); the one before it is kept.
+
+        Args:
+            last: training is over, so the one before it is not needed any more.
 
         Raises:
             CheckpointError: it cannot be written; what was saved before is intact.
@@ -70,6 +73,8 @@ class StateFolder:
             if current.exists():
                 current.replace(self.folder / _PREVIOUS)
             temporary.replace(current)
+            if last:
+                (self.folder / _PREVIOUS).unlink(missing_ok=True)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise CheckpointError(
@@ -90,6 +95,7 @@ class StateFolder:
             loaded = _read(path)
             if loaded is None:
                 print(f"warning: {path} is damaged; falling back", file=sys.stderr)
+                path.unlink()  # else the next save would keep it as the generation before
                 continue
             self._check(path, loaded["identity"])
             return loaded["state"]

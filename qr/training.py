@@ -6,7 +6,6 @@ numbers as one that was never interrupted.
 """
 
 import contextlib
-import copy
 import hashlib
 import math
 import signal
@@ -115,7 +114,7 @@ class Trainer:
             fabric.barrier()
             with self._stop:
                 self._run()
-        self.phase.load_state_dict(self.best)
+        self._set_weights(self.best)
         self.phase.eval().to("cpu")
         return self.progress
 
@@ -210,7 +209,7 @@ class Trainer:
         progress.validated, progress.sums = progress.step, {}
         if means["loss"] < progress.best_loss:
             progress.best_loss, progress.best_step, progress.stale = means["loss"], progress.step, 0
-            self.best = copy.deepcopy(_on_cpu(self.phase.state_dict()))
+            self.best = self._weights()
         elif progress.step > 0:
             progress.stale += 1
         if progress.step > 0:
@@ -278,27 +277,40 @@ class Trainer:
         self._elapsed()
         self._saved_at = time.monotonic()
         if self.fabric.is_global_zero:
-            self.state.save(
-                {
-                    "phase": self.phase.state_dict(),
-                    "optimizers": [o.state_dict() for o in self.optimizers],
-                    "scheduler": self.scheduler.state_dict(),
-                    "best": self.best,
-                    "progress": vars(self.progress),
-                }
-            )
+            self.state.save(self._state(), last=bool(self.progress.finished))
         self.fabric.barrier()
+
+    def _state(self) -> dict[str, Any]:
+        state = {"best": self.best, "progress": vars(self.progress)}
+        if self.progress.finished:  # nothing will be trained from here
+            return state
+        return state | {
+            "weights": self._weights(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
+            "scheduler": self.scheduler.state_dict(),
+        }
+
+    def _weights(self) -> dict[str, Tensor]:
+        """A copy of what training changes; frozen weights are fixed by the state's identity."""
+        frozen = {name for name, p in self.phase.named_parameters() if not p.requires_grad}
+        state = self.phase.state_dict()
+        return {name: t.detach().cpu().clone() for name, t in state.items() if name not in frozen}
+
+    def _set_weights(self, weights: Mapping[str, Tensor]) -> None:
+        self.phase.load_state_dict(self.phase.state_dict() | dict(weights))
 
     def _restore(self) -> None:
         saved = self.state.load()
         if saved is None:
             return
-        self.phase.load_state_dict(saved["phase"])
+        self.best = saved["best"]
+        self.progress = Progress(**saved["progress"])
+        if self.progress.finished:
+            return
+        self._set_weights(saved["weights"])
         for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         self.scheduler.load_state_dict(saved["scheduler"])
-        self.best = saved["best"]
-        self.progress = Progress(**saved["progress"])
         _say(f"{self.title}: resumed at step {self.progress.step}")
 
     def _tell(self) -> None:
@@ -352,10 +364,6 @@ class _StopRequest:
     def __exit__(self, *exception):
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-
-def _on_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.cpu() for name, tensor in state.items()}
 
 
 def _say(line: str) -> None:
