@@ -398,5 +398,26 @@ def manifest(
     write(build(_load(config), data, benchmarks), out)
 
 
+@app.command()
+def plan(
+    config: Config,
+    out: Annotated[Optional[Path], typer.Option("--out", help="Write it as CSV, too.")] = None,
+) -> None:
+    """Say what a run will take: jobs, GPU-hours, CPU-hours, disk. Nothing is computed.
+
+    Example: qr plan -c config.yaml -c workflow/tiers/cpu.yaml --out plan.csv
+    """
+    import pandas as pd
+
+    from qr.plan import plan as planned
+    from qr.results.collect import write_csv
+
+    loaded = _load(config)
+    table = pd.DataFrame(planned(loaded, Path("runs") / loaded["version"]))
+    print(table.to_string(index=False, na_rep="-"))
+    if out is not None:
+        write_csv(table, out)
+
+
 if __name__ == "__main__":
     main()
