@@ -31,6 +31,8 @@ FINISHED = finished(Path(RESULTS))
 PLUGINS = tuple(CONFIG["plugins"])
 # One thread computes, the others decode training images.
 TRAINING_THREADS = 1 + CONFIG["engine"]["workers"]
+# Times are taken on all cores of this machine; elsewhere nobody knows how many there are.
+TIMING_THREADS = 2 if workflow.remote_exec else workflow.resource_settings.cores or 2
 GPUS = 0 if CONFIG["engine"]["accelerator"] == "cpu" else CONFIG["engine"]["devices"]
 CODING_GPUS = 1 if CONFIG["engine"]["coding"] == "cuda" else 0
 ROLES = ("baseline", "exploration", "predictive", "validation", "test")
@@ -180,7 +182,7 @@ def course_files():
 def write_report():
     """Snakemake's own report, once everything else is there."""
     if Path(f"{RESULTS}/manifest.json").is_file():
-        overlays = " ".join(f"--configfile {path}" for path in workflow.configfiles)
         shell(
-            f"snakemake all --nolock --quiet all {overlays} --report {RESULTS}/report.html"
+            f"snakemake all --nolock --quiet all --configfile {CONFIG_FILE}"
+            f" --report {RESULTS}/report.html"
         )

@@ -12,7 +12,7 @@ rule runtime:
         f"{RUN}/benchmarks/runtime/{{codec}}.tsv"
     conda:
         "../../environment.yml"
-    threads: workflow.cores or 2
+    threads: TIMING_THREADS
     resources:
         **needs("runtime", gpu=CODING_GPUS),
     params:
