@@ -1,6 +1,7 @@
 # Lookups that the rules share. Decisions are made in qr.grid, where tests reach them.
 
 import json
+import sys
 from pathlib import Path
 
 from qr import cluster
@@ -27,7 +28,8 @@ GRID = Grid(CONFIG)
 RUN = f"runs/{CONFIG['version']}"
 RESULTS = f"results/{CONFIG['version']}"
 CONFIG_FILE = configuration.write(CONFIG, f"{RUN}/config.yaml")
-FINISHED = finished(Path(RESULTS))
+# A finished version is read only; a report of it still tells of every job.
+FINISHED = finished(Path(RESULTS)) and "--report" not in sys.argv
 PLUGINS = tuple(CONFIG["plugins"])
 # One thread computes, the others decode training images.
 TRAINING_THREADS = 1 + CONFIG["engine"]["workers"]
