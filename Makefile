@@ -32,7 +32,7 @@ lint: setup
 	snakemake --lint $(SMOKE)
 
 bench: setup
-	pytest --benchmark-only tests/benchmarks
+	pytest -s --benchmark-only tests/benchmarks
 
 clean:
 	rm -rf $(VENV) runs/smoke results/smoke .snakemake

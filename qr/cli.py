@@ -71,6 +71,17 @@ def _run(config: list[Path], codec: str, data: Path, state: Path, stop_after: Op
     return Run(_load(config), CodecId.parse(codec), data, state, stop_at)
 
 
+def _codec_of(run, path: Path):
+    """The codec in the file `path`, which must be the one that the run is about."""
+    from qr import weights
+    from qr.errors import CheckpointError
+
+    codec, found = weights.load_codec(path)
+    if found != run.codec_id:
+        raise CheckpointError(f"{path} holds {found}, not {run.codec_id}")
+    return codec
+
+
 def _write_log(path: Path, run, phase: str, progress, variant: str = "", seed: Any = None) -> None:
     from qr.results.collect import write_csv
     from qr.stp import log_table
@@ -138,7 +149,7 @@ def soft(
     from qr.explore import read_choice
 
     run = _run(config, codec, data, state, stop_after)
-    start, _ = weights.load_codec(baseline)
+    start = _codec_of(run, baseline)
     factor = run.config["explore"]["ms_ssim_factor"]
     choice = read_choice(exploration, run.codec_id.metric, factor)
     settings = configuration.training(run.config, run.config["soft"]["training"])
@@ -169,7 +180,7 @@ def predictive(
     from qr.explore import read_choice
 
     run = _run(config, codec, data, state, stop_after)
-    frozen, _ = weights.load_codec(soft)
+    frozen = _codec_of(run, soft)
     warm = stp.new_rectifier(run, frozen, stp.SOFT_RECTIFIER, seed)
     weights.load_rectifier(rectifier, warm, frozen)
     factor = run.config["explore"]["ms_ssim_factor"]
@@ -196,12 +207,11 @@ def explore(
     stop_after: StopAfter = None,
 ) -> None:
     """Find the alpha (and learning rate) that serves a variant best on the validation set."""
-    from qr import weights
     from qr.explore import Exploration
     from qr.results.collect import write_csv
 
     run = _run(config, codec, data, state, stop_after)
-    start, _ = weights.load_codec(baseline)
+    start = _codec_of(run, baseline)
     write_csv(Exploration(run, start, variant).explore(), out)
 
 
@@ -286,7 +296,9 @@ def _trained(text: str, codec):
     from qr import weights
     from qr.coding import Contender
 
-    seed, path = text.split(":", 1)
+    seed, _, path = text.partition(":")
+    if not seed.isdecimal() or not path:
+        raise QRError(f"--trained {text}: expected SEED:WEIGHTS, as in 0:qr.safetensors")
     decoder, name = weights.load_decoder(Path(path), codec)
     return Contender(name, int(seed), decoder.to(codec.device))
 

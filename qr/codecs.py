@@ -28,14 +28,18 @@ from qr.latent import Latent, Side
 from qr.models import register_model
 
 _LARGEST = 2.0**20  # of |y|; a trained codec stays far below
+_SETTLED = 1e-4  # change of y_hat in a round, against a quantization step of 1
 
 
 @dataclass
 class Encoded:
-    """A coded image: CompressAI's strings and shape, and the latent they carry."""
+    """A coded image: CompressAI's strings and shape, and the latent they carry.
+
+    `shape` is a size, or for newer models nested lists and dicts of sizes.
+    """
 
     strings: list[list[bytes]]
-    shape: tuple[int, int]
+    shape: Any
     latent: Latent
 
 
@@ -106,7 +110,7 @@ def _compress(model: nn.Module, x: Tensor) -> tuple[dict[str, Any], Seen]:
             guard.remove()
 
 
-def _decompress(model: nn.Module, strings: list[list[bytes]], shape: tuple[int, int]) -> Seen:
+def _decompress(model: nn.Module, strings: list[list[bytes]], shape: Any) -> Seen:
     """What model.decompress(strings, shape) hands to g_s, without the synthesis."""
     with watched(model, synthesis=False) as seen:
         model.decompress(strings, shape)
@@ -155,9 +159,9 @@ class Codec:
         """Code one padded image, 1 x 3 x H x W."""
         coded, _ = _compress(self.model, x)
         latent = self.decode(coded["strings"], coded["shape"])
-        return Encoded(coded["strings"], tuple(coded["shape"]), latent)
+        return Encoded(coded["strings"], coded["shape"], latent)
 
-    def decode(self, strings: list[list[bytes]], shape: tuple[int, int]) -> Latent:
+    def decode(self, strings: list[list[bytes]], shape: Any) -> Latent:
         """Entropy decode one image; g_s does not run."""
         seen = _decompress(self.model, strings, shape)
         return self.received(seen.y_hat, seen.hyper)
@@ -166,8 +170,39 @@ class Codec:
         """The latent of a decoder that has y_hat and the output of h_s."""
         return Latent(y_hat)
 
+    def fits(self, shape: Any, height: int, width: int) -> bool:
+        """Whether `shape`, read from a file, can be that of a padded picture of this size.
 
-class FactorizedCodec(Codec):
+        What a file claims is allocated, so it must not be more than a picture needs: here,
+        one position for every 8 x 8 pixels.
+        """
+        sizes = list(_sizes(shape))
+        return bool(sizes) and all(
+            len(size) > 1 and min(size) > 0 and 64 * size[-2] * size[-1] <= height * width
+            for size in sizes
+        )
+
+
+def _sizes(shape: Any) -> Iterator[list[int]]:
+    """The innermost lists of nested lists and dicts; an empty one for what is no list of int."""
+    parts = list(shape.values()) if isinstance(shape, dict) else shape
+    if isinstance(parts, list) and all(type(part) is int for part in parts):
+        yield parts
+    elif isinstance(parts, list):
+        for part in parts:
+            yield from _sizes(part)
+    else:
+        yield []
+
+
+class KnownCodec(Codec):
+    """One of the families below, whose `shape` is (height, width) at the deepest layer."""
+
+    def fits(self, shape: Any, height: int, width: int) -> bool:
+        return shape == [height // self.downsampling, width // self.downsampling]
+
+
+class FactorizedCodec(KnownCodec):
     """bmshj2018-factorized: round(y - median) + median, one density per channel."""
 
     def _medians(self) -> Tensor:
@@ -185,9 +220,9 @@ class FactorizedCodec(Codec):
     def encode(self, x: Tensor) -> Encoded:
         coded, seen = _compress(self.model, x)
         latent = self._latent(torch.round(seen.y - self._medians()))
-        return Encoded(coded["strings"], tuple(coded["shape"]), latent)
+        return Encoded(coded["strings"], coded["shape"], latent)
 
-    def decode(self, strings: list[list[bytes]], shape: tuple[int, int]) -> Latent:
+    def decode(self, strings: list[list[bytes]], shape: Any) -> Latent:
         y_hat = super().decode(strings, shape).y_hat
         return self._latent(torch.round(y_hat - self._medians()))
 
@@ -203,7 +238,7 @@ class FactorizedCodec(Codec):
         return Side(scale.expand_as(y_hat), prior)
 
 
-class HyperpriorCodec(Codec):
+class HyperpriorCodec(KnownCodec):
     """bmshj2018-hyperprior (zero mean) and mbt2018-mean: Gaussians whose parameters z carries."""
 
     @cached_property
@@ -222,9 +257,9 @@ class HyperpriorCodec(Codec):
         coded, seen = _compress(self.model, x)
         symbols, y_hat = self._round(seen.y, self._coded_means(seen, seen.y))
         latent = self._latent(symbols, y_hat, seen.hyper)
-        return Encoded(coded["strings"], tuple(coded["shape"]), latent)
+        return Encoded(coded["strings"], coded["shape"], latent)
 
-    def decode(self, strings: list[list[bytes]], shape: tuple[int, int]) -> Latent:
+    def decode(self, strings: list[list[bytes]], shape: Any) -> Latent:
         seen = _decompress(self.model, strings, shape)
         symbols, _ = self._round(seen.y_hat, self._coded_means(seen, seen.y_hat))
         return self._latent(symbols, seen.y_hat, seen.hyper)
@@ -283,13 +318,14 @@ class ContextCodec(HyperpriorCodec):
 
         The context is causal, so the fixed point is unique, it is what position-by-position
         coding gives, and after n rounds at least the first n positions are final. A few
-        parallel rounds replace h*w serial ones.
+        parallel rounds replace h*w serial ones. Symbols that stay equal are not enough to
+        stop: the means, and with them y_hat, may still move, and move a symbol yet.
         """
-        y_hat, symbols = y, None
+        y_hat, symbols = y, torch.round(y)
         for _ in range(y.shape[-2] * y.shape[-1]):
-            previous = symbols
-            symbols, y_hat = self._round(y, self._gaussian(y_hat, hyper)[1])
-            if previous is not None and torch.equal(symbols, previous):
+            previous = y_hat
+            symbols, y_hat = self._round(y, self._gaussian(previous, hyper)[1])
+            if (y_hat - previous).abs().max() < _SETTLED:
                 break
         return symbols, y_hat
 

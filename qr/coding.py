@@ -92,16 +92,21 @@ def decode(codec: Codec, checkpoint: str, bitstream: Bitstream, name: object) ->
     """Entropy decode, and verify that the latent is what the encoder saw.
 
     Raises:
-        BitstreamError: the bitstream is of another checkpoint, or its latent differs.
+        BitstreamError: the bitstream is of another checkpoint, its header contradicts
+            itself, or its latent differs.
     """
     if bitstream.checkpoint != checkpoint[:16]:
         raise BitstreamError(
             f"{name} was made by checkpoint {bitstream.checkpoint}, not {checkpoint[:16]}"
         )
+    padding = codec.downsampling
+    height, width = (n + -n % padding for n in (bitstream.height, bitstream.width))
+    if bitstream.padding != padding or not codec.fits(bitstream.shape, height, width):
+        raise BitstreamError(f"{name}: its header contradicts itself")
     with exact():
         try:
             latent = codec.decode([[s] for s in bitstream.strings], bitstream.shape)
-        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
+        except Exception as error:  # on strings that lie, decoders raise nearly anything
             raise BitstreamError(f"{name} cannot be entropy decoded: {error}") from error
     if latent_crc(latent) != bitstream.latent_crc:
         raise BitstreamError(
@@ -131,15 +136,13 @@ def encode_all(
         mode, per pixel of the image itself), encode_s.
     """
     checkpoint = weights.codec_digest(codec)
-    folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for entry in track(entries, len(entries), f"encode {codec_id}"):
         x = to_tensor(read_image(entry.path))
         bitstream, seconds = timed(codec.device, lambda: encode(codec, codec_id, checkpoint, x))  # noqa: B023
         content = bitstream.to_bytes()
         path = folder / f"{Path(entry.path).stem}.qrc"
-        with weights.replacing(path) as temporary:
-            temporary.write_bytes(content)
+        _write(path, content)
         rows.append(
             {
                 "image": Path(entry.path).name,
@@ -150,6 +153,14 @@ def encode_all(
             }
         )
     return rows
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        with weights.replacing(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise BitstreamError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _estimate(codec: Codec, x: Tensor) -> float:

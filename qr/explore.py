@@ -189,10 +189,13 @@ def read_choice(path, metric: str, ms_ssim_factor: float) -> Choice:
 
     MS-SSIM models take the alpha of the mse exploration times `ms_ssim_factor` (Luo & Chen).
     """
-    table = pd.read_csv(path)
-    chosen = table[table["chosen"]]
+    try:
+        table = pd.read_csv(path)
+        chosen = table.loc[table["chosen"], ["alpha", "learning_rate"]].astype(float)
+    except (OSError, ValueError, KeyError) as error:
+        raise ResultsError(f"{path} is no exploration: {error}") from error
     if chosen.empty:
         raise ResultsError(f"{path} chooses nothing; delete it and explore again")
-    row = chosen.iloc[0]
+    alpha, learning_rate = chosen.iloc[0]
     factor = ms_ssim_factor if metric == "ms-ssim" else 1.0
-    return Choice(float(row["alpha"]) * factor, float(row["learning_rate"]))
+    return Choice(float(alpha) * factor, float(learning_rate))

@@ -40,9 +40,9 @@ STEPS = {
     "explore": (*_TRAINING, "explore"),
     "soft": _TRAINING,
     "predictive": _TRAINING,
-    "encode": (*_CODING, "bitstream", "coding"),
+    "encode": (*_CODING, "losses", "bitstream", "coding"),
     "decode": (*_CODING, *_RECTIFIERS, "bitstream", "coding", "metrics"),
-    "runtime": (*_CODING, *_RECTIFIERS, "runtime"),
+    "runtime": (*_CODING, *_RECTIFIERS, "coding", "macs", "runtime", "runtime_cases"),
     "anchors": ("anchors", "images", "metrics"),
 }
 

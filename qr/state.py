@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import io
 import os
-import pickle
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -117,6 +116,9 @@ def _read(path: Path) -> dict[str, Any] | None:
     if hashlib.sha256(payload).digest() != digest:
         return None
     try:
-        return torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        loaded = torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
+    except Exception as error:  # on foreign bytes, the unpickler raises nearly anything
         raise CheckpointError(f"{path} is refused, it is no training state: {error}") from error
+    if not isinstance(loaded, dict) or loaded.keys() != {"identity", "state"}:
+        raise CheckpointError(f"{path} is refused, it is no training state")
+    return loaded

@@ -78,20 +78,20 @@ class Run:
         """Train `phase` on the images of `role`; `inputs` are what else fixes the result."""
         plugins, engine = tuple(self.config["plugins"]), self.config["engine"]
         names = tuple(v for v in (inputs.get("variant"),) if v)
+        data = self.data(role)
         identity = {
             "settings": configuration.digest(settings),
             "code": provenance.code_digest(step, names, plugins),
             "precision": f"{engine['precision']} on {engine['devices']}",
-            "training images": provenance.file_digest(self.manifests / f"{role}.csv"),
-            "validation images": provenance.file_digest(self.manifests / "validation.csv"),
+            # Of the pictures, not of the manifests: those name folders, which may move.
+            "training images": configuration.digest([e.pixels_sha256 for e in data.entries]),
+            "validation images": weights.tensor_digest({"x": data.validation}),
             "starting weights": weights.tensor_digest(phase.state_dict()),
             "seed": str(seed),
         } | {name: str(value) for name, value in inputs.items()}
         folder = StateFolder(self.state, identity)
         title = f"{step} {self.codec_id} {' '.join(names)}".rstrip()
-        trainer = Trainer(
-            phase, self.data(role), settings, engine, seed, folder, title, self.stop_at
-        )
+        trainer = Trainer(phase, data, settings, engine, seed, folder, title, self.stop_at)
         return trainer.fit()
 
 

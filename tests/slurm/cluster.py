@@ -57,7 +57,9 @@ Epilog={folder}/epilog
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 SlurmctldTimeout=30
-SlurmdTimeout=30
+# Seconds until a silent node counts as failed, and its jobs as lost.
+SlurmdTimeout=15
+BatchStartTimeout=1
 KillWait=5
 CompleteWait=0
 ReturnToService=2

@@ -6,6 +6,8 @@ import re
 import shutil
 import signal
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,8 +26,11 @@ CODEC = "bmshj2018-hyperprior_mse_q2"
 BASELINE = f"runs/cluster/baseline/{CODEC}/codec.safetensors"
 STATE = f"runs/cluster/state/baseline/{CODEC}"
 TRAINING = ("baseline", "explore", "soft", "predictive")
-# What a step lasts when a fault is to hit it: 60 of them take longer than the first attempt may.
-PAUSE = "0.7"
+STEPS = 60
+# Seconds that a step lasts, so that a fault can hit it: all of them are longer than the first
+# attempt may last.
+LONG = 0.7
+SHORT = 0.25
 
 
 @pytest.fixture(scope="module")
@@ -35,22 +40,35 @@ def slurm(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory) -> Workspace:
-    """An undisturbed run without SLURM."""
-    workspace = Workspace(tmp_path_factory.mktemp("local") / "clone")
+def runs(slurm, tmp_path_factory):
+    """The whole workflow, undisturbed, on SLURM and without it: two copies, and SLURM's output."""
+    local = Workspace(tmp_path_factory.mktemp("local") / "clone")
     for name in ("tiny.yaml", "slow.py"):
-        shutil.copy(HERE / name, workspace.folder)
-    profile = workspace.folder / "slurm" / "config.yaml"
+        shutil.copy(HERE / name, local.folder)
+    profile = local.folder / "slurm" / "config.yaml"
     profile.write_text(_impatient(profile.read_text()))
-    workspace.commit("configure")
-    workspace.snakemake("--cores", "2", "all", *CONFIG)
-    return workspace
+    local.commit("configure")
+    remote = local.copy(tmp_path_factory.mktemp("remote") / "clone")
+    with open(local.folder / "snakemake.log", "w") as log:
+        # On SLURM most of the time is spent waiting.
+        beside = local.start_snakemake("--cores", "2", "all", *CONFIG, stdout=log)
+        try:
+            output = remote.snakemake(*ON_SLURM, "all", *CONFIG).stdout
+            assert beside.wait(timeout=300) == 0, Path(log.name).read_text()[-6000:]
+        finally:
+            beside.kill()
+    return local, remote, output
+
+
+@pytest.fixture(scope="module")
+def local(runs) -> Workspace:
+    return runs[0]
 
 
 def _impatient(profile: str) -> str:
     """A profile for jobs that take seconds: nothing else about it is changed."""
     key = "slurm-init-seconds-before-status-checks"
-    changed, count = re.subn(rf"^{key}: \d+$", f"{key}: 2", profile, flags=re.MULTILINE)
+    changed, count = re.subn(rf"^{key}: \d+$", f"{key}: 7", profile, flags=re.MULTILINE)
     assert count == 1
     return changed
 
@@ -59,12 +77,11 @@ def _impatient(profile: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def done(slurm, local, tmp_path_factory):
-    """An undisturbed run of everything on SLURM; what SLURM knows about it."""
-    folder = tmp_path_factory.mktemp("on-slurm") / "clone"
-    workspace = local.copy(folder, "runs", "results", ".snakemake")
-    output = workspace.snakemake(*ON_SLURM, "all", *CONFIG).stdout
-    jobs = {job["JobId"]: rule_of(job) for job in slurm.jobs() if job["WorkDir"] == str(folder)}
+def done(slurm, runs):
+    """The undisturbed run on SLURM, and what SLURM knows about it."""
+    _, workspace, output = runs
+    here = str(workspace.folder)
+    jobs = {job["JobId"]: rule_of(job) for job in slurm.jobs() if job["WorkDir"] == here}
     return workspace, output, jobs, slurm.events()
 
 
@@ -117,8 +134,8 @@ def timeless(path: Path) -> list[list[str]]:
     """A table's text without what the clock says."""
     with open(path, newline="") as file:
         header, *rows = csv.reader(file)
-    measured = {"seconds", "rounds", "ratio_to_baseline"}
-    kept = [n for n, c in enumerate(header) if not (c.endswith("_s") or c in measured)]
+    times = re.compile(r"seconds|.*_s|ratio_.*")
+    kept = [n for n, column in enumerate(header) if not times.fullmatch(column)]
     return [[row[n] for n in kept] for row in (header, *rows)]
 
 
@@ -126,31 +143,48 @@ def timeless(path: Path) -> list[list[str]]:
 
 
 class Training:
-    """A baseline that is being trained on SLURM, slowly."""
+    """A baseline that is being trained on SLURM, slowly, in a copy of the undisturbed run.
 
-    def __init__(self, slurm: Cluster, workspace: Workspace):
-        self.slurm, self.workspace = slurm, workspace
-        self.log = open(workspace.folder / "snakemake.log", "a+")  # noqa: SIM115
+    Args:
+        pause: seconds that each step lasts.
+    """
+
+    def __init__(self, slurm: Cluster, local: Workspace, folder: Path, pause: float = SHORT):
+        unmade = (f"runs/cluster/baseline/{CODEC}", STATE, "results", "snakemake.log")
+        self.slurm, self.pause = slurm, pause
+        self.workspace = local.copy(folder / "clone", *unmade)
+        self.log = open(self.workspace.folder / "snakemake.log", "w+")  # noqa: SIM115
         self.start()
 
     def start(self) -> None:
         self.controller = self.workspace.start_snakemake(
-            *ON_SLURM, BASELINE, *CONFIG, QR_TEST_PAUSE=PAUSE, stdout=self.log
+            *ON_SLURM, BASELINE, *CONFIG, QR_TEST_PAUSE=str(self.pause), stdout=self.log
         )
+
+    def stop(self) -> None:
+        """Leave nothing behind."""
+        self.controller.kill()
+        self.controller.wait()
+        self.log.close()
+        for job in self.jobs("RUNNING", "PENDING"):
+            run("scancel", job["JobId"], check=False)
+        until(lambda: not self.jobs("RUNNING", "PENDING", "COMPLETING"), 60, "jobs end")
 
     def wait_until_it_trains(self) -> str:
         """Returns the job's id, once some steps are saved."""
         state = self.workspace.folder / STATE / "state.pt"
-        job = until(lambda: self.jobs("RUNNING"), 90, "the job runs")[0]["JobId"]
-        before = state.stat().st_mtime if state.exists() else 0.0
-        until(lambda: state.exists() and state.stat().st_mtime > before, 60, "training saves")
-        time.sleep(3 * float(PAUSE))
+        job = until(lambda: self.jobs("RUNNING"), 240, "the job runs")[0]["JobId"]
+        until(state.exists, 60, "training saves")
+        time.sleep(3 * self.pause)
         return job
 
     def process(self) -> int:
         """The process that trains."""
         found = [
-            p for p, _, command in processes() if command[1:5] == ["-m", "qr", "train", "baseline"]
+            pid
+            for pid, _, command in processes()
+            if command[1:5] == ["-m", "qr", "train", "baseline"]
+            and Path(f"/proc/{pid}/cwd").resolve() == self.workspace.folder
         ]
         assert len(found) == 1
         return found[0]
@@ -177,57 +211,75 @@ class Training:
 
     def check(self, local: Workspace) -> None:
         """It went on where it had been, and made the very same file."""
-        assert any(0 < step < 60 for step in self.resumed_at())
+        assert any(0 < step < STEPS for step in self.resumed_at())
         made, expected = (w.folder / BASELINE for w in (self.workspace, local))
         assert made.read_bytes() == expected.read_bytes()
         course = Path(BASELINE).with_name("log.csv")
         assert timeless(self.workspace.folder / course) == timeless(local.folder / course)
 
 
+@pytest.fixture(scope="module")
+def disturbed(slurm, local, tmp_path_factory):
+    """Four trainings at once, each with a fault of its own; what became of them."""
+    pauses = {"stopped": LONG, "hung": SHORT, "cancelled": SHORT, "killed": SHORT}
+    trainings = {
+        name: Training(slurm, local, tmp_path_factory.mktemp(name), pause)
+        for name, pause in pauses.items()
+    }
+    try:
+        waiting = {
+            "hung": lambda t: os.kill(t.process(), signal.SIGSTOP),
+            "cancelled": lambda t: run("scancel", t.jobs("RUNNING")[0]["JobId"]),
+            "killed": lambda t: os.kill(t.process(), signal.SIGKILL),
+        }
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: _disturb(trainings[name], waiting[name]), waiting))
+        for training in trainings.values():
+            training.finish()
+        yield trainings
+    finally:
+        for training in trainings.values():
+            training.stop()
+
+
+def _disturb(training: Training, fault: Callable[[Training], object]) -> None:
+    training.wait_until_it_trains()
+    fault(training)
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("cancelled", "CANCELLED"),  # scancel
+        ("killed", "FAILED"),  # kill -9 of the process that trains
+        ("hung", "TIMEOUT"),  # SLURM's time limit, where training cannot stop by itself
+        ("stopped", "FAILED"),  # its own clock, before the limit
+    ],
+)
+def test_a_training_that_is(name, state, disturbed, local):
+    training = disturbed[name]
+    first, second = training.jobs()
+    assert (first["JobState"], second["JobState"]) == (state, "COMPLETED")
+    assert (first["TimeLimit"], second["TimeLimit"]) == ("00:01:00", "00:02:00")
+    training.check(local)
+
+
 @pytest.fixture
 def training(slurm, local, tmp_path):
-    unmade = (f"runs/cluster/baseline/{CODEC}", STATE, "results")
-    workspace = local.copy(tmp_path / "clone", *unmade)
-    training = Training(slurm, workspace)
+    training = Training(slurm, local, tmp_path, (SHORT + LONG) / 2)
     yield training
-    training.controller.kill()
-    training.log.close()
-    for job in training.jobs("RUNNING", "PENDING"):
-        run("scancel", job["JobId"], check=False)
-    until(lambda: not training.jobs("RUNNING", "PENDING", "COMPLETING"), 60, "jobs end")
-
-
-def test_a_cancelled_job(training, local):
-    run("scancel", training.wait_until_it_trains())
-    training.finish()
-    assert [job["JobState"] for job in training.jobs()] == ["CANCELLED", "COMPLETED"]
-    training.check(local)
-
-
-def test_a_time_limit(training, local):
-    """Training stops by its own clock; the next attempt is granted more."""
-    training.finish()
-    first, second = training.jobs()
-    assert (first["TimeLimit"], second["TimeLimit"]) == ("00:01:00", "00:02:00")
-    assert (first["JobState"], second["JobState"]) == ("FAILED", "COMPLETED")
-    training.check(local)
-
-
-def test_a_killed_process(training, local):
-    training.wait_until_it_trains()
-    os.kill(training.process(), signal.SIGKILL)
-    training.finish()
-    assert [job["JobState"] for job in training.jobs()] == ["FAILED", "COMPLETED"]
-    training.check(local)
+    training.stop()
 
 
 def test_a_node_that_fails(training, local, slurm):
-    job = training.wait_until_it_trains()
+    """SLURM notices, and puts the job back into its queue until the node is there again."""
+    training.wait_until_it_trains()
     slurm.kill_node()
-    time.sleep(2)
+    until(lambda: slurm.node_state().startswith("down"), 90, "SLURM misses the node")
     slurm.start_slurmd()
     training.finish()
-    assert int(training.jobs()[0]["Restarts"]) == 1, job
+    (job,) = training.jobs()
+    assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1")
     training.check(local)
 
 
@@ -242,5 +294,6 @@ def test_a_killed_snakemake(training, local):
     training.start()
     output = training.finish()
     assert f"Cancelling jobs of an earlier run: {orphan}" in output
-    assert [job["JobState"] for job in training.jobs()] == ["CANCELLED", "COMPLETED"]
+    states = [job["JobState"] for job in training.jobs()]
+    assert (states[0], states[-1]) == ("CANCELLED", "COMPLETED")
     training.check(local)

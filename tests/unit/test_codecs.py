@@ -82,7 +82,7 @@ def test_latent_of_a_batch_is_what_coding_each_image_gives(codec):
     for number, image in enumerate(x.split(1)):
         coded = codec.encode(image).latent
         assert torch.equal(latent.symbols[number], coded.symbols[0])
-        torch.testing.assert_close(latent.y_hat[number], coded.y_hat[0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(latent.y_hat[number], coded.y_hat[0], rtol=0, atol=1e-4)
     if type(codec) is not FactorizedCodec:
         assert (y - latent.y_hat).abs().max() <= 0.5 + 1e-4
 

@@ -1,0 +1,165 @@
+"""Which jobs a configuration asks for."""
+
+import pytest
+
+from qr.config import CodecId, overlay
+from qr.grid import Grid, explored_qualities, nearest
+
+CONFIG = {
+    "models": {
+        "mbt2018": {"qualities": [3, 1, 6], "N": None, "M": None},
+        "mbt2018-mean": {"qualities": [], "N": None, "M": None},
+        "cheng2020-attn": {"qualities": [2], "N": 16},
+    },
+    "metrics": ["mse", "ms-ssim"],
+    "variants": ["original", "baseline", "centroid", "decoder", "qr"],
+    "seeds": [0, 1],
+    "engine": {"precision": "32-true", "devices": 1, "coding": "cpu", "workers": 2},
+    "data": {"validation_crop": 64},
+    "rectifier": {"width": 8},
+    "training": {"batch_size": 2},
+    "baseline": {
+        "source": "train", "warm_start": True, "mse": {"steps": 1}, "ms-ssim": {"steps": 2}
+    },
+    "explore": {"qualities": [4], "variants": ["qr"], "ms_ssim_factor": 0.1, "patience": 1},
+    "soft": {"codec": "joint", "training": {}},
+    "predictive": {"training": {"steps": 3}},
+    "runtime": {"metric": "mse", "quality": 4},
+    "anchors": {},
+}  # fmt: skip
+
+
+def grid(**changes):
+    return Grid(overlay(CONFIG, changes))
+
+
+def ids(*texts):
+    return [CodecId.parse(text) for text in texts]
+
+
+def test_trained_and_untrained_variants():
+    assert grid().trained() == ["decoder", "qr"]
+    assert grid().untrained("soft") == ["baseline", "centroid"]
+    assert grid().untrained("original") == ["original"]
+    assert grid().stages() == ["original", "soft"]
+
+
+def test_a_frozen_codec_has_one_kind_of_bitstreams():
+    frozen = grid(soft={"codec": "frozen"})
+    assert frozen.stages() == ["soft"]
+    assert frozen.untrained("soft") == ["original", "baseline", "centroid"]
+    assert grid(variants=["baseline", "qr"]).stages() == ["soft"]
+
+
+def test_training_starts_from_the_quality_before_and_ms_ssim_from_mse():
+    start = grid().start
+    one, three, six = ids("mbt2018_mse_q1", "mbt2018_mse_q3", "mbt2018_mse_q6")
+    assert [start(one), start(three), start(six)] == [None, one, three]
+    assert start(CodecId("mbt2018", "ms-ssim", 6)) == six
+    cold = grid(baseline={"warm_start": False}).start
+    assert cold(six) is None
+    assert cold(CodecId("mbt2018", "ms-ssim", 6)) == six
+    zoo = grid(baseline={"source": "zoo"}).start
+    assert zoo(six) is None and zoo(CodecId("mbt2018", "ms-ssim", 6)) is None
+
+
+def test_no_training_starts_from_itself_in_a_circle():
+    found = grid()
+    for codec in found.needed():
+        seen = set()
+        while codec is not None:
+            assert codec not in seen
+            seen.add(codec)
+            codec = found.start(codec)
+
+
+def test_ms_ssim_alone_still_needs_the_mse_models():
+    found = grid(metrics=["ms-ssim"])
+    assert all(codec.metric == "ms-ssim" for codec in found.codecs)
+    needed = found.needed()
+    assert len(needed) == len(set(needed))
+    for codec in needed:
+        start = found.start(codec)
+        assert start is None or start in needed
+    for codec, _ in found.explorations():
+        assert codec in needed
+
+
+def test_exploration_is_done_once_per_model_and_serves_its_neighbours():
+    found = grid()
+    assert found.explorations() == [
+        (CodecId("mbt2018", "mse", 3), "qr"), (CodecId("cheng2020-attn", "mse", 2), "qr"),
+    ]  # fmt: skip
+    done = found.explorations()
+    for codec in found.codecs:
+        for variant in ("decoder", "qr"):
+            assert found.exploration(codec, variant) in done
+    both = grid(explore={"variants": ["qr", "decoder"]})
+    assert both.exploration(CodecId("mbt2018", "mse", 1), "decoder")[1] == "decoder"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "available", "found"),
+    [([4], [1, 3, 6], [3]), ([4, 8], [1, 3, 6], [3, 6]), ([1, 2], [1, 3], [1]), ([5], [4, 6], [4])],
+)
+def test_the_nearest_qualities_are_explored(wanted, available, found):
+    assert explored_qualities(wanted, available) == found
+
+
+def test_nearest_prefers_the_lower_of_two():
+    assert nearest(4, [3, 5]) == 3
+    assert nearest(9, [1, 2]) == 2
+
+
+def test_each_model_is_timed_once():
+    assert grid().timed() == ids("mbt2018_mse_q3", "cheng2020-attn_mse_q2")
+    assert grid(metrics=["ms-ssim"]).timed()[0].metric == "ms-ssim"
+
+
+# What makes jobs run again
+
+STEPS = (
+    "data",
+    "baseline",
+    "explore",
+    "soft",
+    "predictive",
+    "encode",
+    "decode",
+    "runtime",
+    "anchors",
+)
+TRAINING = {"baseline", "explore", "soft", "predictive"}
+
+
+def rerun(**changes):
+    codec = CodecId("mbt2018", "mse", 3)
+    before, after = grid(), grid(**changes)
+    return {s for s in STEPS if before.settings(s, codec) != after.settings(s, codec)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [
+        ({"metrics": ["mse"]}, set()),
+        ({"variants": ["baseline", "qr", "qr-hyper"]}, set()),
+        ({"seeds": [0, 1, 2]}, set()),
+        ({"models": {"mbt2018": {"qualities": [3]}}}, set()),
+        ({"models": {"cheng2020-attn": {"N": 32}}}, set()),
+        ({"explore": {"variants": ["qr", "decoder"], "qualities": [1, 4]}}, set()),
+        ({"engine": {"workers": 8}}, set()),
+        ({"models": {"mbt2018": {"N": 64}}}, set(STEPS)),
+        ({"seeds": [7]}, TRAINING),
+        ({"training": {"batch_size": 4}}, TRAINING),
+        ({"engine": {"precision": "bf16-mixed"}}, TRAINING),
+        ({"baseline": {"mse": {"steps": 9}}}, {"baseline"}),
+        ({"baseline": {"ms-ssim": {"steps": 9}}}, set()),
+        ({"explore": {"patience": 5}}, {"explore"}),
+        ({"predictive": {"training": {"steps": 9}}}, {"predictive"}),
+        ({"engine": {"coding": "cuda"}}, {"encode", "decode", "runtime"}),
+        ({"rectifier": {"width": 16}}, TRAINING | {"decode", "runtime"}),
+    ],
+    ids=str,
+)
+def test_a_change_reruns_the_steps_that_read_it(changes, steps):
+    assert rerun(**changes) == steps
