@@ -6,7 +6,7 @@ import torch
 from compressai.entropy_models import EntropyModel
 from torch import Tensor, nn
 
-from qr.codecs import Codec, watched
+from qr.codecs import Codec, KnownCodec, watched
 from qr.decoders import Decoder
 from qr.errors import ConfigError
 from qr.losses import distortion, feature_distance, rate
@@ -74,6 +74,17 @@ def _guard_entropy_models(model: nn.Module) -> None:
             module.forward = _InFloat32(module)
 
 
+def _decodable(codec: Codec, x: Tensor, out: dict) -> Tensor:
+    """x_hat from what the decoder will have.
+
+    CompressAI's forward() rounds without the mean where there is a context model. A codec
+    that only tells its latent by really coding keeps what forward() says.
+    """
+    if not isinstance(codec, KnownCodec):
+        return out["x_hat"]
+    return codec.model.g_s(codec.latent(x)[1].y_hat)
+
+
 class BaselinePhase(Phase):
     """Trains a codec from scratch: R + lmbda*D with uniform noise in place of rounding."""
 
@@ -86,7 +97,8 @@ class BaselinePhase(Phase):
         return values | {"aux": self.model.aux_loss()}
 
     def validate(self, x: Tensor) -> Values:
-        return self._rate_distortion(x, self.model(x))
+        out = self.model(x)
+        return self._rate_distortion(x, out | {"x_hat": _decodable(self.codec, x, out)})
 
     def _rate_distortion(self, x: Tensor, out: dict) -> Values:
         with _without_autocast(x):
@@ -125,9 +137,9 @@ class SoftPhase(Phase):
         return self._values(x)
 
     def validate(self, x: Tensor) -> Values:
-        return self._values(x)
+        return self._values(x, decodable=True)
 
-    def _values(self, x: Tensor) -> Values:
+    def _values(self, x: Tensor, decodable: bool = False) -> Values:
         gradients = torch.set_grad_enabled(self.joint and torch.is_grad_enabled())
         with gradients, watched(self.model, synthesis=self.joint) as seen:
             out = self.model(x)
@@ -138,7 +150,8 @@ class SoftPhase(Phase):
             if not self.joint:
                 return values
             bpp = rate(out["likelihoods"], x.shape[0] * x.shape[2] * x.shape[3])
-            d = distortion(self.metric, out["x_hat"], x)
+            x_hat = _decodable(self.codec, x, out) if decodable else out["x_hat"]
+            d = distortion(self.metric, x_hat, x)
         loss = bpp + self.lmbda * d + values["loss"]
         return values | {"loss": loss, "bpp": bpp, "distortion": d}
 

@@ -168,6 +168,7 @@ class Trainer:
         values = self.model(batch.to(self.fabric.device))
         loss = values["loss"] + values.get("aux", 0.0)
         if not math.isfinite(loss.item()):
+            self._save()  # the weights before this step are good
             self._fail(f"the loss is {loss.item()}")
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
@@ -177,6 +178,7 @@ class Trainer:
                 self.model, self.optimizers[0], max_norm=self.settings["clip_grad_norm"]
             )
         except RuntimeError as error:  # what torch raises for a norm that is not finite
+            self._save()
             self._fail(f"a gradient is not finite ({error})")
         for optimizer in self.optimizers:
             optimizer.step()
@@ -190,10 +192,10 @@ class Trainer:
         return value.item()
 
     def _fail(self, what: str) -> None:
-        self._save()
         raise TrainingError(
-            f"{self.title}: {what} at step {self.progress.step}. The weights before that step "
-            f"are kept in {self.state.folder}; a lower learning_rate or clip_grad_norm may help"
+            f"{self.title}: {what} at step {self.progress.step}. The last good state is kept in "
+            f"{self.state.folder}; delete that folder to start anew, with a lower learning_rate "
+            "or clip_grad_norm"
         )
 
     # Validation

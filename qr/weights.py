@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from compressai.layers import MaskedConv2d
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from qr import codecs, decoders, variants
@@ -52,7 +52,8 @@ def _save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]
     header = json.dumps({"format": _FORMAT, **metadata}, sort_keys=True)
     try:
         with replacing(path) as temporary:
-            save_file(plain, temporary, metadata={"qr": header})
+            # Not save_file: that makes files which nobody else may read.
+            temporary.write_bytes(save(plain, metadata={"qr": header}))
     except OSError as error:
         raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from error
 

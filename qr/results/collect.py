@@ -107,6 +107,7 @@ EXPLORATION = Schema(
     }
     | _VALIDATION
     | {
+        "loss": "R + lambda D on the validation set; in soft rows what that phase minimises",
         "stop_reason": "why the trial ended; on its last row only",
         "chosen": "True on the rows of the trial that was chosen",
     },
