@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SMOKE := --configfile workflow/tiers/smoke.yaml
 
-.PHONY: setup smoke test lint bench clean
+.PHONY: setup smoke test slurm-test lint bench clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
@@ -22,8 +22,12 @@ smoke: setup
 	@printf '\nDone. Open these:\n  report   results/smoke/report.html\n  figures  results/smoke/figures/\n  tables   results/smoke/tables/controls.md and its neighbours\n'
 
 test: setup lint
-	pytest -n $(CORES) --dist loadfile tests/unit
+	OMP_NUM_THREADS=1 pytest -n $(CORES) --dist loadfile tests/unit
 	pytest tests/workflow
+
+# Starts a one-node SLURM on this machine: root, and Debian's slurm-wlm and munge.
+slurm-test: setup
+	pytest -m slurm tests/slurm
 
 lint: setup
 	ruff check .
