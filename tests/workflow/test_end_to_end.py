@@ -113,7 +113,7 @@ def test_figures_and_tables_redraw_identically_from_the_metrics_alone(done, tmp_
     finally:
         (tmp_path / "hidden").rename(done.folder / "runs" / "again-hidden")
     assert {n: digests(results / n) for n in before} == before
-    assert "train" not in output
+    assert "qr train" not in output
 
 
 def test_a_finished_version_is_left_alone(done):
