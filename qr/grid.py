@@ -96,15 +96,15 @@ class Grid:
         """
         config, engine = self.config, self.config["engine"]
         shared = [config["training"], engine["precision"], engine["devices"], config["seeds"][0]]
-        shared += [config["data"]["validation_crop"], config["rectifier"]]
-        stp = [config["soft"], config["explore"]["ms_ssim_factor"]]
+        shared += [config["data"]["validation_crop"]]
+        stp = [config["rectifier"], config["soft"], config["explore"]["ms_ssim_factor"]]
         read = {
             "data": lambda: [config["data"]],
             "baseline": lambda: [
                 *shared, config["baseline"]["source"], config["baseline"][codec.metric],
             ],
             "explore": lambda: [
-                *shared, config["soft"]["codec"],
+                *shared, config["soft"]["codec"], config["rectifier"],
                 {k: v for k, v in config["explore"].items() if k not in ("qualities", "variants")},
             ],
             "soft": lambda: [*shared, *stp],

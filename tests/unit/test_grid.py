@@ -157,9 +157,10 @@ def rerun(**changes):
         ({"explore": {"patience": 5}}, {"explore"}),
         ({"predictive": {"training": {"steps": 9}}}, {"predictive"}),
         ({"engine": {"coding": "cuda"}}, {"encode", "decode", "runtime"}),
-        ({"rectifier": {"width": 16}}, TRAINING | {"decode", "runtime"}),
+        ({"rectifier": {"width": 16}}, (TRAINING | {"decode", "runtime"}) - {"baseline"}),
     ],
-    ids=str,
+    # Not of the sets: their order differs between processes, and xdist compares names.
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_a_change_reruns_the_steps_that_read_it(changes, steps):
     assert rerun(**changes) == steps
