@@ -116,15 +116,15 @@ def test_figures_and_tables_redraw_identically_from_the_metrics_alone(done, tmp_
     assert "qr train" not in output
 
 
-def test_a_finished_version_is_left_alone(done):
+def test_a_finished_version_is_left_alone(done, tmp_path):
     """The same configuration and commit: nothing to do. Another one: refused by name."""
     before = digests(done.folder / "results" / "tiny" / "metrics")
     run(done, "all")
     config = done.folder / "results/tiny/manifest.json"
     sealed = config.read_text()
-    other = done.snakemake(
-        "--cores", "2", "all", *OVERLAYS, "--config", "version=tiny", "seeds=[5]", check=False
-    )
+    changed = tmp_path / "changed.yaml"
+    changed.write_text("statistics: {bootstrap: 200}\n")
+    other = done.snakemake("--cores", "2", "all", *OVERLAYS, str(changed), check=False)
     assert other.returncode != 0
     assert "finished" in other.stdout
     assert "config_sha256" in other.stdout
