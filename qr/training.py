@@ -109,7 +109,8 @@ class Trainer:
         optimizers = self._make_optimizers()
         self.scheduler = ReduceLROnPlateau(optimizers[0], **self.settings["plateau"])
         self.model, *self.optimizers = fabric.setup(self.phase, *optimizers)
-        with self.state.locked() if fabric.is_global_zero else _unlocked():
+        # Ranks other than the first leave the state folder alone.
+        with self.state.locked() if fabric.is_global_zero else contextlib.nullcontext():
             self._restore()
             fabric.barrier()
             with self._stop:
@@ -338,16 +339,6 @@ def _fabric(engine: Mapping[str, Any]) -> Fabric:
         # Under SLURM, too, a job is one task that starts its own ranks.
         plugins=[LightningEnvironment()],
     )
-
-
-class _unlocked:
-    """Ranks other than the first leave the state folder alone."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        return None
 
 
 class _StopRequest:
