@@ -116,13 +116,6 @@ def decode(codec: Codec, checkpoint: str, bitstream: Bitstream, name: object) ->
     return latent
 
 
-def reconstruct(decoder: Decoder, latent: Latent, bitstream: Bitstream) -> Tensor:
-    """x_hat, 1 x 3 x H x W in [0, 1], the padding removed."""
-    with exact():
-        x_hat, _ = decoder(latent)
-    return crop(x_hat.clamp(0, 1), bitstream.height, bitstream.width)
-
-
 # Whole test sets
 
 
@@ -148,7 +141,7 @@ def encode_all(
                 "image": Path(entry.path).name,
                 "bitstream": path.name,
                 "bytes": len(content),
-                "bpp_estimated": _estimate(codec, x),
+                "bpp_estimated": estimate(codec, x),
                 "encode_s": seconds,
             }
         )
@@ -163,7 +156,8 @@ def _write(path: Path, content: bytes) -> None:
         raise BitstreamError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _estimate(codec: Codec, x: Tensor) -> float:
+def estimate(codec: Codec, x: Tensor) -> float:
+    """Bits per pixel of x (1 x 3 x H x W) by the entropy model, in evaluation mode."""
     padded = pad(x.to(codec.device), codec.downsampling)
     with exact(), watched(codec.model, synthesis=False):
         likelihoods = codec.model(padded)["likelihoods"]

@@ -9,17 +9,17 @@ import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import mean
 from typing import Any
 
 import pandas as pd
-import torch
 
 from qr import config as configuration
 from qr import stp, variants
 from qr.codecs import Codec
+from qr.coding import estimate
 from qr.errors import ResultsError
 from qr.losses import quality
-from qr.phases import BaselinePhase
 from qr.training import Progress
 
 
@@ -130,13 +130,10 @@ class Exploration:
             "stop_patience": explore["patience"],
         }
 
-    @torch.no_grad()
     def _rate(self, codec: Codec) -> float:
         """Estimated bits per pixel on the validation images; later phases cannot change it."""
-        phase = BaselinePhase(_copy(codec), self.run.codec_id.metric, self.run.lmbda).eval()
         images = self.run.data("exploration").validation
-        bpps = [phase.validate(image)["bpp"].item() for image in images.split(1)]
-        return sum(bpps) / len(bpps)
+        return mean(estimate(codec, image) for image in images.split(1))
 
     def _rows(self, phase: str, progress: Progress, bpp: float | None = None) -> list[dict]:
         metric = self.run.codec_id.metric

@@ -37,7 +37,7 @@ _TRAINING = (*_CODING, *_RECTIFIERS, "losses", "crops", "phases", "training", "s
 STEPS = {
     "data": ("data", "images", "download"),
     "baseline": (*_CODING, "losses", "crops", "phases", "training", "stp", "zoo"),
-    "explore": (*_TRAINING, "explore"),
+    "explore": (*_TRAINING, "coding", "explore"),
     "soft": _TRAINING,
     "predictive": _TRAINING,
     "encode": (*_CODING, "losses", "bitstream", "coding"),

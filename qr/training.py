@@ -168,9 +168,10 @@ class Trainer:
         torch.manual_seed(derive_seed(self.seed, "noise", step, self.fabric.global_rank))
         values = self.model(batch.to(self.fabric.device))
         loss = values["loss"] + values.get("aux", 0.0)
-        if not math.isfinite(loss.item()):
+        numbers = self._numbers(values | {"total": loss})
+        if not math.isfinite(numbers.pop("total")):
             self._save()  # the weights before this step are good
-            self._fail(f"the loss is {loss.item()}")
+            self._fail(f"the loss is {numbers['loss']}")
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
@@ -183,14 +184,16 @@ class Trainer:
             self._fail(f"a gradient is not finite ({error})")
         for optimizer in self.optimizers:
             optimizer.step()
-        for name, value in values.items():
-            sums = self.progress.sums
-            sums[name] = sums.get(name, 0.0) + self._mean_over_ranks(value)
+        sums = self.progress.sums
+        for name, number in numbers.items():
+            sums[name] = sums.get(name, 0.0) + number
 
-    def _mean_over_ranks(self, value: Tensor) -> float:
+    def _numbers(self, values: Mapping[str, Tensor]) -> dict[str, float]:
+        """Means over the ranks, which so see the same NaN; one wait for the GPU fetches all."""
+        stacked = torch.stack([value.detach().double() for value in values.values()])
         if self.fabric.world_size > 1:
-            value = self.fabric.all_reduce(value.detach(), reduce_op="mean")
-        return value.item()
+            stacked = self.fabric.all_reduce(stacked, reduce_op="mean")
+        return dict(zip(values, stacked.tolist(), strict=True))
 
     def _fail(self, what: str) -> None:
         raise TrainingError(
@@ -274,7 +277,7 @@ class Trainer:
         """Ranks have clocks and signals of their own, but must save and stop together."""
         if self.fabric.world_size == 1:
             return wish
-        return self._mean_over_ranks(torch.tensor(float(wish), device=self.fabric.device)) > 0
+        return self._numbers({"": torch.tensor(float(wish), device=self.fabric.device)})[""] > 0
 
     def _save(self) -> None:
         self._elapsed()

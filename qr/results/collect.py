@@ -17,6 +17,7 @@ import pandas as pd
 
 from qr import variants
 from qr.errors import ConfigError, ResultsError
+from qr.metrics import to_db
 
 _CODEC = {
     "model": "CompressAI id of the codec",
@@ -380,12 +381,6 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
     mean["seeds"] = groups["seed"].nunique()
     mean["ms_ssim_db"] = to_db(mean["ms_ssim"])
     return mean.reset_index()
-
-
-def to_db(ms_ssim: Any) -> Any:
-    """MS-SSIM in dB: -10 log10(1 - ms_ssim); infinite for a perfect picture."""
-    with np.errstate(divide="ignore"):
-        return -10 * np.log10(1 - ms_ssim)
 
 
 def write_csv(frame: pd.DataFrame, path: Path | str) -> None:
