@@ -22,6 +22,7 @@ from qr.config import CodecId
 from qr.data import Entry
 from qr.decoders import Decoder
 from qr.errors import BitstreamError, QRError
+from qr.files import replacing
 from qr.images import crop, pad, read_image, to_tensor
 from qr.latent import Latent
 from qr.losses import rate
@@ -150,7 +151,7 @@ def encode_all(
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        with weights.replacing(path) as temporary:
+        with replacing(path) as temporary:
             temporary.write_bytes(content)
     except OSError as error:
         raise BitstreamError(f"cannot write {path}: {error.strerror}") from error

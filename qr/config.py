@@ -4,7 +4,6 @@ import copy
 import hashlib
 import importlib.util
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -16,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from qr import variants
 from qr.errors import ConfigError
+from qr.files import replacing
 from qr.models import lmbda, model_info
 
 SCHEMA = resources.files("qr") / "schemas" / "config.schema.yaml"
@@ -166,10 +166,8 @@ def write(config: Mapping[str, Any], path: Path | str) -> str:
     path = Path(path)
     text = yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False)
     if not path.is_file() or path.read_text() != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(text)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_text(text)
     return str(path)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from qr.download import download_list
 from qr.errors import ConfigError, DataError
+from qr.files import replacing
 from qr.images import decode_image, list_images, read_bytes
 from qr.progress import track
 
@@ -346,15 +347,12 @@ def _refuse_equal_names(entries: list[Entry]) -> None:
 
 def write_manifest(path: Path | str, entries: list[Entry]) -> None:
     """Write one role's CSV, whole or not at all; raises DataError if the folder refuses it."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
+    text = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with replacing(Path(path)) as temporary, open(temporary, "w", **text) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             writer.writerows(astuple(entry) for entry in entries)
-        partial.replace(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -4,8 +4,6 @@ Every step of the pipeline writes small CSV parts; `collect` joins them, refuses
 incomplete, and sorts, so that the same run always gives the same bytes.
 """
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +15,7 @@ import pandas as pd
 
 from qr import variants
 from qr.errors import ConfigError, ResultsError
+from qr.files import replacing
 from qr.metrics import to_db
 
 _CODEC = {
@@ -395,26 +394,11 @@ def write_text(text: str, path: Path | str) -> None:
 
 def write_bytes(content: bytes, path: Path | str) -> None:
     """Write a file whole or not at all; raises ResultsError where that is not possible."""
-    path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(temporary).chmod(0o666 & ~_umask())  # mkstemp's files are private
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink()
-            raise
+        with replacing(Path(path)) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         raise ResultsError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 class Metrics:
