@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -338,10 +339,23 @@ def _fabric(engine: Mapping[str, Any]) -> Fabric:
         accelerator=engine["accelerator"],
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",
-        precision=engine["precision"],
         # Under SLURM, too, a job is one task that starts its own ranks.
-        plugins=[LightningEnvironment()],
+        plugins=[LightningEnvironment(), _precision(engine)],
     )
+
+
+class _Autocast(MixedPrecision):
+    """Mixed precision that leaves the batch as it is: its pixels are also the target."""
+
+    def convert_input(self, data: Any) -> Any:
+        return data
+
+
+def _precision(engine: Mapping[str, Any]) -> Precision:
+    if engine["precision"] == "32-true":
+        return Precision()
+    on_gpu = engine["accelerator"] != "cpu" and torch.cuda.is_available()
+    return _Autocast(engine["precision"], "cuda" if on_gpu else "cpu")
 
 
 class _StopRequest:

@@ -209,6 +209,25 @@ def test_where_nothing_is_random_a_second_run_is_the_same(new_trainer):
     assert outcome(new_trainer("soft joint", "a")) == outcome(new_trainer("soft joint", "b"))
 
 
+@pytest.mark.parametrize("phase", PHASES)
+def test_mixed_precision_sees_the_same_pixels_and_learns_nearly_the_same(new_trainer, phase):
+    exact, mixed = (
+        new_trainer(phase, "exact"),
+        new_trainer(phase, "mixed", {"precision": "bf16-mixed"}),
+    )
+    batches = {trainer: [] for trainer in (exact, mixed)}
+    for trainer in batches:
+        trainer.phase.register_forward_pre_hook(
+            lambda module, inputs, seen=batches[trainer]: seen.append(inputs[0])
+        )
+    losses = [[row["loss"] for row in trainer.fit().rows] for trainer in batches]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert losses[0] != losses[1]
+    pairs = list(zip(batches[exact], batches[mixed], strict=True))
+    assert len(pairs) >= SETTINGS["steps"]
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
 def test_worker_processes_change_nothing(new_trainer):
     assert outcome(new_trainer(folder="a")) == outcome(
         new_trainer(folder="b", engine={"workers": 1})
