@@ -97,6 +97,7 @@ def check(config: Mapping[str, Any]) -> None:
     for key, names in (
         ("variants", config["variants"]),
         ("explore.variants", config["explore"]["variants"]),
+        *(("extra", extra["variants"]) for extra in config["extra"]),
     ):
         for name in names:
             try:
@@ -107,6 +108,23 @@ def check(config: Mapping[str, Any]) -> None:
         _check_crops(config)
     if not list(codecs(config)):
         raise ConfigError("config: models: every model's list of qualities is empty")
+    for number, extra in enumerate(config["extra"]):
+        _check_extra(config, extra, f"config: extra.{number}")
+
+
+def _check_extra(config: Mapping[str, Any], extra: Mapping[str, Any], where: str) -> None:
+    """An entry that asks for nothing is a mistake."""
+    untrained = [name for name in extra["variants"] if not variants.get(name).trains]
+    if untrained:
+        raise ConfigError(f"{where}.variants: {untrained[0]} trains nothing: list it in `variants`")
+    if not any(matches(extra, codec) for codec in codecs(config)):
+        raise ConfigError(f"{where}: no codec has these models, metrics and qualities")
+
+
+def matches(extra: Mapping[str, Any], codec: CodecId) -> bool:
+    """Whether an entry of `extra` is about `codec`; a field that is left out is about all."""
+    fields = {"models": codec.model, "metrics": codec.metric, "qualities": codec.quality}
+    return all(value in extra[key] for key, value in fields.items() if key in extra)
 
 
 def _check_crops(config: Mapping[str, Any]) -> None:
@@ -154,6 +172,12 @@ def codecs(config: Mapping[str, Any]) -> Iterator[CodecId]:
         for metric in config["metrics"]:
             for quality in sorted(settings["qualities"]):
                 yield CodecId(model, metric, quality)
+
+
+def all_variants(config: Mapping[str, Any]) -> list[str]:
+    """Every decoder variant of the run, also those of some codecs only."""
+    extra = [name for extra in config["extra"] for name in extra["variants"]]
+    return list(dict.fromkeys([*config["variants"], *extra]))
 
 
 def training(config: Mapping[str, Any], phase: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qr import variants
-from qr.config import CodecId, codecs, digest
+from qr.config import CodecId, all_variants, codecs, digest, matches
 
 
 class Grid:
@@ -23,9 +23,24 @@ class Grid:
         """Whether the soft phase trains the codec too, so that its bits change."""
         return self.config["soft"]["codec"] == "joint"
 
-    def trained(self) -> list[str]:
-        """Variants that the predictive phase trains."""
-        return [name for name in self.config["variants"] if variants.get(name).trains]
+    @property
+    def seeds(self) -> list[int]:
+        """Every seed of the run, also those of some trainings only."""
+        extra = [seed for extra in self.config["extra"] for seed in extra.get("seeds", ())]
+        return list(dict.fromkeys([*self.config["seeds"], *extra]))
+
+    def trained(self, codec: CodecId) -> list[tuple[str, int]]:
+        """Variants that the predictive phase of `codec` trains, each with its seeds."""
+        everywhere = {"variants": self.config["variants"]}
+        wanted = {
+            (name, seed)
+            for part in (everywhere, *self.config["extra"])
+            if matches(part, codec)
+            for name in part["variants"]
+            for seed in part.get("seeds", self.config["seeds"])
+        }
+        names = [name for name in all_variants(self.config) if variants.get(name).trains]
+        return [(n, seed) for n in names for seed in self.seeds if (n, seed) in wanted]
 
     def untrained(self, stage: str) -> list[str]:
         """Variants without training that decode the bitstreams of `stage`.

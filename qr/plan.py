@@ -36,9 +36,8 @@ def jobs(grid: Grid) -> Iterator[Job]:
         yield Job("explore", f"{codec}/{variant}", codec.model)
     for codec in grid.codecs:
         yield Job("soft", str(codec), codec.model)
-        for variant in grid.trained():
-            for seed in grid.config["seeds"]:
-                yield Job("predictive", f"{codec}/{variant}_s{seed}", codec.model)
+        for variant, seed in grid.trained(codec):
+            yield Job("predictive", f"{codec}/{variant}_s{seed}", codec.model)
         for stage in grid.stages():
             yield Job("encode", f"{stage}/{codec}", codec.model)
             yield Job("decode", f"{stage}/{codec}", codec.model)

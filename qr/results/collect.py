@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from qr import variants
+from qr.config import all_variants
 from qr.errors import ConfigError, ResultsError
 from qr.files import replacing
 from qr.metrics import to_db
@@ -284,8 +285,9 @@ def _check_unique(keys: pd.DataFrame, sources: np.ndarray, schema: Schema) -> No
 
 
 def _config_order(config: Mapping[str, Any]) -> dict[str, list[str]]:
-    keys = {"model": "models", "metric": "metrics", "variant": "variants", "codec": "anchors"}
-    return {column: list(config[key]) for column, key in keys.items() if key in config}
+    keys = {"model": "models", "metric": "metrics", "codec": "anchors"}
+    order = {column: list(config[key]) for column, key in keys.items() if key in config}
+    return order | ({"variant": all_variants(config)} if "variants" in config else {})
 
 
 def _rank(values: pd.Series, order: Iterable[str] | None) -> np.ndarray:

@@ -98,6 +98,9 @@ WRONG = [
     (("data", "roles"), "test", {"reuse": "baseline"}, "data.roles.test"),
     (("data", "sources"), "x", {"folder": "a", "urls": "b"}, "data.sources.x"),
     ((), "plugins", ["none.py"], "none.py"),
+    ((), "extra", [{"variants": ["no-such"]}], "extra.*no-such"),
+    ((), "extra", [{"variants": ["centroid"]}], "extra.0.variants: centroid trains nothing"),
+    ((), "extra", [{"variants": ["qr"], "models": ["elic"]}], "extra.0: no codec"),
 ]
 
 

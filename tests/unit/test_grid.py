@@ -14,6 +14,7 @@ CONFIG = {
     "metrics": ["mse", "ms-ssim"],
     "variants": ["original", "baseline", "centroid", "decoder", "qr"],
     "seeds": [0, 1],
+    "extra": [],
     "engine": {"precision": "32-true", "devices": 1, "coding": "cpu", "workers": 2},
     "data": {"validation_crop": 64},
     "rectifier": {"width": 8},
@@ -38,10 +39,26 @@ def ids(*texts):
 
 
 def test_trained_and_untrained_variants():
-    assert grid().trained() == ["decoder", "qr"]
+    trained = [("decoder", 0), ("decoder", 1), ("qr", 0), ("qr", 1)]
+    assert grid().trained(CodecId("mbt2018", "mse", 3)) == trained
     assert grid().untrained("soft") == ["baseline", "centroid"]
     assert grid().untrained("original") == ["original"]
     assert grid().stages() == ["original", "soft"]
+
+
+def test_extra_trainings_are_added_where_they_belong():
+    extra = [
+        {"variants": ["qr", "qr-only"], "models": ["mbt2018"], "qualities": [3], "seeds": [5, 1]},
+        {"variants": ["qr-only"], "metrics": ["ms-ssim"]},
+    ]
+    trained = grid(extra=extra, variants=["baseline", "qr"]).trained
+    everywhere = [("qr", 0), ("qr", 1)]
+    only = [("qr-only", 0), ("qr-only", 1)]
+    assert trained(CodecId("mbt2018", "mse", 1)) == everywhere
+    assert trained(CodecId("cheng2020-attn", "ms-ssim", 2)) == everywhere + only
+    three = [*everywhere, ("qr", 5), ("qr-only", 1), ("qr-only", 5)]
+    assert trained(CodecId("mbt2018", "mse", 3)) == three
+    assert ("qr-only", 0) in trained(CodecId("mbt2018", "ms-ssim", 3))
 
 
 def test_a_frozen_codec_has_one_kind_of_bitstreams():
@@ -144,6 +161,7 @@ def rerun(**changes):
         ({"metrics": ["mse"]}, set()),
         ({"variants": ["baseline", "qr", "qr-hyper"]}, set()),
         ({"seeds": [0, 1, 2]}, set()),
+        ({"extra": [{"variants": ["qr-only"]}]}, set()),
         ({"models": {"mbt2018": {"qualities": [3]}}}, set()),
         ({"models": {"cheng2020-attn": {"N": 32}}}, set()),
         ({"explore": {"variants": ["qr", "decoder"], "qualities": [1, 4]}}, set()),

@@ -50,6 +50,7 @@ def test_order_of_parts_does_not_matter_and_config_gives_the_order(table, tmp_pa
         "models": {"mbt2018": {}, "bmshj2018-factorized": {}},
         "metrics": ["mse"],
         "variants": ["qr", "baseline", "decoder"],
+        "extra": [],
     }
     parts = write_parts(table, tmp_path, ["model", "variant", "image"])
     collected = collect.collect(parts, IMAGES, config)

@@ -37,6 +37,7 @@ TRAINING_THREADS = 1 + CONFIG["engine"]["workers"]
 TIMING_THREADS = 2 if workflow.remote_exec else workflow.resource_settings.cores or 2
 GPUS = 0 if CONFIG["engine"]["accelerator"] == "cpu" else CONFIG["engine"]["devices"]
 CODING_GPUS = 1 if CONFIG["engine"]["coding"] == "cuda" else 0
+VARIANTS = configuration.all_variants(CONFIG)
 ROLES = ("baseline", "exploration", "predictive", "validation", "test")
 METRICS = ("images", "summary", "exploration", "training", "runtime", "anchors")
 
@@ -50,8 +51,8 @@ TABLE_FILES = expand(
 
 wildcard_constraints:
     codec="|".join(map(str, GRID.needed())),
-    variant="|".join(CONFIG["variants"]),
-    seed="|".join(map(str, CONFIG["seeds"])),
+    variant="|".join(VARIANTS),
+    seed="|".join(map(str, GRID.seeds)),
     stage="original|soft",
     role="|".join(ROLES),
 
@@ -136,8 +137,7 @@ def decoder_files(codec):
     """Weights of all trained variants, seed by seed."""
     return [
         decoder_file(codec, variant, seed)
-        for variant in GRID.trained()
-        for seed in CONFIG["seeds"]
+        for variant, seed in GRID.trained(CodecId.parse(str(codec)))
     ]
 
 
@@ -152,8 +152,7 @@ def contenders(codec, stage):
     if stage == "soft":
         options += [
             f"--trained {seed}:{decoder_file(codec, variant, seed)}"
-            for variant in GRID.trained()
-            for seed in CONFIG["seeds"]
+            for variant, seed in GRID.trained(CodecId.parse(codec))
         ]
     return " ".join(options)
 
@@ -164,7 +163,10 @@ def timed_untrained():
 
 def timed_decoders(codec):
     """One seed is enough: time does not depend on the weights."""
-    return [decoder_file(codec, name, CONFIG["seeds"][0]) for name in GRID.trained()]
+    first = {}
+    for name, seed in GRID.trained(CodecId.parse(codec)):
+        first.setdefault(name, decoder_file(codec, name, seed))
+    return list(first.values())
 
 
 def course_files():

@@ -20,7 +20,7 @@ rule decode:
     params:
         config=CONFIG_FILE,
         settings=settings("decode"),
-        code=code("decode", *CONFIG["variants"]),
+        code=code("decode", *VARIANTS),
         variants=lambda wc: contenders(wc.codec, wc.stage),
     shell:
         "python -m qr decode --config {params.config} --codec {input.codec} --images {input.images}"

@@ -18,7 +18,7 @@ rule runtime:
     params:
         config=CONFIG_FILE,
         settings=settings("runtime"),
-        code=code("runtime", *CONFIG["variants"]),
+        code=code("runtime", *VARIANTS),
         variants=lambda wc: " ".join(f"--variant {name}" for name in timed_untrained()),
         trained=lambda wc, input: " ".join(
             f"--trained {path}" for path in input.decoders
