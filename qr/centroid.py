@@ -1,4 +1,4 @@
-"""Closed-form reconstruction points: the mean of y inside its quantization bin."""
+"""What the entropy model says of y inside its quantization bin: its mean, and where it tends."""
 
 import math
 
@@ -41,6 +41,14 @@ class GaussianDensity:
         centroid = torch.minimum(torch.maximum(inside, -offset.abs() - 0.5), edge)
         return (self.means + (sign * centroid).to(self.means)).to(y_hat.dtype)
 
+    def score(self, y_hat: Tensor) -> Tensor:
+        """Derivative of ln P(bin of y_hat) with respect to y_hat.
+
+        A truncated normal distribution has mean - centroid = scale^2 * score. The parameters
+        are taken as given, although those of a context model depend on y_hat themselves.
+        """
+        return (self.means - self.centroid(y_hat)) / self.scales.square()
+
 
 def _normal_cdf(x: Tensor) -> Tensor:
     return 0.5 * torch.erfc(-x / math.sqrt(2))
@@ -69,6 +77,18 @@ class FactorizedDensity:
         means = points.gather(2, index).reshape(y_hat.transpose(0, 1).shape).transpose(0, 1)
         return means.to(y_hat.dtype)
 
+    def score(self, y_hat: Tensor) -> Tensor:
+        """Derivative of ln P(bin of y_hat) with respect to y_hat; 0 where that underflows."""
+        turned = y_hat.transpose(0, 1)
+        with torch.enable_grad():
+            centre = turned.reshape(y_hat.shape[1], 1, -1).detach().float().requires_grad_()
+            lower, upper = (self._logits(centre + half).double() for half in (-0.5, 0.5))
+            # On the side of the lower tail, differences keep their digits.
+            sign = torch.where((lower + upper).detach() > 0, -1.0, 1.0)
+            mass = (torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower)).abs()
+            (score,) = torch.autograd.grad(mass.clamp_min(1e-280).log().sum(), centre)
+        return score.reshape(turned.shape).transpose(0, 1).to(y_hat.dtype)
+
     @staticmethod
     def _unique(values: Tensor) -> tuple[Tensor, Tensor]:
         """Bins per channel as C x 1 x K centres, and the index of each value's bin."""
@@ -88,8 +108,10 @@ class FactorizedDensity:
 
     @torch.no_grad()
     def _cdf(self, values: Tensor) -> Tensor:
-        logits = self.bottleneck._logits_cumulative(values.float(), stop_gradient=True)
-        return torch.sigmoid(logits.double())
+        return torch.sigmoid(self._logits(values.float()).double())
+
+    def _logits(self, values: Tensor) -> Tensor:
+        return self.bottleneck._logits_cumulative(values, stop_gradient=True)
 
     @torch.no_grad()
     def standard_deviation(self) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qr import metrics, weights
+from qr import metrics, variants, weights
 from qr.bitstream import Bitstream
 from qr.codecs import Codec, Encoded, watched
 from qr.config import CodecId
@@ -173,6 +173,11 @@ class Contender:
     seed: int | None
     decoder: Decoder
 
+    @property
+    def oracle(self) -> bool:
+        """Whether it sees y itself."""
+        return variants.get(self.variant).oracle
+
 
 def decode_all(
     codec: Codec,
@@ -234,7 +239,11 @@ def _decode_one(
         "encode_s": coded["encode_s"],
         "entropy_decode_s": entropy_seconds,
     }
-    return [_with_total(shared | _measure(c, latent.fresh(), x, y)) for c in contenders]
+    oracle = Latent(y)
+    return [
+        _with_total(shared | _measure(c, oracle if c.oracle else latent.fresh(), x, y))
+        for c in contenders
+    ]
 
 
 def _with_total(row: dict[str, Any]) -> dict[str, Any]:

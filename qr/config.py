@@ -185,6 +185,14 @@ def training(config: Mapping[str, Any], phase: Mapping[str, Any]) -> dict[str, A
     return overlay(config["training"], phase)
 
 
+def baseline(config: Mapping[str, Any], metric: str, started: bool) -> dict[str, Any]:
+    """Training settings of a baseline; `started` from another codec rather than at random."""
+    settings = training(config, config["baseline"][metric])
+    if started and metric == "mse":
+        return overlay(settings, config["baseline"]["warm_start"])
+    return settings
+
+
 def write(config: Mapping[str, Any], path: Path | str) -> str:
     """Write a resolved configuration, unless the file holds it already; returns `path`."""
     path = Path(path)

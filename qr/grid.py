@@ -7,6 +7,7 @@ Snakemake, and imports no torch.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qr import config as configuration
 from qr import variants
 from qr.config import CodecId, all_variants, codecs, digest, matches
 
@@ -69,7 +70,7 @@ class Grid:
         if codec.metric == "ms-ssim":
             return CodecId(codec.model, "mse", codec.quality)
         lower = [q for q in self.qualities(codec.model) if q < codec.quality]
-        if settings["warm_start"] and lower:
+        if settings["warm_start"] is not None and lower:
             return CodecId(codec.model, codec.metric, lower[-1])
         return None
 
@@ -116,7 +117,8 @@ class Grid:
         read = {
             "data": lambda: [config["data"]],
             "baseline": lambda: [
-                *shared, config["baseline"]["source"], config["baseline"][codec.metric],
+                *shared, config["baseline"]["source"],
+                configuration.baseline(config, codec.metric, self.start(codec) is not None),
             ],
             "explore": lambda: [
                 *shared, config["soft"]["codec"], config["rectifier"],

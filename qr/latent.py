@@ -14,6 +14,9 @@ class Prior(Protocol):
     def centroid(self, y_hat: Tensor) -> Tensor:
         """E[y given its quantization bin], same shape as y_hat."""
 
+    def score(self, y_hat: Tensor) -> Tensor:
+        """Derivative of ln P(bin of y_hat) with respect to y_hat, same shape."""
+
 
 class Side(NamedTuple):
     """What the decoder knows besides y_hat.

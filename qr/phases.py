@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from qr.codecs import Codec, KnownCodec, watched
 from qr.decoders import Decoder
 from qr.errors import ConfigError
+from qr.latent import Latent
 from qr.losses import distortion, feature_distance, rate
 from qr.variants import Variant
 
@@ -184,13 +185,14 @@ class PredictivePhase(Phase):
         self.decoder = decoder
         self.alpha, self.distance = alpha, distance
         self.guided = variant.guided and "rectifier" in variant.trains
+        self.oracle = variant.oracle
         if not any(p.requires_grad for p in decoder.parameters()):
             raise ConfigError("this variant has nothing to train in the predictive phase")
 
     def forward(self, x: Tensor) -> Values:
         with torch.no_grad(), _without_autocast(x):
             y, latent = self.codec.latent(x)
-        x_hat, y_tilde = self.decoder(latent)
+        x_hat, y_tilde = self.decoder(Latent(y) if self.oracle else latent)
         with _without_autocast(x):
             d = distortion(self.metric, x_hat, x)
             d_feature = feature_distance(self.distance, y, y_tilde)

@@ -132,7 +132,7 @@ def baseline(run: Run, start: Path | None) -> tuple[Codec, Progress]:
     codec = fresh_codec(run)
     if start is not None:
         _continue_from(codec, weights.load_codec(start)[0], start)
-    settings = configuration.training(run.config, run.config["baseline"][run.codec_id.metric])
+    settings = configuration.baseline(run.config, run.codec_id.metric, start is not None)
     phase = BaselinePhase(codec, run.codec_id.metric, run.lmbda)
     progress = run.fit(phase, "baseline", settings, run.config["seeds"][0], "baseline")
     codec.model.update(force=True)

@@ -25,6 +25,7 @@ class Variant:
             just more decoder: it starts fresh and does not warm up.
         detached: the decoder's input is cut from the rectifier's gradient, as in the
             published code; an ablation.
+        oracle: the decoder sees y itself, which no bitstream carries: a bound, not a codec.
         codec: 'soft': bitstreams of the codec after the soft phase; 'original': before it.
     """
 
@@ -35,6 +36,7 @@ class Variant:
     trains: frozenset[str] = frozenset()
     guided: bool = True
     detached: bool = False
+    oracle: bool = False
     codec: str = "soft"
 
 
@@ -78,5 +80,7 @@ for _variant in (
     Variant("qr-detached", "QR, detached", rectifier="qr", trains=BOTH, detached=True),
     Variant("centroid-decoder", "centroid + decoder", rectifier="centroid", trains=DECODER),
     Variant("wide-decoder", "wide decoder", rectifier="qr", trains=BOTH, guided=False),
+    Variant("latent-shift", rectifier="latent-shift", trains=RECTIFIER, guided=False),
+    Variant("ceiling", "no quantization", trains=DECODER, oracle=True),
 ):
     register_variant(_variant)

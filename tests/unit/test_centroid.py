@@ -72,6 +72,20 @@ def test_gaussian_is_symmetric_about_the_mean():
     assert centroid[16] == 0
 
 
+@pytest.mark.parametrize("scale", [0.11, 0.5, 2.0, 40.0])
+def test_the_score_of_a_gaussian_is_the_slope_of_its_log_probability(scale):
+    offset = torch.linspace(-3, 3, 25).double() * min(scale, 3)
+    prior = GaussianDensity(torch.full_like(offset, scale), torch.zeros_like(offset))
+
+    def log_probability(centre):  # of the lower tail, where it keeps its digits
+        edges = (-np.abs(centre) + 0.5) / scale, (-np.abs(centre) - 0.5) / scale
+        return np.log(stats.norm.cdf(edges[0]) - stats.norm.cdf(edges[1]))
+
+    step, centre = 1e-5, offset.numpy()
+    expected = (log_probability(centre + step) - log_probability(centre - step)) / (2 * step)
+    np.testing.assert_allclose(prior.score(offset).numpy(), expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def bottleneck():
     """Three channels, unlike each other, whose medians are not integers."""
@@ -119,6 +133,22 @@ def test_factorized_is_the_integral(bottleneck):
                 found = centroid[0, channel, 0, k].item()
                 assert found == pytest.approx(expected, abs=1e-3 if mass > 1e-3 else 2e-2)
     assert checked > 20
+
+
+def test_the_score_of_a_factorized_density_is_the_slope_of_its_log_probability(bottleneck):
+    centre = np.linspace(-4, 4, 17)
+    y_hat = torch.tensor(centre).float().view(1, 1, 1, -1).repeat(1, 3, 1, 1)
+    score = FactorizedDensity(bottleneck).score(y_hat)
+    step = 1e-4
+    for channel in range(3):
+        low, high = (
+            np.log(np.diff(cumulative(bottleneck, channel, edges.ravel()).reshape(-1, 2))[:, 0])
+            for edges in (np.stack((c - 0.5, c + 0.5), 1) for c in (centre - step, centre + step))
+        )
+        expected = (high - low) / (2 * step)
+        np.testing.assert_allclose(score[0, channel, 0], expected, rtol=2e-3, atol=1e-4)
+    far = FactorizedDensity(bottleneck).score(torch.full((1, 3, 1, 1), 1e4))
+    assert torch.isfinite(far).all()
 
 
 def test_factorized_stays_in_the_bin_where_there_is_no_mass(bottleneck):

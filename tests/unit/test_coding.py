@@ -262,6 +262,16 @@ def test_all_variants_decode_the_same_bytes(run):
         assert centroid["rectified_error"] != baseline["rectified_error"]
 
 
+def test_only_the_ceiling_sees_the_latent_itself(run, tmp_path):
+    codec, entries, rows, measured = run
+    contenders = [Contender("ceiling", 0, decoder_of(codec, "ceiling"))]
+    bound = decode_all(codec, entries, rows, tmp_path / "bitstreams", contenders)
+    assert [row["rectified_error"] for row in bound] == [0] * len(entries)
+    baseline = [row for row in measured if row["variant"] == "baseline"]
+    assert all(row["rectified_error"] > 0 for row in baseline)
+    assert [row["psnr_db"] for row in bound] != [row["psnr_db"] for row in baseline]
+
+
 @torch.no_grad()
 def test_quality_is_that_of_the_8_bit_picture(run):
     codec, entries, _, measured = run

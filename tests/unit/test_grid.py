@@ -20,7 +20,7 @@ CONFIG = {
     "rectifier": {"width": 8},
     "training": {"batch_size": 2},
     "baseline": {
-        "source": "train", "warm_start": True, "mse": {"steps": 1}, "ms-ssim": {"steps": 2}
+        "source": "train", "warm_start": {"steps": 7}, "mse": {"steps": 1}, "ms-ssim": {"steps": 2}
     },
     "explore": {"qualities": [4], "variants": ["qr"], "ms_ssim_factor": 0.1, "patience": 1},
     "soft": {"codec": "joint", "training": {}},
@@ -73,7 +73,7 @@ def test_training_starts_from_the_quality_before_and_ms_ssim_from_mse():
     one, three, six = ids("mbt2018_mse_q1", "mbt2018_mse_q3", "mbt2018_mse_q6")
     assert [start(one), start(three), start(six)] == [None, one, three]
     assert start(CodecId("mbt2018", "ms-ssim", 6)) == six
-    cold = grid(baseline={"warm_start": False}).start
+    cold = grid(baseline={"warm_start": None}).start
     assert cold(six) is None
     assert cold(CodecId("mbt2018", "ms-ssim", 6)) == six
     zoo = grid(baseline={"source": "zoo"}).start
@@ -162,7 +162,8 @@ def rerun(**changes):
         ({"variants": ["baseline", "qr", "qr-hyper"]}, set()),
         ({"seeds": [0, 1, 2]}, set()),
         ({"extra": [{"variants": ["qr-only"]}]}, set()),
-        ({"models": {"mbt2018": {"qualities": [3]}}}, set()),
+        ({"models": {"mbt2018": {"qualities": [1, 3]}}}, set()),
+        ({"models": {"mbt2018": {"qualities": [3]}}}, {"baseline"}),  # no longer warm started
         ({"models": {"cheng2020-attn": {"N": 32}}}, set()),
         ({"explore": {"variants": ["qr", "decoder"], "qualities": [1, 4]}}, set()),
         ({"engine": {"workers": 8}}, set()),
@@ -170,7 +171,9 @@ def rerun(**changes):
         ({"seeds": [7]}, TRAINING),
         ({"training": {"batch_size": 4}}, TRAINING),
         ({"engine": {"precision": "bf16-mixed"}}, TRAINING),
-        ({"baseline": {"mse": {"steps": 9}}}, {"baseline"}),
+        ({"baseline": {"mse": {"batch_size": 9}}}, {"baseline"}),
+        ({"baseline": {"mse": {"steps": 9}}}, set()),  # of those that are not warm started
+        ({"baseline": {"warm_start": {"steps": 9}}}, {"baseline"}),
         ({"baseline": {"ms-ssim": {"steps": 9}}}, set()),
         ({"explore": {"patience": 5}}, {"explore"}),
         ({"predictive": {"training": {"steps": 9}}}, {"predictive"}),

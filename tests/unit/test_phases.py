@@ -97,6 +97,16 @@ def test_predictive_decodes_what_the_bitstream_carries(model):
     assert phase(x)["distortion"].item() == pytest.approx(expected, rel=1e-4)
 
 
+def test_the_ceiling_decodes_what_was_never_quantized():
+    codec, x = fresh_codec("mbt2018"), picture(64, 64)
+    with torch.no_grad():
+        x_hat = codec.model.g_s(codec.model.g_a(x))
+    expected = 255**2 * (x_hat - x).square().mean().item()
+    values = predictive(codec, "ceiling").train()(x)
+    assert values["distortion"].item() == pytest.approx(expected, rel=1e-4)
+    assert values["feature_distance"].item() == pytest.approx(0, abs=1e-5)
+
+
 def test_predictive_loss_is_lambda_d_plus_alpha_d():
     codec = fresh_codec("mbt2018-mean")
     phase, x = predictive(codec), images()

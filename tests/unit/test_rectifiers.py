@@ -42,6 +42,20 @@ def test_the_centroid_stays_in_the_bin_and_moves(model):
     assert parameters(rectifiers.build("centroid", codec, 16)) == 0
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_the_latent_shift_is_nothing_at_first_and_then_goes_where_it_is_more_likely(model):
+    codec = fresh_codec(model)
+    latent = latent_of(codec)
+    shift = rectifiers.build("latent-shift", codec, 16)
+    assert torch.equal(shift(latent), latent.y_hat)
+    nn.init.constant_(shift.rho, 0.05)
+    moved = shift(latent) - latent.y_hat
+    to_the_mean = rectifiers.build("centroid", codec, 16)(latent) - latent.y_hat
+    assert (moved * to_the_mean).sum() > 0
+    moved.square().sum().backward()
+    assert shift.rho.grad.item() > 0
+
+
 @pytest.mark.parametrize("name", LEARNED)
 @pytest.mark.parametrize("model", MODELS)
 def test_gradient_reaches_every_weight(name, model):

@@ -17,6 +17,7 @@ def test_the_papers_variants_and_the_controls_are_there():
         assert variants.get(name).trains == parts
         assert not variants.get(name).detached
     assert variants.get("qr-detached").detached
+    assert variants.get("ceiling").oracle and not variants.get("decoder").oracle
     assert [n for n in trained if variants.get(n).codec == "original"] == ["original"]
     assert [n for n in trained if variants.get(n).rectifier is None] == [
         "original", "baseline", "decoder",
