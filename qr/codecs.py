@@ -235,7 +235,7 @@ class FactorizedCodec(KnownCodec):
     def _side(self, y_hat: Tensor) -> Side:
         prior = FactorizedDensity(self.model.entropy_bottleneck)
         scale = prior.standard_deviation().view(1, -1, 1, 1)
-        return Side(scale.expand_as(y_hat), prior)
+        return Side(scale.expand_as(y_hat), lambda: prior)
 
 
 class HyperpriorCodec(KnownCodec):
@@ -278,7 +278,7 @@ class HyperpriorCodec(KnownCodec):
 
     def received(self, y_hat: Tensor, hyper: Tensor | None) -> Latent:
         def side(y_hat: Tensor) -> Side:
-            return Side(hyper, GaussianDensity(*self._gaussian(y_hat, hyper)))
+            return Side(hyper, lambda: GaussianDensity(*self._gaussian(y_hat, hyper)))
 
         return Latent(y_hat, None, side)
 

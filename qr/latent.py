@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,17 +18,23 @@ class Prior(Protocol):
         """Derivative of ln P(bin of y_hat) with respect to y_hat, same shape."""
 
 
-class Side(NamedTuple):
+class Side:
     """What the decoder knows besides y_hat.
 
     Attributes:
         hyper: N x C x h x w features of the hyper-decoder; for a codec without one,
             the standard deviation of each channel's prior, spread over h x w.
-        prior: density of y.
     """
 
-    hyper: Tensor
-    prior: Prior
+    def __init__(self, hyper: Tensor, prior: Callable[[], Prior]):
+        self.hyper = hyper
+        self._prior = prior
+
+    @cached_property
+    def prior(self) -> Prior:
+        """Density of y, computed on first use: a context model's costs more than the rest."""
+        with torch.no_grad(), torch.autocast(self.hyper.device.type, enabled=False):
+            return self._prior()
 
 
 class Latent:

@@ -11,13 +11,21 @@ from torch import nn
 import qr
 from qr import decoders, rectifiers, variants
 from qr.errors import ConfigError
-from qr.latent import Latent
+from qr.latent import Latent, Side
 from qr.macs import parameters
 from qr.rectifiers.network import RectifierNetwork, ResidualBlock, SelfAttention
 from qr.rectifiers.qr import Rectifier
 from qr.variants import Variant
 
-LEARNED = ("qr", "qr-hyper", "qr-bounded")
+LEARNED = {"qr": {}, "qr-hyper": {}, "qr-bounded": {}, "qr-next": {"scale": 1.0, "blocks": 2}}
+
+
+def learned(name, codec):
+    return rectifiers.build(name, codec, 16, **LEARNED[name])
+
+
+def last_layer(rectifier):
+    return [m for m in rectifier.modules() if isinstance(m, nn.Conv2d)][-1]
 
 
 def latent_of(codec, seed=1):
@@ -30,7 +38,7 @@ def latent_of(codec, seed=1):
 def test_an_untrained_rectifier_changes_nothing(name, model):
     codec = fresh_codec(model)
     latent = latent_of(codec)
-    assert torch.equal(rectifiers.build(name, codec, 16)(latent), latent.y_hat)
+    assert torch.equal(learned(name, codec)(latent), latent.y_hat)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -60,12 +68,27 @@ def test_the_latent_shift_is_nothing_at_first_and_then_goes_where_it_is_more_lik
 @pytest.mark.parametrize("model", MODELS)
 def test_gradient_reaches_every_weight(name, model):
     codec = fresh_codec(model)
-    rectifier = rectifiers.build(name, codec, 16)
-    nn.init.normal_(rectifier.network.last.weight, std=0.1)
+    rectifier = learned(name, codec)
+    nn.init.normal_(last_layer(rectifier).weight, std=0.1)
     y_tilde = rectifier(latent_of(codec))
     (y_tilde * torch.randn_like(y_tilde)).sum().backward()
     for weight_name, weight in rectifier.named_parameters():
         assert weight.grad is not None and weight.grad.abs().sum() > 0, weight_name
+
+
+@torch.no_grad()
+def test_what_is_next_sees_a_picture_of_any_size_alike():
+    """Away from its borders, a crop is rectified as within the whole; the paper's is not."""
+    codec = fresh_codec("bmshj2018-factorized")
+    whole = latent_of(codec)
+    crop = Latent(whole.y_hat[..., :7], None, lambda y_hat: Side(whole.side.hyper[..., :7], None))
+    alike = {}
+    for name, options in {"qr-next": {"scale": 1.0, "blocks": 1}, "qr": {}}.items():
+        rectifier = rectifiers.build(name, codec, 16, **options)
+        nn.init.normal_(last_layer(rectifier).weight, std=0.1)
+        pair = rectifier(whole)[..., 0], rectifier(crop)[..., 0]
+        alike[name] = torch.allclose(*pair, atol=1e-5)
+    assert alike == {"qr-next": True, "qr": False}
 
 
 def test_the_first_gradient_step_already_leaves_zero():
@@ -162,12 +185,12 @@ def test_the_hyper_rectifier_sees_the_hyper_decoder_and_the_papers_does_not():
     side = latent.side
 
     def with_hyper(hyper):
-        return Latent(latent.y_hat, None, lambda y_hat: side._replace(hyper=hyper))
+        return Latent(latent.y_hat, None, lambda y_hat: Side(hyper, None))
 
-    for name, expected in (("qr", False), ("qr-hyper", True)):
+    for name, expected in (("qr", False), ("qr-hyper", True), ("qr-next", True)):
         torch.manual_seed(0)
-        rectifier = rectifiers.build(name, codec, 16)
-        nn.init.normal_(rectifier.network.last.weight, std=0.1)
+        rectifier = learned(name, codec)
+        nn.init.normal_(last_layer(rectifier).weight, std=0.1)
         with torch.no_grad():
             outputs = [rectifier(with_hyper(side.hyper * k)) for k in (1, 2)]
         assert (not torch.equal(*outputs)) is expected
