@@ -88,6 +88,7 @@ class Exploration:
         self.run, self.codec, self.variant = run, codec, variant
         self.settings = run.config["explore"]
         self.trials: dict[Choice, _Trial] = {}
+        self._rectifies = "rectifier" in variants.get(variant).trains
 
     def explore(self) -> pd.DataFrame:
         """Rows per trial and epoch, as `metrics/exploration.csv` has them."""
@@ -95,7 +96,7 @@ class Exploration:
         rates = self.settings["learning_rates"]
         losses = [self._loss(Choice(alphas[0], rate)) for rate in rates]
         best_rate = rates[losses.index(min(losses))]
-        if "rectifier" in variants.get(self.variant).trains:
+        if self._rectifies:
             search = _STRATEGIES[self.settings["strategy"]]
             search(len(alphas), lambda k: self._loss(Choice(alphas[k], best_rate)))
         chosen = min(self.trials.values(), key=lambda t: t.loss).choice
@@ -109,9 +110,11 @@ class Exploration:
     def _try(self, choice: Choice) -> _Trial:
         here = self.run.within(f"alpha-{choice.alpha:g}-rate-{choice.learning_rate:g}")
         settings = self._training()
-        codec, warm, soft = stp.soft(
-            here.within("soft"), _copy(self.codec), choice.alpha, settings, "exploration"
-        )
+        codec, warm, soft = _copy(self.codec), None, Progress()
+        if self._rectifies or self.run.config["soft"]["codec"] == "joint":
+            codec, warm, soft = stp.soft(
+                here.within("soft"), codec, choice.alpha, settings, "exploration"
+            )
         _, predictive = stp.predictive(
             here.within("predictive"), codec, warm, self.variant, choice.alpha,
             settings | {"learning_rate": choice.learning_rate}, settings,

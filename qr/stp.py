@@ -191,7 +191,7 @@ def _warm_up(
 def predictive(
     run: Run,
     codec: Codec,
-    warm: nn.Module,
+    warm: nn.Module | None,
     variant_name: str,
     alpha: float,
     settings: Mapping[str, Any],
@@ -206,7 +206,8 @@ def predictive(
     and on a frozen codec.
 
     Args:
-        warm: the paper's rectifier after the soft phase; it is left as it is.
+        warm: the paper's rectifier after the soft phase, which is left as it is; None where
+            the variant trains no rectifier.
         settings: of this phase, learning rate included.
         soft_settings: of the soft phase, for a rectifier of another kind.
     """

@@ -11,7 +11,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.utils.tensorboard import SummaryWriter
 
 from qr.crops import CropDataset, loader
 from qr.data import Entry
@@ -114,7 +115,7 @@ class Trainer:
         with self.state.locked() if fabric.is_global_zero else contextlib.nullcontext():
             self._restore()
             fabric.barrier()
-            with self._stop:
+            with self._stop, self._events():
                 self._run()
         self._set_weights(self.best)
         self.phase.eval().to("cpu")
@@ -203,6 +204,17 @@ class Trainer:
             "or clip_grad_norm"
         )
 
+    @contextlib.contextmanager
+    def _events(self) -> Iterator[None]:
+        """Opens the files that TensorBoard watches, beside the state, from its step on."""
+        if self.progress.finished or not self.fabric.is_global_zero:
+            yield
+            return
+        folder = self.state.folder / "events"
+        # What was written after the state was saved is computed again.
+        with SummaryWriter(folder, purge_step=self.progress.step + 1) as self.events:
+            yield
+
     # Validation
 
     def _validate_if_due(self) -> None:
@@ -245,6 +257,8 @@ class Trainer:
     def _log(self, split: str, means: Mapping[str, float]) -> None:
         if not means:
             return
+        for name, mean in means.items() if self.fabric.is_global_zero else ():
+            self.events.add_scalar(f"{name}/{split}", mean, self.progress.step)
         self.progress.rows.append(
             {
                 "step": self.progress.step,
@@ -284,6 +298,7 @@ class Trainer:
         self._elapsed()
         self._saved_at = time.monotonic()
         if self.fabric.is_global_zero:
+            self.events.flush()
             self.state.save(self._state(), last=bool(self.progress.finished))
         self.fabric.barrier()
 

@@ -8,6 +8,7 @@ import signal
 import pytest
 import torch
 from conftest import fresh_codec, picture
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from qr import decoders, rectifiers, variants, weights
@@ -330,6 +331,17 @@ def test_the_log_has_the_start_and_means_since_the_last_validation(new_trainer):
     assert rows[-1]["loss"] == pytest.approx(losses[7], abs=1e-4)
     seconds = [row["seconds"] for row in rows]
     assert seconds == sorted(seconds)
+
+
+def test_tensorboard_shows_the_log_once_also_after_a_kill(new_trainer, tmp_path):
+    status = in_a_child(lambda: at_step(new_trainer(), 7, kill).fit())
+    assert os.WIFSIGNALED(status)
+    rows = new_trainer().fit().rows
+    events = EventAccumulator(str(tmp_path / "state/events")).Reload()
+    for split in ("train", "validation"):
+        shown = [(e.step, e.value) for e in events.Scalars(f"loss/{split}")]
+        logged = [(row["step"], row["loss"]) for row in rows if row["split"] == split]
+        assert shown == [(step, pytest.approx(loss, rel=1e-6)) for step, loss in logged]
 
 
 def test_no_steps_return_the_start(new_trainer):
