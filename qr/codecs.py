@@ -6,6 +6,7 @@ CompressAI's own architectures is computed directly; every other model is asked 
 really compressing and decompressing.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from compressai.entropy_models import EntropyModel
 from compressai.models.google import (
     FactorizedPrior,
     JointAutoregressiveHierarchicalPriors,
@@ -22,6 +24,7 @@ from compressai.models.google import (
 from compressai.zoo.image import cfgs, model_architectures
 from torch import Tensor, nn
 
+from qr import rans
 from qr.centroid import FactorizedDensity, GaussianDensity
 from qr.errors import CheckpointError, ConfigError
 from qr.latent import Latent, Side
@@ -112,6 +115,9 @@ def _compress(model: nn.Module, x: Tensor) -> tuple[dict[str, Any], Seen]:
 
 def _decompress(model: nn.Module, strings: list[list[bytes]], shape: Any) -> Seen:
     """What model.decompress(strings, shape) hands to g_s, without the synthesis."""
+    for part in model.modules():
+        if isinstance(part, EntropyModel) and part.entropy_coder.name == "ans":
+            part.entropy_coder._decoder = rans.PaddedDecoder()
     with watched(model, synthesis=False) as seen:
         model.decompress(strings, shape)
     return seen
@@ -123,6 +129,11 @@ class Codec:
     The model needs `g_a`, `g_s`, `compress(x)` and `decompress(strings, shape)`; to be
     trained it also needs CompressAI's `forward(x)` and `update()`. Subclasses answer the
     same questions faster and know what the entropy model knows.
+
+    Strings from untrusted files are safe to decode with the subclasses, and with models whose
+    `decompress` decodes through CompressAI's entropy models. One that decodes in its own way,
+    as with a RansDecoder of its own, must itself bear strings that end too early: no check
+    made here can know what it reads.
     """
 
     hyper_channels: int | None = None
@@ -162,7 +173,7 @@ class Codec:
         return Encoded(coded["strings"], coded["shape"], latent)
 
     def decode(self, strings: list[list[bytes]], shape: Any) -> Latent:
-        """Entropy decode one image; g_s does not run."""
+        """Entropy decode one image; g_s does not run. Strings that lie may raise anything."""
         seen = _decompress(self.model, strings, shape)
         return self.received(seen.y_hat, seen.hyper)
 
@@ -185,14 +196,16 @@ class Codec:
 
 def _sizes(shape: Any) -> Iterator[list[int]]:
     """The innermost lists of nested lists and dicts; an empty one for what is no list of int."""
-    parts = list(shape.values()) if isinstance(shape, dict) else shape
-    if isinstance(parts, list) and all(type(part) is int for part in parts):
-        yield parts
-    elif isinstance(parts, list):
-        for part in parts:
-            yield from _sizes(part)
-    else:
-        yield []
+    waiting = [shape]  # no recursion: a file may nest as deep as Python's stack
+    while waiting:
+        part = waiting.pop()
+        parts = list(part.values()) if isinstance(part, dict) else part
+        if not isinstance(parts, list):
+            yield []
+        elif all(type(size) is int for size in parts):
+            yield parts
+        else:
+            waiting += parts
 
 
 class KnownCodec(Codec):
@@ -306,6 +319,12 @@ class HyperpriorCodec(KnownCodec):
 
 class ContextCodec(HyperpriorCodec):
     """mbt2018 and cheng2020: each mean depends on the y_hat decoded before it."""
+
+    def decode(self, strings: list[list[bytes]], shape: Any) -> Latent:
+        # y is decoded position by position, 4 x 4 of them for each of z, with a decoder of its own.
+        symbols = 16 * math.prod(shape) * self.model.M
+        y_strings = [rans.padded(string, symbols) for string in strings[0]]
+        return super().decode([y_strings, *strings[1:]], shape)
 
     def _gaussian(self, y_hat: Tensor, hyper: Tensor) -> tuple[Tensor, Tensor]:
         context = self.model.context_prediction(y_hat)

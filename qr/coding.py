@@ -89,19 +89,34 @@ def _flat(encoded: Encoded) -> tuple[bytes, ...]:
     return tuple(part[0] for part in encoded.strings)
 
 
-def decode(codec: Codec, checkpoint: str, bitstream: Bitstream, name: object) -> Latent:
+def decode(
+    codec: Codec, checkpoint: str, bitstream: Bitstream, size: tuple[int, int], name: object
+) -> Latent:
     """Entropy decode, and verify that the latent is what the encoder saw.
 
+    Safe for any bitstream if it is for `codec` (see `Codec`): time and memory are those of an
+    honest one of a picture of `size`, whatever its header claims.
+
+    Args:
+        checkpoint: `qr.weights.codec_digest` of the codec.
+        size: height and width that the picture must have, pixels.
+        name: of the file, for messages.
+
     Raises:
-        BitstreamError: the bitstream is of another checkpoint, its header contradicts
-            itself, or its latent differs.
+        BitstreamError: the bitstream is of another size or checkpoint, its header
+            contradicts itself, or its latent differs.
     """
+    if (bitstream.height, bitstream.width) != size:
+        raise BitstreamError(
+            f"{name} is of a picture of {bitstream.width} x {bitstream.height} pixels, "
+            f"not {size[1]} x {size[0]}"
+        )
     if bitstream.checkpoint != checkpoint[:16]:
         raise BitstreamError(
             f"{name} was made by checkpoint {bitstream.checkpoint}, not {checkpoint[:16]}"
         )
     padding = codec.downsampling
-    height, width = (n + -n % padding for n in (bitstream.height, bitstream.width))
+    height, width = (n + -n % padding for n in size)
     if bitstream.padding != padding or not codec.fits(bitstream.shape, height, width):
         raise BitstreamError(f"{name}: its header contradicts itself")
     with exact():
@@ -221,10 +236,8 @@ def _decode_one(
         raise BitstreamError(f"cannot read {path}: {error.strerror}") from error
     bitstream = Bitstream.from_bytes(content, path)
     x = to_tensor(read_image(entry.path))
-    if x.shape[-2:] != (bitstream.height, bitstream.width):
-        raise BitstreamError(f"{path} is no coding of {entry.path}: the sizes differ")
     latent, entropy_seconds = timed(
-        codec.device, lambda: decode(codec, checkpoint, bitstream, path)
+        codec.device, lambda: decode(codec, checkpoint, bitstream, tuple(x.shape[-2:]), path)
     )
     with exact():
         y = codec.model.g_a(pad(x.to(codec.device), codec.downsampling))

@@ -29,7 +29,7 @@ _PACKAGES = (
     "pytest-benchmark",
 )
 _PACKAGE = Path(__file__).parent
-_CODING = ("models", "latent", "centroid", "codecs", "weights", "images")
+_CODING = ("models", "latent", "centroid", "rans", "codecs", "weights", "images")
 _RECTIFIERS = ("decoders", "rectifiers/__init__", "rectifiers/network")
 _TRAINING = (*_CODING, *_RECTIFIERS, "losses", "crops", "phases", "training", "stp")
 

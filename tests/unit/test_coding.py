@@ -51,7 +51,7 @@ def test_any_size_comes_back(model, height, width):
     digest, bitstream = coded(codec, x, model)
     assert (bitstream.height, bitstream.width) == (height, width)
     read = Bitstream.from_bytes(bitstream.to_bytes())
-    latent = coding.decode(codec, digest, read, "test")
+    latent = coding.decode(codec, digest, read, (height, width), "test")
     x_hat = reconstruct(decoder_of(codec), latent, read)
     assert x_hat.shape == x.shape
     assert x_hat.min() >= 0 and x_hat.max() <= 1
@@ -68,7 +68,7 @@ def test_decoding_is_compressais_on_the_padded_picture():
         k: v for k, v in codec.model.compress(padded).items() if k in ("strings", "shape")
     })["x_hat"][..., :60, :70]  # fmt: skip
     digest, bitstream = coded(codec, x)
-    latent = coding.decode(codec, digest, bitstream, "test")
+    latent = coding.decode(codec, digest, bitstream, (60, 70), "test")
     assert torch.equal(reconstruct(decoder_of(codec), latent, bitstream), expected)
 
 
@@ -84,10 +84,11 @@ def test_a_model_that_qr_does_not_know_is_coded_too(unknown):
     x = picture(40, 90)
     digest, bitstream = coded(unknown, x)
     read = Bitstream.from_bytes(bitstream.to_bytes())
-    latent = coding.decode(unknown, digest, read, "test")
+    latent = coding.decode(unknown, digest, read, (40, 90), "test")
     assert reconstruct(decoder_of(unknown), latent, read).shape == x.shape
     with pytest.raises(BitstreamError, match="not the encoded one"):
-        coding.decode(unknown, digest, replace(read, latent_crc=read.latent_crc ^ 1), "test")
+        other = replace(read, latent_crc=read.latent_crc ^ 1)
+        coding.decode(unknown, digest, other, (40, 90), "test")
 
 
 DECODE = """
@@ -102,7 +103,7 @@ found = {}
 for folder in map(Path, sys.argv[1:]):
     codec, codec_id = weights.load_codec(folder / "codec.safetensors")
     stream = Bitstream.from_bytes((folder / "x.qrc").read_bytes())
-    latent = coding.decode(codec, weights.codec_digest(codec), stream, "x")
+    latent = coding.decode(codec, weights.codec_digest(codec), stream, (70, 100), "x")
     decoder = decoders.build(variants.get("centroid"), codec, 16).eval()
     with coding.exact():
         x_hat = crop(decoder(latent)[0].clamp(0, 1), stream.height, stream.width)
@@ -122,7 +123,7 @@ def test_a_fresh_process_decodes_the_same_picture(tmp_path):
         weights.save_codec(path, codec, CodecId(model, "mse", 1), {"N": N, "M": M})
         digest, bitstream = coded(codec, picture(70, 100), model)
         (path.parent / "x.qrc").write_bytes(bitstream.to_bytes())
-        latent = coding.decode(codec, digest, bitstream, "x")
+        latent = coding.decode(codec, digest, bitstream, (70, 100), "x")
         x_hat = reconstruct(decoder_of(codec, "centroid"), latent, bitstream)
         expected[model] = hashlib.sha256(x_hat.numpy().tobytes()).hexdigest()
     command = [sys.executable, "-c", DECODE, *(str(tmp_path / model) for model in MODELS)]
@@ -139,7 +140,7 @@ def test_another_checkpoint_is_refused():
         other.model.h_s[0].bias[0] += 1e-4
     _, bitstream = coded(codec, picture(64, 64))
     with pytest.raises(BitstreamError, match=r"photo\.qrc was made by checkpoint"):
-        coding.decode(other, weights.codec_digest(other), bitstream, "photo.qrc")
+        coding.decode(other, weights.codec_digest(other), bitstream, (64, 64), "photo.qrc")
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -156,7 +157,7 @@ def test_a_latent_that_differs_is_noticed(model):
 
     codec.decode = other_arithmetic
     with pytest.raises(BitstreamError, match="not the encoded one"):
-        coding.decode(codec, digest, bitstream, "test")
+        coding.decode(codec, digest, bitstream, (64, 64), "test")
 
 
 @pytest.mark.parametrize("model", ["bmshj2018-factorized", "mbt2018-mean", "mbt2018"])
@@ -172,7 +173,7 @@ def test_a_shape_that_lies_is_refused_before_anything_is_allocated(model, shape)
     codec = fresh_codec(model)
     digest, bitstream = coded(codec, picture(64, 64), model)
     with pytest.raises(BitstreamError):
-        coding.decode(codec, digest, replace(bitstream, shape=shape), "test")
+        coding.decode(codec, digest, replace(bitstream, shape=shape), (64, 64), "test")
 
 
 @pytest.mark.parametrize(("shape", "allowed"), [([8, 8], True), ([9, 8], False), ([2, 2], True)])
@@ -181,13 +182,28 @@ def test_a_model_that_qr_does_not_know_may_have_a_shape_of_its_own(shape, allowe
     codec = qr.wrap(UNKNOWN["own"]())
     assert codec.fits(shape, 64, 64) is allowed
     assert codec.fits({"y": [[999, *shape]], "z": [1, 1]}, 64, 64) is allowed
+    deep = shape
+    for _ in range(sys.getrecursionlimit()):
+        deep = [deep]
+    assert codec.fits(deep, 64, 64) is allowed
+
+
+@pytest.mark.parametrize("model", ["bmshj2018-factorized", "mbt2018"])
+def test_a_picture_of_another_size_is_refused_before_anything_is_decoded(model):
+    codec = fresh_codec(model)
+    digest, bitstream = coded(codec, picture(64, 64), model)
+    side = 2**14
+    liar = replace(bitstream, width=side, height=side, shape=[side // codec.downsampling] * 2)
+    codec.decode = None
+    with pytest.raises(BitstreamError, match=r"photo\.qrc is of .* 16384 x 16384 .*, not 64 x 64"):
+        coding.decode(codec, digest, liar, (64, 64), "photo.qrc")
 
 
 def test_padding_that_is_not_the_codecs_is_refused():
     codec = fresh_codec("mbt2018-mean")
     digest, bitstream = coded(codec, picture(64, 64))
     with pytest.raises(BitstreamError, match="contradicts"):
-        coding.decode(codec, digest, replace(bitstream, padding=4096), "test")
+        coding.decode(codec, digest, replace(bitstream, padding=4096), (64, 64), "test")
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -196,7 +212,7 @@ def test_a_wrong_number_of_strings_is_refused(count):
     digest, bitstream = coded(codec, picture(64, 64))
     strings = (bitstream.strings * 2)[:count]
     with pytest.raises(BitstreamError):
-        coding.decode(codec, digest, replace(bitstream, strings=strings), "test")
+        coding.decode(codec, digest, replace(bitstream, strings=strings), (64, 64), "test")
 
 
 # Whole folders
