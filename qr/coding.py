@@ -123,7 +123,8 @@ def decode(
         try:
             latent = codec.decode([[s] for s in bitstream.strings], bitstream.shape)
         except Exception as error:  # on strings that lie, decoders raise nearly anything
-            raise BitstreamError(f"{name} cannot be entropy decoded: {error}") from error
+            why = str(error) or type(error).__name__
+            raise BitstreamError(f"{name} cannot be entropy decoded: {why}") from error
     if latent_crc(latent) != bitstream.latent_crc:
         raise BitstreamError(
             f"{name}: the decoded latent is not the encoded one. Decode on the kind of device, "

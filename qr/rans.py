@@ -40,9 +40,9 @@ def padded(string: bytes, symbols: int) -> bytes:
     return string + np.random.SFC64().random_raw(words).tobytes()
 
 
-class PaddedDecoder(RansDecoder):
-    """Decodes strings in one go and never reads past their end."""
+class PaddedDecoder:
+    """Decodes strings in one go, as CompressAI's decoder, and never reads past their end."""
 
     def decode_with_indexes(self, encoded: bytes, indexes: list[int], *tables) -> list[int]:
-        """As CompressAI's; raises ValueError too if `encoded` cannot hold the symbols."""
-        return super().decode_with_indexes(padded(encoded, len(indexes)), indexes, *tables)
+        """The symbols; raises ValueError if `encoded` cannot hold them."""
+        return RansDecoder().decode_with_indexes(padded(encoded, len(indexes)), indexes, *tables)
