@@ -80,7 +80,7 @@ class FactorizedDensity:
     def score(self, y_hat: Tensor) -> Tensor:
         """Derivative of ln P(bin of y_hat) with respect to y_hat; 0 where that underflows."""
         turned = y_hat.transpose(0, 1)
-        with torch.enable_grad():
+        with torch.enable_grad(), torch.autocast(y_hat.device.type, enabled=False):
             centre = turned.reshape(y_hat.shape[1], 1, -1).detach().float().requires_grad_()
             lower, upper = (self._logits(centre + half).double() for half in (-0.5, 0.5))
             # On the side of the lower tail, differences keep their digits.
@@ -111,7 +111,8 @@ class FactorizedDensity:
         return torch.sigmoid(self._logits(values.float()).double())
 
     def _logits(self, values: Tensor) -> Tensor:
-        return self.bottleneck._logits_cumulative(values, stop_gradient=True)
+        with torch.autocast(values.device.type, enabled=False):
+            return self.bottleneck._logits_cumulative(values, stop_gradient=True)
 
     @torch.no_grad()
     def standard_deviation(self) -> Tensor:

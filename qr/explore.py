@@ -122,7 +122,7 @@ class Exploration:
         )  # fmt: skip
         rows = self._rows("soft", soft) + self._rows("predictive", predictive, self._rate(codec))
         rows[-1]["stop_reason"] = predictive.finished
-        loss = min(row["loss"] for row in rows if row["phase"] == "predictive")
+        loss = min(row["loss"] for row in rows if row["phase"] == "predictive" and row["epoch"] > 0)
         return _Trial(choice, loss, rows)
 
     def _training(self) -> dict[str, Any]:

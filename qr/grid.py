@@ -69,10 +69,10 @@ class Grid:
             return None
         if codec.metric == "ms-ssim":
             return CodecId(codec.model, "mse", codec.quality)
-        lower = [q for q in self.qualities(codec.model) if q < codec.quality]
-        if settings["warm_start"] is not None and lower:
-            return CodecId(codec.model, codec.metric, lower[-1])
-        return None
+        highest = self.qualities(codec.model)[-1]
+        if settings["warm_start"] is None or codec.quality == highest:
+            return None
+        return CodecId(codec.model, codec.metric, highest)
 
     def explorations(self) -> list[tuple[CodecId, str]]:
         """Codecs and variants whose learning parameter is explored: mse models only."""
@@ -87,7 +87,10 @@ class Grid:
         """The exploration whose choice `variant` of `codec` takes."""
         explored = self.config["explore"]["variants"]
         quality = nearest(codec.quality, self._explored(codec.model))
-        return CodecId(codec.model, "mse", quality), variant if variant in explored else "qr"
+        if variant not in explored:
+            alike = "qr" if "rectifier" in variants.get(variant).trains else "decoder"
+            variant = alike if alike in explored else "qr"
+        return CodecId(codec.model, "mse", quality), variant
 
     def _explored(self, model: str) -> list[int]:
         return explored_qualities(self.config["explore"]["qualities"], self.qualities(model))

@@ -44,6 +44,10 @@ class Phase(nn.Module):
             p for name, p in named if p.requires_grad and name.endswith(".quantiles") == quantiles
         ]
 
+    def _aux(self, x: Tensor) -> Values:
+        with _without_autocast(x):  # quantiles are finer than bfloat16
+            return {"aux": self.model.aux_loss()}
+
     def validate(self, x: Tensor) -> Values:
         """The same values on held-back images, in evaluation mode and float32."""
         raise NotImplementedError
@@ -94,8 +98,7 @@ class BaselinePhase(Phase):
         _guard_entropy_models(codec.model)
 
     def forward(self, x: Tensor) -> Values:
-        values = self._rate_distortion(x, self.model(x))
-        return values | {"aux": self.model.aux_loss()}
+        return self._rate_distortion(x, self.model(x)) | self._aux(x)
 
     def validate(self, x: Tensor) -> Values:
         out = self.model(x)
@@ -134,7 +137,7 @@ class SoftPhase(Phase):
     def forward(self, x: Tensor) -> Values:
         # A frozen codec, too, runs in training mode here: that is what makes y_hat noisy.
         if self.joint:
-            return self._values(x) | {"aux": self.model.aux_loss()}
+            return self._values(x) | self._aux(x)
         return self._values(x)
 
     def validate(self, x: Tensor) -> Values:

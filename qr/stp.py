@@ -91,7 +91,9 @@ class Run:
         } | {name: str(value) for name, value in inputs.items()}
         folder = StateFolder(self.state, identity)
         title = f"{step} {self.codec_id} {' '.join(names)}".rstrip()
-        trainer = Trainer(phase, data, settings, engine, seed, folder, title, self.stop_at)
+        # No phase repeats another's crops; the variants of one phase share them.
+        own = derive_seed(seed, step)
+        trainer = Trainer(phase, data, settings, engine, own, folder, title, self.stop_at)
         return trainer.fit()
 
 

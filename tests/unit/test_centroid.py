@@ -151,6 +151,16 @@ def test_the_score_of_a_factorized_density_is_the_slope_of_its_log_probability(b
     assert torch.isfinite(far).all()
 
 
+def test_autocast_changes_nothing(bottleneck):
+    y_hat = torch.arange(-4, 5).float().view(1, 1, 1, -1).repeat(1, 3, 1, 1)
+    gaussian = GaussianDensity(torch.full_like(y_hat, 0.7), torch.full_like(y_hat, 0.2))
+    for prior in (FactorizedDensity(bottleneck), gaussian):
+        expected = prior.centroid(y_hat), prior.score(y_hat)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = prior.centroid(y_hat), prior.score(y_hat)
+        assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
 def test_factorized_stays_in_the_bin_where_there_is_no_mass(bottleneck):
     y_hat = torch.tensor([-500.0, -60, 0, 60, 500]).view(1, 1, 1, -1).repeat(2, 3, 1, 1)
     centroid = FactorizedDensity(bottleneck).centroid(y_hat)

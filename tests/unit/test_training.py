@@ -16,7 +16,7 @@ from qr.config import overlay
 from qr.errors import CheckpointError, Interrupted, TrainingError
 from qr.phases import BaselinePhase, PredictivePhase, SoftPhase
 from qr.state import StateFolder
-from qr.training import Data, Trainer, derive_seed
+from qr.training import Data, Trainer, annealed, derive_seed
 
 SETTINGS = {
     "steps": 10,
@@ -26,6 +26,7 @@ SETTINGS = {
     "aux_learning_rate": 1e-3,
     "clip_grad_norm": 1.0,
     "validate_every": 3,
+    "schedule": "plateau",
     "plateau": {"factor": 0.5, "patience": 0},
     "stop_patience": None,
 }
@@ -296,6 +297,18 @@ def test_a_plateau_halves_the_learning_rate(new_trainer):
     # Step 1 sets the scheduler's best; from there on, every second validation is one too many.
     assert [row["learning_rate"] for row in rows] == pytest.approx(
         [0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.025]
+    )
+
+
+def test_a_cosine_rises_and_falls_with_the_step_alone(new_trainer):
+    trainer = new_trainer(
+        Parabola(best=-5), steps=40, validate_every=1, learning_rate=0.1, schedule="cosine"
+    )
+    rates = [row["learning_rate"] for row in trainer.fit().rows if row["split"] == "train"]
+    expected = [0.1 * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * k / 37))) for k in range(38)]
+    assert rates == pytest.approx([0.05, 0.1, *expected])
+    assert (annealed(0, 1), annealed(39, 40), annealed(99_999, 100_000)) == pytest.approx(
+        (1, 0.01, 0.01)
     )
 
 
