@@ -112,6 +112,8 @@ def download(item: Item, folder: Path | str, *, attempts: int = 4, backoff: floa
             if _sha256(target) == item.sha256:
                 return target
             print(f"{target}: not the listed digest, downloading it again", file=sys.stderr)
+        if part.is_symlink():
+            part.unlink()  # else the file that it points to would be written
         _fetch_with_retries(item.url, part, attempts, backoff)
         _verify(part, item)
         part.replace(target)

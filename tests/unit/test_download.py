@@ -95,6 +95,18 @@ def test_file_with_another_digest_is_replaced(item, tmp_path):
     assert fetch(item, tmp_path).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("name", ["photo.png", "photo.png.part"])
+def test_what_a_link_points_to_is_left_alone(item, tmp_path, name):
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"mine")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / name).symlink_to(outside)
+    path = fetch(item, folder)
+    assert outside.read_bytes() == b"mine"
+    assert path.read_bytes() == CONTENT and not path.is_symlink()
+
+
 def test_interrupted_download_resumes_within_a_run(server, item, tmp_path):
     server.cuts = [300_000, 200_000]
     assert fetch(item, tmp_path).read_bytes() == CONTENT
