@@ -20,11 +20,13 @@ _BUILDERS: dict[str, Builder] = {}
 def register_rectifier(name: str) -> Callable[[Builder], Builder]:
     """Decorator: make `build(codec, width, **options) -> module` known by `name`.
 
-    A variant that names it passes its options on. Raises ConfigError if the name is taken.
+    A variant that names it passes its options on. Raises ConfigError if the name is taken, be it
+    by a file of this package that is not imported yet.
     """
 
     def register(builder: Builder) -> Builder:
-        if _BUILDERS.setdefault(name, builder) is not builder:
+        built_in = _module(name) not in (None, builder.__module__)
+        if built_in or _BUILDERS.setdefault(name, builder) is not builder:
             raise ConfigError(f"another rectifier is already called {name!r}")
         return builder
 
@@ -33,9 +35,16 @@ def register_rectifier(name: str) -> Callable[[Builder], Builder]:
 
 def build(name: str, codec: Codec, width: int, **options) -> nn.Module:
     """Build a rectifier for `codec`; raises ConfigError if none has that name."""
-    own = name.replace("-", "_")
-    if name not in _BUILDERS and (resources.files(__package__) / f"{own}.py").is_file():
-        import_module(f"{__package__}.{own}")
+    module = _module(name)
+    if name not in _BUILDERS and module:
+        import_module(module)
     if name not in _BUILDERS:
         raise ConfigError(f"unknown rectifier {name!r}; registered are: {', '.join(_BUILDERS)}")
     return _BUILDERS[name](codec, width, **options)
+
+
+def _module(name: str) -> str | None:
+    """The module of this package that bears the name, if there is one."""
+    own = name.replace("-", "_")
+    here = (resources.files(__package__) / f"{own}.py").is_file()
+    return f"{__package__}.{own}" if here else None

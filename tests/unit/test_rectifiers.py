@@ -248,8 +248,14 @@ def test_two_rectifiers_cannot_share_a_name():
     qr.register_rectifier("taken-for-test")(lambda codec, width: nn.Identity())
     with pytest.raises(ConfigError, match="taken-for-test"):
         qr.register_rectifier("taken-for-test")(lambda codec, width: nn.Identity())
-    with pytest.raises(ConfigError, match="qr"):
-        qr.register_rectifier("qr")(lambda codec, width: nn.Identity())
+
+
+@pytest.mark.parametrize("name", ["qr", "qr-hyper"])
+def test_a_plugin_cannot_take_a_built_in_name_before_it_is_used(monkeypatch, name):
+    monkeypatch.setattr(rectifiers, "_BUILDERS", {})
+    with pytest.raises(ConfigError, match=f"already called '{name}'"):
+        qr.register_rectifier(name)(lambda codec, width: nn.Identity())
+    assert not rectifiers._BUILDERS
 
 
 def test_an_unknown_rectifier_is_named_with_the_known_ones():
