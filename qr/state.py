@@ -82,22 +82,29 @@ class StateFolder:
             ) from error
 
     def load(self) -> dict[str, Any] | None:
-        """The newest readable state, or None if there is none.
+        """The newest readable state, or None if none was ever saved.
 
         Raises:
-            CheckpointError: the state belongs to another configuration, code or input.
+            CheckpointError: the state belongs to another configuration, code or input, or
+                all that was saved is damaged.
         """
-        for name in (_CURRENT, _PREVIOUS):
-            path = self.folder / name
+        damaged = []
+        for path in (self.folder / _CURRENT, self.folder / _PREVIOUS):
             if not path.exists():
                 continue
             loaded = _read(path)
-            if loaded is None:
-                print(f"warning: {path} is damaged; falling back", file=sys.stderr)
-                path.unlink()  # else the next save would keep it as the generation before
-                continue
-            self._check(path, loaded["identity"])
-            return loaded["state"]
+            if loaded is not None:
+                self._check(path, loaded["identity"])
+                for other in damaged:  # else the next save would keep it as the generation before
+                    other.unlink(missing_ok=True)
+                return loaded["state"]
+            print(f"warning: {path} is damaged", file=sys.stderr)
+            damaged.append(path)
+        if damaged:
+            raise CheckpointError(
+                f"no readable training state is left in {self.folder}. "
+                f"To train anew, delete {self.folder}"
+            )
         return None
 
     def _check(self, path: Path, found: Mapping[str, str]) -> None:

@@ -82,13 +82,28 @@ def test_a_half_written_file_falls_back(tmp_path):
         assert folder(tmp_path).load() == {"step": 1}
 
 
-def test_nothing_is_left_if_both_are_damaged(tmp_path, capsys):
-    for step in (1, 2):
+@pytest.mark.parametrize("generations", [1, 2])
+def test_damaged_states_without_a_good_one_end_the_training(tmp_path, capsys, generations):
+    """Again and again: starting anew is not for the program to decide."""
+    for step in range(generations):
         folder(tmp_path).save({"step": step})
-    for path in (current(tmp_path), previous(tmp_path)):
+    for path in (current(tmp_path), previous(tmp_path))[:generations]:
         path.write_bytes(b"damaged")
-    assert folder(tmp_path).load() is None
-    assert capsys.readouterr().err.count("damaged") == 2
+    for _ in range(2):
+        with pytest.raises(CheckpointError, match="To train anew, delete") as caught:
+            folder(tmp_path).load()
+        assert str(tmp_path / "state") in str(caught.value)
+        assert capsys.readouterr().err.count("is damaged") == generations
+
+
+def test_a_damaged_state_never_takes_the_place_of_the_good_one(tmp_path):
+    folder(tmp_path).save({"step": 1})
+    folder(tmp_path).save({"step": 2})
+    current(tmp_path).write_bytes(b"damaged")
+    assert folder(tmp_path).load() == {"step": 1}
+    folder(tmp_path).save({"step": 3})
+    current(tmp_path).write_bytes(b"damaged")
+    assert folder(tmp_path).load() == {"step": 1}
 
 
 def test_killed_between_the_two_renames(tmp_path, monkeypatch):
