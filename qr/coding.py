@@ -133,6 +133,45 @@ def decode(
     return latent
 
 
+@dataclass(frozen=True)
+class Opened:
+    """What decoders start from, and what they are measured against.
+
+    Attributes:
+        bitstream: the file, parsed; `bytes` long.
+        x: 1 x 3 x H x W in [0, 1], the original image.
+        y: its latent before quantization, of the padded image.
+        latent: what the bitstream carries of it.
+        seconds: of entropy decoding.
+    """
+
+    bitstream: Bitstream
+    bytes: int
+    x: Tensor
+    y: Tensor
+    latent: Latent
+    seconds: float
+
+
+def open_bitstream(codec: Codec, checkpoint: str, entry: Entry, path: Path) -> Opened:
+    """Read and entropy decode the bitstream of one image.
+
+    Raises:
+        BitstreamError: like `decode`, or the file is missing.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BitstreamError(f"cannot read {path}: {error.strerror}") from error
+    bitstream = Bitstream.from_bytes(content, path)
+    x = to_tensor(read_image(entry.path))
+    size = tuple(x.shape[-2:])
+    latent, seconds = timed(codec.device, lambda: decode(codec, checkpoint, bitstream, size, path))
+    with exact():
+        y = codec.model.g_a(pad(x.to(codec.device), codec.downsampling))
+    return Opened(bitstream, len(content), x, y, latent, seconds)
+
+
 # Whole test sets
 
 
@@ -230,32 +269,22 @@ def _decode_one(
     folder: Path,
     contenders: Sequence[Contender],
 ) -> list[dict[str, Any]]:
-    path = folder / coded["bitstream"]
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BitstreamError(f"cannot read {path}: {error.strerror}") from error
-    bitstream = Bitstream.from_bytes(content, path)
-    x = to_tensor(read_image(entry.path))
-    latent, entropy_seconds = timed(
-        codec.device, lambda: decode(codec, checkpoint, bitstream, tuple(x.shape[-2:]), path)
-    )
-    with exact():
-        y = codec.model.g_a(pad(x.to(codec.device), codec.downsampling))
+    opened = open_bitstream(codec, checkpoint, entry, folder / coded["bitstream"])
+    bitstream, y, latent = opened.bitstream, opened.y, opened.latent
     shared = {
         "image": coded["image"],
         "width": bitstream.width,
         "height": bitstream.height,
-        "bytes": len(content),
-        "bpp": 8 * len(content) / (bitstream.width * bitstream.height),
+        "bytes": opened.bytes,
+        "bpp": 8 * opened.bytes / (bitstream.width * bitstream.height),
         "bpp_estimated": coded["bpp_estimated"],
         "quantization_error": (y - latent.y_hat).norm().item(),
         "encode_s": coded["encode_s"],
-        "entropy_decode_s": entropy_seconds,
+        "entropy_decode_s": opened.seconds,
     }
     oracle = Latent(y)
     return [
-        _with_total(shared | _measure(c, oracle if c.oracle else latent.fresh(), x, y))
+        _with_total(shared | _measure(c, oracle if c.oracle else latent.fresh(), opened.x, y))
         for c in contenders
     ]
 
