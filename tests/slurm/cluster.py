@@ -1,10 +1,11 @@
-"""A real SLURM on this machine: munged, slurmctld and slurmd, one node, two pretend GPUs.
+"""A real SLURM on this machine: munged, slurmctld, and a slurmd for each of two nodes.
 
     python tests/slurm/cluster.py COMMAND [ARGUMENT]...
 
 starts it, runs the command, and takes it down again. Needs root and Debian's packages
-slurm-wlm and munge. The configuration goes to /etc/slurm, because the jobs that Snakemake's
-plugin submits do not see SLURM_CONF; what was there comes back when the cluster stops.
+slurm-wlm and munge. The nodes claim more cores and memory than there are, and GPUs that are
+none. The configuration goes to /etc/slurm, because the jobs that Snakemake's plugin submits
+do not see SLURM_CONF; what was there comes back when the cluster stops.
 """
 
 import contextlib
@@ -28,17 +29,16 @@ PROGRAMS = ("munged", "munge", "slurmctld", "slurmd", "scontrol", "squeue", "sba
 SLURM_CONF = """\
 ClusterName=qr-test
 SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={controller_port}
-SlurmdPort={node_port}
+SlurmctldPort={port}
 SlurmUser=root
 # A requeued job waits until its old credential has expired.
 AuthInfo=cred_expire=10
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 # Neither cgroups nor CPU binding: this runs in containers.
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -59,16 +59,21 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 SlurmctldTimeout=30
 # Seconds until a silent node counts as failed, and its jobs as lost.
 SlurmdTimeout=15
+# A busy machine starts training late, and so its own clock; SLURM's goes on for a minute more.
+OverTimeLimit=1
 BatchStartTimeout=1
 KillWait=5
 CompleteWait=0
 ReturnToService=2
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:{gpus}
-PartitionName=gpu Nodes=ALL Default=YES MaxTime=1-00:00:00
-PartitionName=cpu Nodes=ALL MaxTime=1-00:00:00
 """
-GRES_CONF = "AutoDetect=off\nNodeName={host} Name=gpu File={folder}/gpu[0-{last}]\n"
+# A node is alone in a partition of its name; the first partition is the default.
+NODE = """\
+NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} \
+CPUs={cpus} RealMemory={memory_mb} Gres=gpu:{gpus}
+PartitionName={name} Nodes={name} MaxTime=1-00:00:00 Default={default}
+"""
+GRES = "NodeName={name} Name=gpu File={folder}/gpu[0-{last}]\n"
 # Unused, but slurmd wants to know.
 CGROUP_CONF = "CgroupAutomount=no\n"
 # One line for each start and end of a job on the node: what, which job, its GPUs, when.
@@ -91,8 +96,23 @@ def missing() -> str | None:
 
 
 @dataclass(frozen=True)
+class Node:
+    """What a slurmd claims to have, and the partition that it is."""
+
+    name: str
+    cpus: int
+    gpus: int
+    memory_mb: int = 512000
+
+
+STEADY = Node("steady", cpus=12, gpus=3)
+FRAIL = Node("frail", cpus=2, gpus=1)
+NODES = (STEADY, FRAIL)
+
+
+@dataclass(frozen=True)
 class Event:
-    """A job started or ended on the node."""
+    """A job started or ended on a node."""
 
     what: str
     job: str
@@ -101,16 +121,14 @@ class Event:
 
 
 class Cluster:
-    """One node with pretend GPUs; a context manager.
+    """A controller and `NODES`; a context manager.
 
     Args:
         folder: for state, logs and devices; must be on a file system that allows devices.
-        gpus: number of pretend GPUs.
     """
 
-    def __init__(self, folder: Path, gpus: int = 2):
-        self.folder, self.gpus = Path(folder), gpus
-        self.cpus = max(2, os.cpu_count() or 2)
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
         self._started_munged = False
 
     def __enter__(self) -> "Cluster":
@@ -120,8 +138,9 @@ class Cluster:
         try:
             self._configure()
             self._start_munged()
-            self._daemon("slurmctld")
-            self.start_slurmd()
+            self._daemon("slurmctld", "slurmctld")
+            for node in NODES:
+                self.start_slurmd(node)
         except BaseException:
             self.__exit__()
             raise
@@ -132,7 +151,8 @@ class Cluster:
             run("scancel", "--full", "--user=root", check=False)
             with contextlib.suppress(TimeoutError):
                 until(lambda: not self.running(), 30, "jobs end")
-        self.kill_node()
+        for node in NODES:
+            self.kill_node(node)
         self._kill("slurmctld", signal.SIGKILL)
         if self._started_munged:
             self._kill("munged", signal.SIGTERM)
@@ -140,27 +160,30 @@ class Cluster:
 
     # Faults and their repair
 
-    def start_slurmd(self) -> None:
+    def start_slurmd(self, node: Node) -> None:
         """Start slurmd and wait until the node takes jobs."""
-        self._daemon("slurmd")
-        until(lambda: self.node_state() in ("idle", "mixed", "allocated"), 60, "the node is up")
+        self._daemon(f"slurmd-{node.name}", "slurmd", "-N", node.name)
+        up = ("idle", "mixed", "allocated")
+        until(lambda: self.node_state(node) in up, 60, f"{node.name} is up")
 
-    def kill_slurmd(self) -> None:
+    def kill_slurmd(self, node: Node) -> None:
         """Kill slurmd alone; the jobs' own processes stay."""
-        self._kill("slurmd", signal.SIGKILL)
+        self._kill(f"slurmd-{node.name}", signal.SIGKILL)
 
-    def kill_node(self) -> None:
+    def kill_node(self, node: Node) -> None:
         """What a power cut does: slurmd, its jobs and everything they started are gone."""
-        victims = [pid for step in _pids_of("slurmstepd") for pid in (step, *descendants(step))]
-        self.kill_slurmd()
+        victims = [pid for step in self._steps(node) for pid in (step, *descendants(step))]
+        self.kill_slurmd(node)
         for pid in victims:
             _signal(pid, signal.SIGKILL)
 
     # What SLURM knows
 
-    def node_state(self) -> str:
+    def node_state(self, node: Node) -> str:
         """As sinfo names it; an asterisk says that the node does not respond."""
-        return run("sinfo", "--noheader", "--format=%T", "--partition=gpu", check=False).strip()
+        return run(
+            "sinfo", "--noheader", "--format=%T", f"--nodes={node.name}", check=False
+        ).strip()
 
     def jobs(self) -> list[dict[str, str]]:
         """All jobs, also those that ended, oldest first, with scontrol's fields."""
@@ -174,7 +197,7 @@ class Cluster:
         return [job for job in self.jobs() if job["JobState"] in active]
 
     def events(self) -> list[Event]:
-        """Starts and ends of jobs on the node, as its prolog and epilog saw them."""
+        """Starts and ends of jobs, as the nodes' prologs and epilogs saw them."""
         path = self.folder / "events"
         lines = path.read_text().splitlines() if path.exists() else []
         found = []
@@ -189,30 +212,26 @@ class Cluster:
 
     def _configure(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
-        for name in ("state", "spool", "etc"):
+        for name in ("state", "etc"):
             (self.folder / name).mkdir(parents=True)
-        for number in range(self.gpus):
+        for number in range(max(node.gpus for node in NODES)):
             run("mknod", str(self.folder / f"gpu{number}"), "c", "1", "3")
         for what in ("prolog", "epilog"):
             script = self.folder / what
             script.write_text(EVENT.format(what=what, folder=self.folder))
             script.chmod(0o755)
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-        values = {
-            "host": socket.gethostname().split(".")[0],
-            "folder": self.folder,
-            "controller_port": _free_port(),
-            "node_port": _free_port(),
-            "cpus": self.cpus,
-            "memory": memory * 9 // 10,
-            "gpus": self.gpus,
-            "last": self.gpus - 1,
-        }
+        host = socket.gethostname().split(".")[0]
+        conf = SLURM_CONF.format(host=host, folder=self.folder, port=_free_port())
+        gres = "AutoDetect=off\n"
+        for node in NODES:
+            default = "YES" if node is NODES[0] else "NO"
+            conf += NODE.format(host=host, port=_free_port(), default=default, **vars(node))
+            gres += GRES.format(name=node.name, folder=self.folder, last=node.gpus - 1)
         ETC.mkdir(exist_ok=True)
-        for name, text in zip(FILES, (SLURM_CONF, GRES_CONF, CGROUP_CONF), strict=True):
+        for name, text in zip(FILES, (conf, gres, CGROUP_CONF), strict=True):
             if (ETC / name).exists():
                 shutil.move(ETC / name, self.folder / "etc" / name)
-            (ETC / name).write_text(text.format(**values))
+            (ETC / name).write_text(text)
 
     def _restore(self) -> None:
         for name in FILES:
@@ -236,9 +255,16 @@ class Cluster:
         until(MUNGE_SOCKET.exists, 10, "munged is up")
         shutil.copy(pid_file, self.folder / "munged.pid")
 
-    def _daemon(self, name: str) -> None:
-        run(name)
+    def _daemon(self, name: str, *command: str) -> None:
+        run(*command)
         until(lambda: self._pid(name), 20, f"{name} is up")
+
+    def _steps(self, node: Node) -> list[int]:
+        """Processes of slurmstepd on the node. Each has a socket NODE_JOB.STEP there."""
+        sockets = (self.folder / f"spool-{node.name}").glob(f"{node.name}_*.*")
+        jobs = {path.name.rpartition("_")[2].partition(".")[0] for path in sockets}
+        titles = tuple(f"slurmstepd: [{job}." for job in jobs)
+        return [pid for pid, _, command in processes() if command[0].startswith(titles)]
 
     def _pid(self, name: str) -> int | None:
         """Its process, if it lives."""
@@ -303,10 +329,6 @@ def descendants(pid: int) -> list[int]:
         front = {child for child, parent in parents.items() if parent in front}
         found += front
     return found
-
-
-def _pids_of(name: str) -> list[int]:
-    return [pid for pid, _, command in processes() if Path(command[0].split(":")[0]).name == name]
 
 
 def _signal(pid: int, number: int) -> None:

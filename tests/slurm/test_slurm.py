@@ -6,13 +6,18 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
-from cluster import Cluster, missing, processes, run, until
+from cluster import FRAIL, STEADY, Cluster, missing, processes, run, until
 from workspace import Workspace
+
+from qr.results.collect import SCHEMAS
 
 pytestmark = [
     pytest.mark.slurm,
@@ -23,14 +28,7 @@ HERE = Path(__file__).parent
 CONFIG = ("--configfile", "workflow/tiers/smoke.yaml", "tiny.yaml")
 ON_SLURM = ("--profile", "slurm")
 CODEC = "bmshj2018-hyperprior_mse_q2"
-BASELINE = f"runs/cluster/baseline/{CODEC}/codec.safetensors"
-STATE = f"runs/cluster/state/baseline/{CODEC}"
 TRAINING = ("baseline", "explore", "soft", "predictive")
-STEPS = 60
-# Seconds that a step lasts, so that a fault can hit it: all of them are longer than the first
-# attempt may last.
-LONG = 0.7
-SHORT = 0.25
 
 
 @pytest.fixture(scope="module")
@@ -39,59 +37,70 @@ def slurm(tmp_path_factory):
         yield cluster
 
 
+@dataclass(frozen=True)
+class Scene:
+    """All that happens on the cluster, at the same time.
+
+    Attributes:
+        local: where everything was computed without SLURM.
+        remote: where SLURM computes it, undisturbed.
+        ended: what Snakemake said there.
+        disturbed: trainings that meet with a fault, by its name.
+    """
+
+    local: Workspace
+    remote: Workspace
+    ended: Future[CompletedProcess]
+    disturbed: Mapping[str, "Future[Training]"]
+
+
 @pytest.fixture(scope="module")
-def runs(slurm, tmp_path_factory):
-    """The whole workflow, undisturbed, on SLURM and without it: two copies, and SLURM's output."""
-    local = Workspace(tmp_path_factory.mktemp("local") / "clone")
+def scene(slurm, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scene")
+    local = Workspace(folder / "local")
     for name in ("tiny.yaml", "slow.py"):
         shutil.copy(HERE / name, local.folder)
-    profile = local.folder / "slurm" / "config.yaml"
-    profile.write_text(_impatient(profile.read_text()))
-    local.commit("configure")
-    remote = local.copy(tmp_path_factory.mktemp("remote") / "clone")
-    with open(local.folder / "snakemake.log", "w") as log:
-        # On SLURM most of the time is spent waiting.
-        beside = local.start_snakemake("--cores", "2", "all", *CONFIG, stdout=log)
-        try:
-            output = remote.snakemake(*ON_SLURM, "all", *CONFIG).stdout
-            assert beside.wait(timeout=300) == 0, Path(log.name).read_text()[-6000:]
-        finally:
-            beside.kill()
-    return local, remote, output
-
-
-@pytest.fixture(scope="module")
-def local(runs) -> Workspace:
-    return runs[0]
-
-
-def _impatient(profile: str) -> str:
-    """A profile for jobs that take seconds: nothing else about it is changed."""
+    # For jobs that take seconds; nothing else about the profile is changed.
     key = "slurm-init-seconds-before-status-checks"
-    changed, count = re.subn(rf"^{key}: \d+$", f"{key}: 7", profile, flags=re.MULTILINE)
+    edit(local.folder / "slurm/config.yaml", rf"{key}: \d+", f"{key}: 7")
+    local.commit("configure")
+    remote = local.copy(folder / "remote")
+    metrics = [f"results/cluster/metrics/{name}.csv" for name in SCHEMAS]
+    with ThreadPoolExecutor(1 + len(FAULTS)) as pool:
+        ended = pool.submit(remote.snakemake, *ON_SLURM, "all", *CONFIG)
+        local.snakemake("--cores", "2", *metrics, *CONFIG)
+        disturbed = {
+            name: pool.submit(disturb, fault, slurm, local, folder / name.replace(" ", "-"))
+            for name, fault in FAULTS.items()
+        }
+        yield Scene(local, remote, ended, disturbed)
+
+
+def edit(path: Path, pattern: str, text: str) -> None:
+    """Replace the one place in a file where `pattern` is."""
+    changed, count = re.subn(pattern, text, path.read_text())
     assert count == 1
-    return changed
+    path.write_text(changed)
 
 
-# The whole workflow
+# The whole workflow, undisturbed
 
 
 @pytest.fixture(scope="module")
-def done(slurm, runs):
-    """The undisturbed run on SLURM, and what SLURM knows about it."""
-    _, workspace, output = runs
-    here = str(workspace.folder)
-    jobs = {job["JobId"]: rule_of(job) for job in slurm.jobs() if job["WorkDir"] == here}
-    return workspace, output, jobs, slurm.events()
+def done(slurm, scene):
+    """What Snakemake said; its jobs' rules."""
+    output = scene.ended.result().stdout
+    here = str(scene.remote.folder)
+    return output, {job["JobId"]: rule_of(job) for job in slurm.jobs() if job["WorkDir"] == here}
 
 
-def rule_of(job: dict[str, str]) -> str:
+def rule_of(job: Mapping[str, str]) -> str:
     return job["Comment"].removeprefix("rule_").partition("_wildcards_")[0]
 
 
-def test_every_training_runs_under_slurm_with_one_gpu(done):
-    _, output, jobs, events = done
-    started = {e.job: e.gpus for e in events if e.what == "prolog" and e.job in jobs}
+def test_every_training_runs_under_slurm_with_one_gpu(done, slurm):
+    output, jobs = done
+    started = {e.job: e.gpus for e in slurm.events() if e.what == "prolog" and e.job in jobs}
     assert started.keys() == jobs.keys()
     for rule, count in {"baseline": 1, "explore": 1, "soft": 1, "predictive": 4}.items():
         assert list(jobs.values()).count(rule) == count
@@ -101,37 +110,45 @@ def test_every_training_runs_under_slurm_with_one_gpu(done):
     assert ran_here.isdisjoint(jobs.values())
 
 
-def test_gpu_jobs_never_exceed_the_gpus(done, slurm):
-    _, _, jobs, events = done
-    busy: dict[str, str] = {}
+def test_trainings_wait_for_a_gpu_though_cores_are_free(done, scene, slurm):
+    """Of all runs on the node: so many train at once as there are GPUs, and never more."""
+    for training in scene.disturbed.values():
+        training.result()
+    jobs = {job["JobId"]: job for job in slurm.jobs() if job["Partition"] == STEADY.name}
+    training = {number for number, job in jobs.items() if rule_of(job) in TRAINING}
+    busy: dict[str, str] = {}  # GPUs, and the jobs that have them
+    here: set[str] = set()
     most = 0
-    for event in sorted((e for e in events if e.job in jobs), key=lambda e: e.time):
-        for gpu in event.gpus:
-            if event.what == "prolog":
-                assert gpu not in busy, f"GPU {gpu} was given to two jobs"
-                busy[gpu] = event.job
-            else:
-                del busy[gpu]
-        most = max(most, len(busy))
-    assert most == slurm.gpus
+    for event in sorted((e for e in slurm.events() if e.job in jobs), key=lambda e: e.time):
+        if event.what == "prolog":
+            assert busy.keys().isdisjoint(event.gpus), "a GPU was given to two jobs"
+            busy |= dict.fromkeys(event.gpus, event.job)
+            here.add(event.job)
+        else:
+            busy = {gpu: job for gpu, job in busy.items() if job != event.job}
+            here.remove(event.job)
+        most = max(most, len(here & training))
+        assert sum(int(jobs[job]["NumCPUs"]) for job in here) < STEADY.cpus
+    assert most == STEADY.gpus
+    assert Counter(done[1].values())["predictive"] > STEADY.gpus
 
 
-def test_results_equal_a_local_run(done, local):
-    workspace = done[0]
-    folder = Path("results/cluster/metrics")
-    names = sorted(path.name for path in (local.folder / folder).iterdir())
-    assert len(names) == 6
-    for name in names:
-        assert timeless(workspace.folder / folder / name) == timeless(local.folder / folder / name)
-    weights = sorted((local.folder / "runs").rglob("*.safetensors"))
-    assert len(weights) == 7
-    for path in weights:
-        same = workspace.folder / path.relative_to(local.folder)
-        assert same.read_bytes() == path.read_bytes(), path
+def test_results_equal_a_local_run(done, scene):
+    for folder, count in {"results/cluster/metrics": 6, "runs/cluster": 25}.items():
+        names = [
+            path.relative_to(scene.local.folder)
+            for path in sorted((scene.local.folder / folder).rglob("*"))
+            if path.suffix in (".csv", ".safetensors")
+        ]
+        assert len(names) == count, names
+        for name in names:
+            assert content(scene.remote.folder / name) == content(scene.local.folder / name), name
 
 
-def timeless(path: Path) -> list[list[str]]:
-    """A table's text without what the clock says."""
+def content(path: Path) -> bytes | list[list[str]]:
+    """A file's bytes; of a table, everything but what the clock says."""
+    if path.suffix != ".csv":
+        return path.read_bytes()
     with open(path, newline="") as file:
         header, *rows = csv.reader(file)
     times = re.compile(r"seconds|.*_s|ratio_.*")
@@ -139,26 +156,59 @@ def timeless(path: Path) -> list[list[str]]:
     return [[row[n] for n in kept] for row in (header, *rows)]
 
 
-# Faults, each while a baseline is trained
+# Faults, each in a training of its own
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong while one part of the run is made.
+
+    Attributes:
+        part: what is made, as its path within the run.
+        pause: seconds that each step of the training lasts, so that the fault can hit it.
+        strike: what goes wrong, once some steps are saved; None: only the time runs out.
+        minutes: of the first attempt.
+        node: where it happens.
+    """
+
+    part: str
+    pause: float
+    strike: Callable[["Training"], None] | None = None
+    minutes: int = 5
+    node: str = STEADY.name
+
+    @property
+    def rule(self) -> str:
+        return self.part.partition("/")[0]
 
 
 class Training:
-    """A baseline that is being trained on SLURM, slowly, in a copy of the undisturbed run.
+    """One part that is made anew on SLURM, slowly, in a copy of the local run."""
 
-    Args:
-        pause: seconds that each step lasts.
-    """
-
-    def __init__(self, slurm: Cluster, local: Workspace, folder: Path, pause: float = SHORT):
-        unmade = (f"runs/cluster/baseline/{CODEC}", STATE, "results", "snakemake.log")
-        self.slurm, self.pause = slurm, pause
-        self.workspace = local.copy(folder / "clone", *unmade)
-        self.log = open(self.workspace.folder / "snakemake.log", "w+")  # noqa: SIM115
+    def __init__(self, fault: Fault, slurm: Cluster, local: Workspace, folder: Path):
+        self.fault, self.slurm, self.local = fault, slurm, local
+        self.state = f"runs/cluster/state/{fault.part}"
+        self.products = [path.relative_to(local.folder) for path in self._products()]
+        unmade = (*map(str, self.products), self.state, "results")
+        self.workspace = local.copy(folder, *unmade)
+        limit = f"resources: {{{fault.rule}: {{minutes: {fault.minutes}}}}}"
+        (folder / "site.yaml").write_text(limit)
+        edit(folder / "slurm/config.yaml", "# (slurm_partition): cpu", rf"\1: {fault.node}")
+        self.command = (*ON_SLURM, str(self.products[0]), *CONFIG, "site.yaml")
+        self.log = open(folder / "snakemake.log", "w+")  # noqa: SIM115
         self.start()
 
+    def _products(self) -> list[Path]:
+        """Files of the part, checkpoint or table first."""
+        made = self.local.folder / "runs/cluster" / self.fault.part
+        if not made.is_dir():
+            return [made.with_suffix(".csv")]
+        return sorted(made.iterdir(), key=lambda path: path.suffix == ".csv")
+
     def start(self) -> None:
+        """Snakemake, asked for this part alone."""
         self.controller = self.workspace.start_snakemake(
-            *ON_SLURM, BASELINE, *CONFIG, QR_TEST_PAUSE=str(self.pause), stdout=self.log
+            *self.command, QR_TEST_PAUSE=str(self.fault.pause), stdout=self.log
         )
 
     def stop(self) -> None:
@@ -168,22 +218,19 @@ class Training:
         self.log.close()
         for job in self.jobs("RUNNING", "PENDING"):
             run("scancel", job["JobId"], check=False)
-        until(lambda: not self.jobs("RUNNING", "PENDING", "COMPLETING"), 60, "jobs end")
 
-    def wait_until_it_trains(self) -> str:
-        """Returns the job's id, once some steps are saved."""
-        state = self.workspace.folder / STATE / "state.pt"
-        job = until(lambda: self.jobs("RUNNING"), 240, "the job runs")[0]["JobId"]
-        until(state.exists, 60, "training saves")
-        time.sleep(3 * self.pause)
-        return job
+    def wait_until_it_trains(self) -> None:
+        """Until some steps are saved."""
+        folder, ended = self.workspace.folder / self.state, self.controller.poll
+        until(lambda: list(folder.rglob("state.pt")) or ended() is not None, 600, "it trains")
+        time.sleep(3 * self.fault.pause)
 
     def process(self) -> int:
         """The process that trains."""
         found = [
             pid
             for pid, _, command in processes()
-            if command[1:5] == ["-m", "qr", "train", "baseline"]
+            if command[1:3] == ["-m", "qr"]
             and Path(f"/proc/{pid}/cwd").resolve() == self.workspace.folder
         ]
         assert len(found) == 1
@@ -194,106 +241,108 @@ class Training:
         jobs = [job for job in self.slurm.jobs() if job["WorkDir"] == here]
         return [job for job in jobs if not states or job["JobState"] in states]
 
-    def finish(self) -> str:
-        """Snakemake's output, after it ended well."""
-        code = self.controller.wait(timeout=400)
-        self.log.seek(0)
-        output = self.log.read()
-        assert code == 0, output[-6000:]
-        return output
+    def finish(self) -> None:
+        """Wait until Snakemake ends well."""
+        code = self.controller.wait(timeout=600)
+        assert code == 0, self.output()[-6000:]
 
-    def resumed_at(self) -> list[int]:
-        """Steps at which a later attempt went on."""
-        logs = (self.workspace.folder / ".snakemake/slurm_logs/rule_baseline").rglob("*.log")
-        return [
-            int(s) for log in logs for s in re.findall(r"resumed at step (\d+)", log.read_text())
-        ]
+    def output(self) -> str:
+        return Path(self.log.name).read_text()
 
-    def check(self, local: Workspace) -> None:
-        """It went on where it had been, and made the very same file."""
-        assert any(0 < step < STEPS for step in self.resumed_at())
-        made, expected = (w.folder / BASELINE for w in (self.workspace, local))
-        assert made.read_bytes() == expected.read_bytes()
-        course = Path(BASELINE).with_name("log.csv")
-        assert timeless(self.workspace.folder / course) == timeless(local.folder / course)
+    def check(self) -> None:
+        """It went on where it had been, and made the very same files."""
+        logs = (self.workspace.folder / ".snakemake/slurm_logs").rglob("*.log")
+        resumed = [s for log in logs for s in re.findall(r"resumed at step (\d+)", log.read_text())]
+        assert any(int(step) > 0 for step in resumed), resumed
+        for name in self.products:
+            assert content(self.workspace.folder / name) == content(self.local.folder / name), name
 
 
-@pytest.fixture(scope="module")
-def disturbed(slurm, local, tmp_path_factory):
-    """Four trainings at once, each with a fault of its own; what became of them."""
-    pauses = {"stopped": LONG, "hung": SHORT, "cancelled": SHORT, "killed": SHORT}
-    trainings = {
-        name: Training(slurm, local, tmp_path_factory.mktemp(name), pause)
-        for name, pause in pauses.items()
-    }
+def disturb(fault: Fault, slurm: Cluster, local: Workspace, folder: Path) -> Training:
+    """Start a training, let the fault happen, and wait until it has ended well all the same."""
+    training = Training(fault, slurm, local, folder)
     try:
-        waiting = {
-            "hung": lambda t: os.kill(t.process(), signal.SIGSTOP),
-            "cancelled": lambda t: run("scancel", t.jobs("RUNNING")[0]["JobId"]),
-            "killed": lambda t: os.kill(t.process(), signal.SIGKILL),
-        }
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda name: _disturb(trainings[name], waiting[name]), waiting))
-        for training in trainings.values():
-            training.finish()
-        yield trainings
+        if fault.strike:
+            training.wait_until_it_trains()
+            fault.strike(training)
+        training.finish()
     finally:
-        for training in trainings.values():
-            training.stop()
+        training.stop()
+    return training
 
 
-def _disturb(training: Training, fault: Callable[[Training], object]) -> None:
-    training.wait_until_it_trains()
-    fault(training)
+def cancel(training: Training) -> None:
+    run("scancel", training.jobs("RUNNING")[0]["JobId"])
+
+
+def kill(training: Training) -> None:
+    os.kill(training.process(), signal.SIGKILL)
+
+
+def hang(training: Training) -> None:
+    os.kill(training.process(), signal.SIGSTOP)
+
+
+def lose_snakemake(training: Training) -> None:
+    """Kill Snakemake, and give the same command again; before, a second one is refused."""
+    second = training.workspace.snakemake(*training.command, check=False)
+    assert second.returncode != 0
+    assert "another Snakemake submits jobs" in second.stdout
+    training.controller.kill()
+    training.controller.wait()
+    training.start()
+
+
+def lose_node(training: Training) -> None:
+    """Kill slurmd alone, which harms nobody; then the node with all that runs on it."""
+    slurm, process = training.slurm, training.process()
+    slurm.kill_slurmd(FRAIL)
+    slurm.start_slurmd(FRAIL)
+    assert training.process() == process
+    slurm.kill_node(FRAIL)
+    until(lambda: slurm.node_state(FRAIL).startswith("down"), 120, "SLURM misses the node")
+    slurm.start_slurmd(FRAIL)
+
+
+FAULTS = {
+    "cancelled": Fault(f"explore/{CODEC}/qr", 0.5, cancel),
+    "killed": Fault(f"soft/{CODEC}", 1, kill),
+    "without Snakemake": Fault(f"soft/{CODEC}", 2.5, lose_snakemake),
+    "on a lost node": Fault(f"predictive/{CODEC}/decoder_s0", 1, lose_node, node=FRAIL.name),
+    # SLURM ends a job at its time limit; training that can, stops before.
+    "hung": Fault(f"predictive/{CODEC}/qr_s1", 1, hang, minutes=1),
+    "out of time": Fault(f"baseline/{CODEC}", 2, minutes=2),
+}
 
 
 @pytest.mark.parametrize(
     ("name", "state"),
     [
-        ("cancelled", "CANCELLED"),  # scancel
-        ("killed", "FAILED"),  # kill -9 of the process that trains
-        ("hung", "TIMEOUT"),  # SLURM's time limit, where training cannot stop by itself
-        ("stopped", "FAILED"),  # its own clock, before the limit
+        ("cancelled", "CANCELLED"),
+        ("killed", "FAILED"),
+        ("hung", "TIMEOUT"),
+        ("out of time", "FAILED"),
     ],
 )
-def test_a_training_that_is(name, state, disturbed, local):
-    training = disturbed[name]
+def test_the_next_attempt_goes_on_with_a_training_that_is(name, state, scene):
+    training = scene.disturbed[name].result()
     first, second = training.jobs()
     assert (first["JobState"], second["JobState"]) == (state, "COMPLETED")
-    assert (first["TimeLimit"], second["TimeLimit"]) == ("00:01:00", "00:02:00")
-    training.check(local)
+    limits = [f"00:{n * training.fault.minutes:02}:00" for n in (1, 2)]
+    assert [first["TimeLimit"], second["TimeLimit"]] == limits
+    training.check()
 
 
-@pytest.fixture
-def training(slurm, local, tmp_path):
-    training = Training(slurm, local, tmp_path, (SHORT + LONG) / 2)
-    yield training
-    training.stop()
-
-
-def test_a_node_that_fails(training, local, slurm):
-    """SLURM notices, and puts the job back into its queue until the node is there again."""
-    training.wait_until_it_trains()
-    slurm.kill_node()
-    until(lambda: slurm.node_state().startswith("down"), 90, "SLURM misses the node")
-    slurm.start_slurmd()
-    training.finish()
+def test_slurm_starts_a_training_again_when_its_node_is_back(scene):
+    training = scene.disturbed["on a lost node"].result()
     (job,) = training.jobs()
     assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1")
-    training.check(local)
+    training.check()
 
 
-def test_a_killed_snakemake(training, local):
-    """The same command takes over: it ends the jobs left behind and goes on from their state."""
-    orphan = training.wait_until_it_trains()
-    early = training.workspace.snakemake(*ON_SLURM, BASELINE, *CONFIG, check=False)
-    assert early.returncode != 0
-    assert "another Snakemake submits jobs" in early.stdout
-    os.kill(training.controller.pid, signal.SIGKILL)
-    training.controller.wait()
-    training.start()
-    output = training.finish()
-    assert f"Cancelling jobs of an earlier run: {orphan}" in output
-    states = [job["JobState"] for job in training.jobs()]
-    assert (states[0], states[-1]) == ("CANCELLED", "COMPLETED")
-    training.check(local)
+def test_a_new_snakemake_ends_the_jobs_of_a_killed_one_and_goes_on(scene):
+    training = scene.disturbed["without Snakemake"].result()
+    first, *_, last = training.jobs()
+    assert f"Cancelling jobs of an earlier run: {first['JobId']}" in training.output()
+    assert (first["JobState"], last["JobState"]) == ("CANCELLED", "COMPLETED")
+    training.check()
