@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def code_digest(
     files = [_PACKAGE / f"{module}.py" for module in STEPS[step]]
     files += [_rectifier_file(v.rectifier) for v in chosen if v.rectifier]
     for path in [f for f in files if f.is_file()] + [Path(p) for p in plugins]:
-        digest.update(_logic(path).encode())
+        digest.update(_logic(path.read_text()).encode())
     for variant in chosen:
         digest.update(_definition(variant).encode())
     return digest.hexdigest()
@@ -77,8 +78,9 @@ def _definition(variant: variants.Variant) -> str:
     return json.dumps(fields | {"trains": sorted(variant.trains)}, sort_keys=True)
 
 
-def _logic(path: Path) -> str:
-    tree = ast.parse(path.read_text())
+@cache  # the workflow asks for every job, and parsing takes longer than all its other lookups
+def _logic(source: str) -> str:
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_docstring(body[0]):
