@@ -146,15 +146,13 @@ def baseline_start(wildcards):
     return baseline_file(start) if start else []
 
 
-def contenders(codec, stage):
-    """The variants of a stage as options of `qr decode`."""
-    options = [f"--variant {name}" for name in GRID.untrained(stage)]
-    if stage == "soft":
-        options += [
-            f"--trained {seed}:{decoder_file(codec, variant, seed)}"
-            for variant, seed in GRID.trained(CodecId.parse(codec))
-        ]
-    return " ".join(options)
+def contenders(codec, stage, decoders):
+    """The variants of a stage as options of `qr decode`; weights in the order of decoder_files."""
+    trained = GRID.trained(CodecId.parse(codec))
+    return " ".join(
+        [f"--variant {name}" for name in GRID.untrained(stage)]
+        + [f"--trained {seed}:{path}" for (_, seed), path in zip(trained, decoders)]
+    )
 
 
 def timed_untrained():

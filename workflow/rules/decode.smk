@@ -21,7 +21,7 @@ rule decode:
         config=CONFIG_FILE,
         settings=settings("decode"),
         code=code("decode", *VARIANTS),
-        variants=lambda wc: contenders(wc.codec, wc.stage),
+        variants=lambda wc, input: contenders(wc.codec, wc.stage, input.decoders),
     shell:
         "python -m qr decode --config {params.config} --codec {input.codec} --images {input.images}"
         " --bitstreams {input.bitstreams} --encoded {input.encoded} {params.variants}"

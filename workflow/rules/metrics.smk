@@ -95,6 +95,7 @@ rule manifest:
         TABLE_FILES,
         expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
         rules.export.output,
+        data=rules.data.output.manifests,
     output:
         report(
             f"{RESULTS}/manifest.json",
@@ -111,7 +112,7 @@ rule manifest:
         **needs("results"),
     params:
         config=CONFIG_FILE,
-        data=f"{RUN}/data",
+        data=lambda wc, input: parent(input.data),
         benchmarks=f"{RUN}/benchmarks",
     shell:
         "python -m qr manifest --config {params.config} --data {params.data}"
