@@ -27,7 +27,7 @@ test: setup lint
 
 # Starts a one-node SLURM on this machine: root, and Debian's slurm-wlm and munge.
 slurm-test: setup
-	pytest -m slurm tests/slurm
+	pytest -m slurm -rs tests/slurm
 
 lint: setup
 	ruff check .

@@ -74,8 +74,8 @@ CPUs={cpus} RealMemory={memory_mb} Gres=gpu:{gpus}
 PartitionName={name} Nodes={name} MaxTime=1-00:00:00 Default={default}
 """
 GRES = "NodeName={name} Name=gpu File={folder}/gpu[0-{last}]\n"
-# Unused, but slurmd wants to know.
-CGROUP_CONF = "CgroupAutomount=no\n"
+# Unused. But slurmd would look for cgroups, and not start where it finds none that it likes.
+CGROUP_CONF = "CgroupPlugin=cgroup/v1\n"
 # One line for each start and end of a job on the node: what, which job, its GPUs, when.
 EVENT = """\
 #!/bin/sh
@@ -256,8 +256,13 @@ class Cluster:
         shutil.copy(pid_file, self.folder / "munged.pid")
 
     def _daemon(self, name: str, *command: str) -> None:
-        run(*command)
-        until(lambda: self._pid(name), 20, f"{name} is up")
+        try:
+            run(*command)
+            until(lambda: self._pid(name), 20, f"{name} is up")
+        except (RuntimeError, TimeoutError) as error:
+            log = self.folder / f"{name}.log"
+            told = log.read_text()[-2000:] if log.exists() else ""
+            raise RuntimeError(f"{error}\n{told}") from error
 
     def _steps(self, node: Node) -> list[int]:
         """Processes of slurmstepd on the node. Each has a socket NODE_JOB.STEP there."""
