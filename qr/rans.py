@@ -3,11 +3,11 @@
 The decoder, in C++, does not look where its string ends: it reads on. How far, for S symbols
 and a string of L bytes, follows from its source (rans_interface.cpp and rans64.h of 1.2.8).
 
-It begins with a state of 64 bits, the string's first 8 bytes, takes bits off the state, and
-reads the next 4 bytes whenever less than 31 bits are left: 4 bytes for every 32 bits taken. A
-symbol takes at most 16 bits. An escape, for a value outside of its table, takes 4 (r + 1) bits
-more for a count n = 15 r + v, r times 15 and then v < 15, and 4 n bits for the value. The string
-itself holds at most 2 L times 15, hence can demand 60 bits for each 4 of its own: 15 L bytes.
+It begins with a state of 64 bits, the string's first 8 bytes, takes bits off it, and reads the
+next 4 bytes whenever it falls below 2^31: 4 bytes for every 32 bits taken. A symbol takes at most
+16 bits. An escape, for a value outside of its table, takes 4 (r + 1) bits more for a count
+n = 15 r + v, as r times 15 and a v < 15, and 4 n bits for the value. So the string itself can
+demand 60 bits for each 4 of its own, which are 15 L bytes.
 
 What it cannot do is to plan for what follows if that is random. Random bits decode to symbols as
 their tables distribute them, so a symbol takes X <= 20 + 64 r + 4 v bits with P(r) = 15 / 16^(r+1)
