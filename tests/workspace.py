@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-KEPT = ("qr", "workflow", "slurm", "config.yaml", "environment.yml", "pyproject.toml")
+KEPT = (
+    *("qr", "workflow", "slurm", "kubernetes"),
+    *("config.yaml", "environment.yml", "pyproject.toml"),
+)
 
 
 class Workspace:

@@ -31,6 +31,20 @@ def test_every_tier_has_a_complete_graph(workspace, tier):
     assert counts["manifest"] == 1
 
 
+def test_kubernetes_takes_the_same_graph_and_declared_files_from_its_storage(workspace):
+    """A pod has only what Snakemake copies there, and the volume below its runs/."""
+    smoke = ["--configfile", str(ROOT / "workflow/tiers/smoke.yaml")]
+    here = workspace.snakemake("all", "-n", *smoke).stdout
+
+    output = workspace.snakemake("--profile", "kubernetes", "all", "-n", *smoke).stdout
+
+    assert _counts(output) == _counts(here)
+    commands = re.findall(r"^Shell command: (.*qr.*)$", output, re.MULTILINE)
+    assert len(commands) == _counts(output)["total"] - 1  # all but `all`
+    undeclared = re.findall(r"(?<![\w/])runs/(?:smoke/)?(\w+)", "\n".join(commands))
+    assert set(undeclared) == {"config", "state", "downloads", "benchmarks"}
+
+
 def test_an_unknown_key_stops_the_workflow_and_is_named(workspace):
     done = workspace.snakemake("-n", "--config", "qualites=[1]", check=False)
     assert done.returncode != 0
