@@ -411,6 +411,21 @@ def manifest(
 
 
 @app.command()
+def speed(
+    config: Config,
+    out: Annotated[Path, typer.Option("--out", help="CSV; rows of other kinds in it are kept.")],
+) -> None:
+    """Time steps, validation and coding on this machine: what `qr plan` and time limits rest on.
+
+    Example: srun --gpus=1 qr speed -c config.yaml --out slurm/speed.csv
+    """
+    from qr.speed import measure
+
+    loaded = _load(config)
+    measure(loaded, Path("runs") / loaded["version"], out)
+
+
+@app.command()
 def plan(
     config: Config,
     out: Annotated[Optional[Path], typer.Option("--out", help="Write it as CSV, too.")] = None,

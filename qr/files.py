@@ -21,3 +21,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Size of all files below `folder`; 0 if there is no such folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -4,12 +4,33 @@ The workflow's rules ask here instead of computing: this is plain Python, tested
 Snakemake, and imports no torch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from qr import config as configuration
 from qr import variants
 from qr.config import CodecId, all_variants, codecs, digest, matches
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the workflow: a rule and its wildcards, None for those that it has not."""
+
+    step: str
+    codec: CodecId | None = None
+    variant: str | None = None
+    seed: int | None = None
+    stage: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What its files under runs/<version>/ are called, with neither folder nor suffix."""
+        if self.codec is None:
+            return self.step
+        seed = "" if self.seed is None else f"_s{self.seed}"
+        variant = None if self.variant is None else self.variant + seed
+        return "/".join(str(part) for part in (self.stage, self.codec, variant) if part)
 
 
 class Grid:
@@ -107,6 +128,24 @@ class Grid:
                 pending.append(start)
         return list(found)
 
+    def jobs(self) -> Iterator[Job]:
+        """Every job that computes, left to right."""
+        yield Job("data")
+        for codec in self.needed():
+            yield Job("baseline", codec)
+        for codec, variant in self.explorations():
+            yield Job("explore", codec, variant)
+        for codec in self.codecs:
+            yield Job("soft", codec)
+            for variant, seed in self.trained(codec):
+                yield Job("predictive", codec, variant, seed)
+            for stage in self.stages():
+                yield Job("encode", codec, stage=stage)
+                yield Job("decode", codec, stage=stage)
+        for codec in self.timed():
+            yield Job("runtime", codec)
+        yield Job("anchors")
+
     def settings(self, step: str, codec: CodecId | None = None) -> str:
         """Digest of what `step` reads of the configuration: a change makes its jobs run again.
 
@@ -136,15 +175,6 @@ class Grid:
         }[step]()  # fmt: skip
         model = config["models"][codec.model] if codec else {}
         return digest([read, {k: model.get(k) for k in ("N", "M")}])
-
-    def need(self, step: str, what: str, attempt: int) -> int:
-        """What the `attempt`-th job of `step` asks a cluster for: 'minutes' or 'memory_mb'.
-
-        Each attempt asks for as much more, up to the configured most.
-        """
-        table = self.config["resources"]
-        first = table[step][what]
-        return max(first, min(first * attempt, table["most"][what]))
 
     def timed(self) -> list[CodecId]:
         """One codec per model, at the configured quality and metric or the nearest to it."""

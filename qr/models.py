@@ -10,6 +10,16 @@ from qr.errors import ConfigError
 
 METRICS = ("mse", "ms-ssim")
 
+# CompressAI, compressai/zoo/image.py: N and M up to a quality, and above it.
+_WIDTHS = {
+    "bmshj2018-factorized": ((128, 192), 5, (192, 320)),
+    "bmshj2018-hyperprior": ((128, 192), 5, (192, 320)),
+    "mbt2018-mean": ((128, 192), 4, (192, 320)),
+    "mbt2018": ((192, 192), 4, (192, 320)),
+    "cheng2020-anchor": ((128, None), 3, (192, None)),
+    "cheng2020-attn": ((128, None), 3, (192, None)),
+}
+
 # CompressAI, docs/source/zoo.rst: one value per quality, lowest rate first.
 LMBDA = {
     "mse": (0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800),
@@ -54,6 +64,19 @@ def model_info(name: str) -> ModelInfo:
 def label(name: str) -> str:
     """The short name for legends and tables, such as 'Joint' for 'mbt2018'."""
     return model_info(name).label
+
+
+def widths(
+    model: str, quality: int, N: int | None = None, M: int | None = None
+) -> tuple[int | None, int | None]:
+    """N and M that a codec is built with: those given, else the zoo's, else None.
+
+    >>> widths("mbt2018", 5), widths("mbt2018", 5, N=64)
+    ((192, 320), (64, 320))
+    """
+    narrow, highest, wide = _WIDTHS.get(model, ((None, None), 8, None))
+    zoo = narrow if quality <= highest else wide
+    return N or zoo[0], M or zoo[1]
 
 
 def lmbda(metric: str, quality: int) -> float:

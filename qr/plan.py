@@ -1,49 +1,25 @@
 """What a run will take, before a job is submitted: jobs, hours and disk.
 
-Minutes of a job are the mean of finished jobs of the same step, and of the same model where
-there are any; before the first one has finished, they are the limit in the configuration's
-`resources`, which is a ceiling and not a measurement.
+Minutes of a job are its own where it has finished; else the mean of finished jobs alike; else
+what `resources.speed`, the table of measured seconds, lets expect; else the limit in
+`resources`, which is a ceiling and no measurement.
 """
 
 import csv
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from qr.grid import Grid
+from qr.cost import Cost
+from qr.files import folder_bytes
+from qr.grid import Grid, Job
+from qr.work import TRAINING
 
-TRAINING = ("baseline", "explore", "soft", "predictive")
 CODING = ("encode", "decode", "runtime")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job of the workflow; `name` is the stem of its benchmark file."""
-
-    step: str
-    name: str
-    model: str
-
-
-def jobs(grid: Grid) -> Iterator[Job]:
-    """Every job of the grid that computes, left to right."""
-    yield Job("data", "data", "")
-    for codec in grid.needed():
-        yield Job("baseline", str(codec), codec.model)
-    for codec, variant in grid.explorations():
-        yield Job("explore", f"{codec}/{variant}", codec.model)
-    for codec in grid.codecs:
-        yield Job("soft", str(codec), codec.model)
-        for variant, seed in grid.trained(codec):
-            yield Job("predictive", f"{codec}/{variant}_s{seed}", codec.model)
-        for stage in grid.stages():
-            yield Job("encode", f"{stage}/{codec}", codec.model)
-            yield Job("decode", f"{stage}/{codec}", codec.model)
-    for codec in grid.timed():
-        yield Job("runtime", str(codec), codec.model)
-    yield Job("anchors", "anchors", "")
+SOURCES = ("done", "alike", "speed", "limit")  # of a job's minutes, the best first
 
 
 def plan(config: Mapping[str, Any], run: Path) -> list[dict[str, Any]]:
@@ -53,15 +29,44 @@ def plan(config: Mapping[str, Any], run: Path) -> list[dict[str, Any]]:
         run: runs/<version>, whose benchmark files and outputs refine the estimate.
 
     Returns:
-        rows of step, jobs, done, minutes_per_job, measured_jobs, gpu_hours, cpu_hours (both of
-        what is left to do) and disk_gb (of everything, as far as finished jobs show it).
+        rows of step, jobs, done, alike, speed, limit (how many jobs take their minutes from
+        where), minutes_per_job, gpu_hours, cpu_hours (both of what is left to do) and disk_gb
+        (of everything; None where nothing is known yet).
     """
-    grid = Grid(config)
-    all_jobs = list(jobs(grid))
-    minutes = {job: _measured_minutes(run, job) for job in all_jobs}
-    steps = dict.fromkeys(job.step for job in all_jobs)
-    rows = [_row(grid, run, [j for j in all_jobs if j.step == step], minutes) for step in steps]
+    jobs, cost = list(Grid(config).jobs()), Cost(config, run)
+    minutes = _Estimates({job: _measured_minutes(run, job) for job in jobs}, cost.minutes)
+    finished = minutes.measured
+    disk = _Estimates({job: _megabytes(run, job) for job in finished}, cost.megabytes)
+    rows = [
+        _row(config, [job for job in jobs if job.step == step], minutes, disk)
+        for step in dict.fromkeys(job.step for job in jobs)
+    ]
     return [*rows, _total(rows)]
+
+
+class _Estimates:
+    """One quantity of all jobs: measured of some, estimated of the others."""
+
+    def __init__(self, found: Mapping[Job, float | None], expected):
+        self.measured = {job: value for job, value in found.items() if value is not None}
+        self.expected = expected
+        self.alike = defaultdict(list)
+        for job, value in self.measured.items():
+            self.alike[_kind(job)].append(value)
+
+    def of(self, job: Job) -> tuple[float | None, str]:
+        """The value, and which of `SOURCES` it is from; None from the last."""
+        if job in self.measured:
+            return self.measured[job], "done"
+        if _kind(job) in self.alike:
+            return mean(self.alike[_kind(job)]), "alike"
+        expected = self.expected(job)
+        return expected, "limit" if expected is None else "speed"
+
+
+def _kind(job: Job) -> Job:
+    """Jobs of equal kind differ in quality and seed alone."""
+    return replace(job, codec=job.codec and replace(job.codec, quality=0), seed=None)
 
 
 def _measured_minutes(run: Path, job: Job) -> float | None:
@@ -72,32 +77,30 @@ def _measured_minutes(run: Path, job: Job) -> float | None:
         return sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t")) / 60
 
 
+def _megabytes(run: Path, job: Job) -> float:
+    folders = (run / job.step / job.name, run / "state" / job.step / job.name)
+    return sum(map(folder_bytes, folders)) / 1e6
+
+
 def _row(
-    grid: Grid, run: Path, todo: list[Job], minutes: Mapping[Job, float | None]
+    config: Mapping[str, Any], jobs: list[Job], minutes: _Estimates, disk: _Estimates
 ) -> dict[str, Any]:
-    step = todo[0].step
-    measured = {job: minutes[job] for job in todo if minutes[job] is not None}
-    ceiling = grid.config["resources"][step]["minutes"]
-    left = sum(_expected(job, measured, ceiling) for job in todo if job not in measured)
-    gpus, threads = _devices(grid.config, step)
-    sizes = [_bytes(run / f / job.name) for job in measured for f in (step, f"state/{step}")]
+    step = jobs[0].step
+    found = [minutes.of(job) for job in jobs]
+    ceiling = config["resources"][step]["minutes"]
+    each = [ceiling if value is None else value for value, _ in found]
+    left = sum(value for value, (_, source) in zip(each, found, strict=True) if source != "done")
+    gpus, threads = _devices(config, step)
+    sizes = [size for size, _ in map(disk.of, jobs) if size is not None]
     return {
         "step": step,
-        "jobs": len(todo),
-        "done": len(measured),
-        "minutes_per_job": round(mean(_expected(j, measured, ceiling) for j in todo), 2),
-        "measured_jobs": len(measured),
+        "jobs": len(jobs),
+        **{source: sum(s == source for _, s in found) for source in SOURCES},
+        "minutes_per_job": round(mean(each), 2),
         "gpu_hours": round(gpus * left / 60, 2),
         "cpu_hours": round(threads * left / 60, 2),
-        "disk_gb": round(sum(sizes) / len(measured) * len(todo) / 1e9, 3) if sizes else None,
+        "disk_gb": round(mean(sizes) * len(jobs) / 1e3, 3) if sizes else None,
     }
-
-
-def _expected(job: Job, measured: Mapping[Job, float], ceiling: float) -> float:
-    if job in measured:
-        return measured[job]
-    alike = [m for other, m in measured.items() if other.model == job.model]
-    return mean(alike or measured.values() or [ceiling])
 
 
 def _devices(config: Mapping[str, Any], step: str) -> tuple[int, int]:
@@ -108,13 +111,10 @@ def _devices(config: Mapping[str, Any], step: str) -> tuple[int, int]:
     return (1 if step in CODING and engine["coding"] == "cuda" else 0), 1
 
 
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    def total(column: str) -> float:
-        return round(sum(row[column] or 0 for row in rows), 3)
+    def total(column: str) -> float | None:
+        known = [row[column] for row in rows if row[column] is not None]
+        return round(sum(known), 3) if known else None
 
-    summed = ("jobs", "done", "measured_jobs", "gpu_hours", "cpu_hours", "disk_gb")
+    summed = ("jobs", *SOURCES, "gpu_hours", "cpu_hours", "disk_gb")
     return {"step": "total", "minutes_per_job": None} | {c: total(c) for c in summed}

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from qr import clock, cluster, config
+from qr.cost import Cost
 from qr.errors import ClusterError
-from qr.grid import Grid
+from qr.grid import Job
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,7 +70,7 @@ def test_the_clock_stops_before_the_limit_and_leaves_time_to_train():
 def test_a_retry_asks_for_more_but_never_for_more_than_the_most():
     loaded = config.load(ROOT / "config.yaml")
     table = {"most": {"minutes": 100, "memory_mb": 500}, "soft": {"minutes": 40, "memory_mb": 700}}
-    grid = Grid(config.overlay(loaded, {"resources": table}))
-    assert [grid.need("soft", "minutes", n) for n in (1, 2, 3, 9)] == [40, 80, 100, 100]
+    cost, job = Cost(config.overlay(loaded, {"resources": table}), Path()), Job("soft")
+    assert [cost.need(job, "minutes", n) for n in (1, 2, 3, 9)] == [40, 80, 100, 100]
     # What a step needs at once is granted at once.
-    assert [grid.need("soft", "memory_mb", n) for n in (1, 2)] == [700, 700]
+    assert [cost.need(job, "memory_mb", n) for n in (1, 2)] == [700, 700]

@@ -174,6 +174,7 @@ def rerun(**changes):
         ({"models": {"cheng2020-attn": {"N": 32}}}, set()),
         ({"explore": {"variants": ["qr", "decoder"], "qualities": [1, 4]}}, set()),
         ({"engine": {"workers": 8}}, set()),
+        ({"resources": {"speed": "slurm/speed.csv"}}, set()),
         ({"models": {"mbt2018": {"N": 64}}}, set(STEPS)),
         ({"seeds": [7]}, TRAINING),
         ({"training": {"batch_size": 4}}, TRAINING),

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from qr import config
-from qr.grid import Grid
+from qr.config import CodecId
+from qr.cost import Cost
+from qr.grid import Grid, Job
 
 ROOT = Path(__file__).resolve().parents[2]
 TIERS = sorted((ROOT / "workflow" / "tiers").glob("*.yaml"))
@@ -31,6 +33,7 @@ def test_every_tier_has_a_complete_graph(workspace, tier):
     assert counts["manifest"] == 1
 
 
+<<<<<<< HEAD
 def test_kubernetes_takes_the_same_graph_and_declared_files_from_its_storage(workspace):
     """A pod has only what Snakemake copies there, and the volume below its runs/."""
     smoke = ["--configfile", str(ROOT / "workflow/tiers/smoke.yaml")]
@@ -43,6 +46,30 @@ def test_kubernetes_takes_the_same_graph_and_declared_files_from_its_storage(wor
     assert len(commands) == _counts(output)["total"] - 1  # all but `all`
     undeclared = re.findall(r"(?<![\w/])runs/(?:smoke/)?(\w+)", "\n".join(commands))
     assert set(undeclared) == {"config", "state", "downloads", "benchmarks"}
+=======
+def test_jobs_ask_for_the_time_that_was_measured(workspace, monkeypatch):
+    monkeypatch.chdir(workspace.folder)
+    tier = ROOT / "workflow" / "tiers" / "cpu.yaml"
+    cost = Cost(config.load(ROOT / "config.yaml", tier), workspace.folder / "runs" / "cpu-v1")
+
+    output = workspace.snakemake("all", "-n", "--configfile", str(tier)).stdout
+
+    asked = {}
+    for block in re.split(r"^(?=rule )", output, flags=re.MULTILINE):
+        step = re.match(r"rule (\w+):", block)
+        if step and "codec=" in block:
+            wildcards = re.search(r"wildcards: (.*)", block)[1].split(", ")
+            values = dict(part.split("=") for part in wildcards)
+            codec, seed = CodecId.parse(values["codec"]), values.get("seed")
+            job = Job(
+                step[1], codec, values.get("variant"), seed and int(seed), values.get("stage")
+            )
+            asked[job] = int(re.search(r"runtime=(\d+)", block)[1])
+    assert asked == {
+        job: cost.need(job, "minutes", 1) for job in cost.work.grid.jobs() if job.codec
+    }
+    assert len(set(asked.values())) > 10
+>>>>>>> 6d26d07 (Estimate from measured seconds: qr speed times, qr plan and time limits take it)
 
 
 def test_an_unknown_key_stops_the_workflow_and_is_named(workspace):

@@ -7,8 +7,9 @@ from pathlib import Path
 from qr import cluster
 from qr import config as configuration
 from qr.config import CodecId
+from qr.cost import Cost
 from qr.errors import QRError
-from qr.grid import Grid
+from qr.grid import Grid, Job
 from qr.provenance import code_digest
 from qr.results import FIGURES, TABLES
 from qr.results.seal import check_same, finished
@@ -23,9 +24,18 @@ def checked(config):
         raise WorkflowError(str(error))
 
 
+def costs(config):
+    """What jobs take, by the measured table that the configuration names."""
+    try:
+        return Cost(config, Path(f"runs/{config['version']}"))
+    except QRError as error:
+        raise WorkflowError(str(error))
+
+
 CONFIG = checked(config)
 GRID = Grid(CONFIG)
 RUN = f"runs/{CONFIG['version']}"
+COST = costs(CONFIG)
 RESULTS = f"results/{CONFIG['version']}"
 CONFIG_FILE = configuration.write(CONFIG, f"{RUN}/config.yaml")
 # A finished version is read only; a report of it still tells of every job.
@@ -80,11 +90,19 @@ def settings(step):
 
 def needs(step, gpu=0):
     """What a job of `step` asks a cluster for; a retry asks for more. Local runs do not care."""
-    return {
-        "mem_mb": lambda wildcards, attempt: GRID.need(step, "memory_mb", attempt),
-        "runtime": lambda wildcards, attempt: GRID.need(step, "minutes", attempt),
-        "gpu": gpu,
-    }
+
+    def ask(what):
+        return lambda wildcards, attempt: COST.need(
+            job_of(step, wildcards), what, attempt
+        )
+
+    return {"mem_mb": ask("memory_mb"), "runtime": ask("minutes"), "gpu": gpu}
+
+
+def job_of(step, wildcards):
+    """The job of a rule, as far as its needs depend on its wildcards."""
+    variant, stage = wildcards.get("variant"), wildcards.get("stage")
+    return Job(step, codec_of(wildcards), variant, stage=stage)
 
 
 def limit(wildcards, resources):

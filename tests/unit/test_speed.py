@@ -1,0 +1,151 @@
+"""What `qr speed` times, and that `qr plan` can live on it."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import picture
+
+from qr import cli, codecs, config, cost, decoders, speed, variants, weights
+from qr.config import CodecId
+from qr.phases import PredictivePhase
+
+CODEC = CodecId("mbt2018", "mse", 1)
+
+
+def run(*arguments):
+    """`qr ARGUMENTS`; its exit status."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["qr", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+    return caught.value.code or 0
+
+
+@pytest.fixture(scope="module")
+def settings(small_config):
+    """A context model whose soft phase is joint, and a variant that warms up by itself."""
+    changes = {
+        "variants": ["original", "baseline", "centroid", "decoder", "qr", "qr-hyper"],
+        "runtime": {"image": [128, 64]},
+        "seeds": [0, 1],
+    }
+    return config.overlay(small_config, changes)
+
+
+@pytest.fixture(scope="module")
+def measured(settings, tmp_path_factory):
+    """The configuration and the table that `qr speed` made for it."""
+    folder = tmp_path_factory.mktemp("speed")
+    path, table = Path(config.write(settings, folder / "mine.yaml")), folder / "out" / "speed.csv"
+    assert run("speed", "-c", path, "--out", table) == 0
+    return path, table
+
+
+def test_the_table_holds_all_that_the_jobs_do(measured):
+    rows = pd.read_csv(measured[1], keep_default_na=False)
+    assert (rows["seconds"] > 0).all() and (rows["memory_mb"] > 50).all()
+    assert set(rows["device"]) == {"cpu"} and set(rows["model"]) == {"mbt2018"}
+    trained = rows[rows["split"] == "train"]
+    assert sorted(zip(trained["step"], trained["variant"], strict=True)) == [
+        ("baseline", ""), ("predictive", "decoder"), ("predictive", "qr"),
+        ("predictive", "qr-hyper"), ("soft", "qr-hyper"), ("soft-joint", "qr"),
+    ]  # fmt: skip
+    assert len(rows[rows["split"] == "validation"]) == len(trained)
+    decoded = rows[rows["step"] == "decode"]
+    assert sorted(decoded["variant"]) == [
+        "", "baseline", "centroid", "decoder", "original", "qr", "qr-hyper",
+    ]  # fmt: skip
+    assert set(decoded["size"]) == {"128x64"}
+
+
+def test_the_plan_takes_it_for_every_job_that_it_covers(measured, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, table = measured
+    overlay = tmp_path / "speed.yaml"
+    overlay.write_text(f"resources: {{speed: {table}}}\n")
+    assert run("plan", "-c", path, "-c", overlay, "--out", tmp_path / "plan.csv") == 0
+    plan = pd.read_csv(tmp_path / "plan.csv").set_index("step")
+    covered = ["baseline", "explore", "soft", "predictive", "encode", "decode"]
+    assert (plan["speed"] == plan["jobs"])[covered].all()
+    assert (plan["limit"] == plan["jobs"])[["data", "runtime", "anchors"]].all()
+    assert (plan["minutes_per_job"] > 0)[covered].all()
+
+
+def test_weights_are_as_large_as_the_files_that_are_written(measured, tmp_path):
+    codec = codecs.build("mbt2018", 1, 8, 12)
+    codec.model.update()
+    weights.save_codec(tmp_path / "baseline", codec, CODEC, {})
+    for name in ("decoder", "qr"):
+        decoder = decoders.build(variants.get(name), codec, 8)
+        weights.save_decoder(tmp_path / name, decoder, name, 8, codec)
+    found = {
+        rate.variant or rate.step: row.checkpoint_mb
+        for rate, row in cost.read(measured[1]).items()
+        if row.checkpoint_mb and rate.step in ("baseline", "predictive")
+    }
+    for name in ("baseline", "decoder", "qr"):
+        size = (tmp_path / name).stat().st_size / 1e6
+        assert found[name] == pytest.approx(size, abs=0.02), name  # names of tensors are extra
+
+
+def test_a_context_model_costs_as_many_rounds_as_a_trained_one(measured):
+    """Its 5 x 5 mask reaches two columns ahead in the rows above: w + 3(h - 1) in a chain."""
+    (rate, *_) = cost.read(measured[1])
+    codec = speed._codec(rate)
+    gaussian, rounds = codec._gaussian, []
+    codec._gaussian = lambda *inputs: rounds.append(1) or gaussian(*inputs)
+    with torch.no_grad():
+        codec.latent(picture(128, 192))
+    assert 12 + 3 * 7 - 8 <= len(rounds) <= 12 + 3 * 7 + 1
+
+
+def test_a_second_configuration_is_added(measured, settings, tmp_path):
+    before = cost.read(measured[1])
+    table = tmp_path / "speed.csv"
+    cost.merge(table, before)
+    changes = {
+        "training": {"batch_size": 1}, "variants": ["baseline"], "runtime": {"image": [64, 64]}
+    }  # fmt: skip
+    path = config.write(config.overlay(settings, changes), tmp_path / "other.yaml")
+    assert run("speed", "-c", path, "--out", table) == 0
+    after = cost.read(table)
+    assert before.items() < after.items()
+    added = after.keys() - before.keys()
+    assert {rate.batch for rate in added} == {1}
+    assert {rate.size for rate in added} == {"64x64"}
+
+
+def test_stopped_early_it_keeps_what_it_has(settings, tmp_path, monkeypatch, capfd):
+    forward = PredictivePhase.forward
+
+    def interrupted(self, x):
+        os.kill(os.getpid(), signal.SIGINT)
+        return forward(self, x)
+
+    monkeypatch.setattr(PredictivePhase, "forward", interrupted)
+    path, table = config.write(settings, tmp_path / "mine.yaml"), tmp_path / "speed.csv"
+    assert run("speed", "-c", path, "--out", table) == 75
+    assert {rate.step for rate in cost.read(table)} == {"baseline", "soft-joint"}
+    assert f"what was timed before is in {table}" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("engine", [{"accelerator": "auto"}, {"coding": "cuda"}], ids=str)
+def test_without_a_gpu_it_does_not_time_something_else(settings, tmp_path, capfd, engine):
+    path = config.write(config.overlay(settings, {"engine": engine}), tmp_path / "mine.yaml")
+    assert run("speed", "-c", path, "--out", tmp_path / "speed.csv") == 1
+    assert "there is no GPU here" in capfd.readouterr().err
+    assert not (tmp_path / "speed.csv").exists()
+
+
+def test_a_file_that_is_no_table_is_not_overwritten(measured, tmp_path, capfd):
+    table = tmp_path / "notes.csv"
+    table.write_text("my notes\n")
+    assert run("speed", "-c", measured[0], "--out", table) == 1
+    assert "notes.csv is no table of `qr speed`" in capfd.readouterr().err
+    assert table.read_text() == "my notes\n"
