@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from compressai.entropy_models import EntropyModel
 from compressai.models.google import (
     FactorizedPrior,
@@ -31,7 +32,6 @@ from qr.latent import Latent, Side
 from qr.models import register_model
 
 _LARGEST = 2.0**20  # of |y|; a trained codec stays far below
-_SETTLED = 1e-4  # change of y_hat in a round, against a quantization step of 1
 
 
 @dataclass
@@ -333,26 +333,50 @@ class ContextCodec(HyperpriorCodec):
         return self.model.gaussian_conditional.lower_bound_scale(scales), means
 
     def _quantize(self, y: Tensor, hyper: Tensor) -> tuple[Tensor, Tensor]:
-        """Fixed-point iteration of y_hat = round(y - mean(y_hat)) + mean(y_hat).
+        """Position by position as in coding, but all those at once that do not need each other.
 
-        The context is causal, so the fixed point is unique, it is what position-by-position
-        coding gives, and after n rounds at least the first n positions are final. A few
-        parallel rounds replace h*w serial ones. Symbols that stay equal are not enough to
-        stop: the means, and with them y_hat, may still move, and move a symbol yet.
+        A k x k context reaches k // 2 columns to the right in the rows above, so what has been
+        quantized on all earlier lines column + (k // 2 + 1) * row = constant is enough for the
+        next: w + (k // 2 + 1) * (h - 1) small steps instead of h * w.
         """
-        y_hat, symbols = y, torch.round(y)
-        for _ in range(y.shape[-2] * y.shape[-1]):
-            previous = y_hat
-            symbols, y_hat = self._round(y, self._gaussian(previous, hyper)[1])
-            if (y_hat - previous).abs().max() < _SETTLED:
-                break
-        return symbols, y_hat
+        convolution = self.model.context_prediction
+        reach = convolution.kernel_size[0] // 2
+        weight = convolution.weight * convolution.mask
+        symbols, padded = torch.zeros_like(y), F.pad(torch.zeros_like(y), [reach] * 4)
+        for rows, columns in _lines(y, reach + 1):
+            near = _windows(padded, rows, columns, 2 * reach + 1)
+            context = F.conv2d(near, weight, convolution.bias)
+            here = _windows(hyper, rows, columns, 1)
+            parameters = self.model.entropy_parameters(torch.cat((here, context), dim=1))
+            means = parameters.chunk(2, 1)[1].view(len(y), len(rows), -1).transpose(1, 2)
+            found, y_hat = self._round(y[:, :, rows, columns], means)
+            symbols[:, :, rows, columns] = found
+            padded[:, :, rows + reach, columns + reach] = y_hat
+        return symbols, F.pad(padded, [-reach] * 4)
 
     def _coded_means(self, seen: Seen, like: Tensor) -> Tensor:
         # Means computed in parallel differ from the serial ones in their last bits.
         n, m, h, w = like.shape
         means = torch.cat([p.reshape(1, -1) for p in seen.parameters])[:, m:]
         return means.view(n, h, w, m).permute(0, 3, 1, 2)
+
+
+def _lines(like: Tensor, slope: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows and columns of the positions on each line column + slope * row = 0, 1, 2, ..."""
+    height, width = like.shape[-2:]
+    for line in range(width + slope * (height - 1)):
+        first, last = max(0, -((width - 1 - line) // slope)), min(height - 1, line // slope)
+        rows = torch.arange(first, last + 1, device=like.device)
+        if len(rows):
+            yield rows, line - slope * rows
+
+
+def _windows(x: Tensor, rows: Tensor, columns: Tensor, size: int) -> Tensor:
+    """The size x size windows of x that begin at P positions, (N * P) x C x size x size."""
+    offsets = torch.arange(size, device=x.device)
+    down = (rows[:, None] + offsets)[:, :, None]
+    right = (columns[:, None] + offsets)[:, None, :]
+    return x[:, :, down, right].transpose(1, 2).flatten(0, 1)
 
 
 # A model that codes with one of these methods is of that family, whatever its transforms are.

@@ -37,9 +37,6 @@ from qr.work import CODING, Rate, Training, Work
 
 _STEPS = 6  # of each training; the first one warms up and does not count
 _QUALITY = 1  # any will do: time depends on the widths
-# In a trained context model every mean hangs on those before it, and the search for the
-# decodable latent takes as many rounds as it can (see `ContextCodec`). Fresh weights need four.
-_CONTEXT_GAIN = 100.0
 
 
 def measure(config: Mapping[str, Any], run: Path, out: Path) -> None:
@@ -92,9 +89,6 @@ def _describe(rate: Rate) -> str:
 
 def _codec(rate: Rate) -> Codec:
     codec = codecs.build(rate.model, _QUALITY, rate.N, rate.M)
-    context = getattr(codec.model, "context_prediction", None)
-    if context is not None:
-        context.weight.data.mul_(_CONTEXT_GAIN)
     codec.model.update(force=True)
     return codec
 

@@ -75,8 +75,9 @@ def test_encoder_and_decoder_have_the_latent_that_compressai_codes(codec):
 
 
 @torch.no_grad()
-def test_latent_of_a_batch_is_what_coding_each_image_gives(codec):
-    x = torch.cat([picture(64, 128, seed) for seed in (1, 2)])
+@pytest.mark.parametrize(("height", "width"), [(64, 128), (192, 64)])
+def test_latent_of_a_batch_is_what_coding_each_image_gives(codec, height, width):
+    x = torch.cat([picture(height, width, seed) for seed in (1, 2)])
     y, latent = codec.latent(x)
     assert torch.equal(y, codec.model.g_a(x))
     for number, image in enumerate(x.split(1)):

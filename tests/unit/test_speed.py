@@ -93,17 +93,6 @@ def test_weights_are_as_large_as_the_files_that_are_written(measured, tmp_path):
         assert found[name] == pytest.approx(size, abs=0.02), name  # names of tensors are extra
 
 
-def test_a_context_model_costs_as_many_rounds_as_a_trained_one(measured):
-    """Its 5 x 5 mask reaches two columns ahead in the rows above: w + 3(h - 1) in a chain."""
-    (rate, *_) = cost.read(measured[1])
-    codec = speed._codec(rate)
-    gaussian, rounds = codec._gaussian, []
-    codec._gaussian = lambda *inputs: rounds.append(1) or gaussian(*inputs)
-    with torch.no_grad():
-        codec.latent(picture(128, 192))
-    assert 12 + 3 * 7 - 8 <= len(rounds) <= 12 + 3 * 7 + 1
-
-
 def test_a_second_configuration_is_added(measured, settings, tmp_path):
     before = cost.read(measured[1])
     table = tmp_path / "speed.csv"
