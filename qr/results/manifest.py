@@ -19,7 +19,8 @@ def build(config: Mapping[str, Any], data: Path, benchmarks: Path) -> dict[str, 
     Args:
         config: as the run resolved it.
         data: folder of the role manifests.
-        benchmarks: folder of Snakemake's benchmark files, RULE/JOB.tsv.
+        benchmarks: folder of Snakemake's benchmark files, RULE/JOB.tsv; it is missing where an
+            executor keeps them in a storage of its own, and then there are no times.
     """
     commit, dirty = provenance.git_commit()
     return {
@@ -50,7 +51,7 @@ def _data_digests(folder: Path) -> dict[str, dict[str, Any]]:
 def _wall_times(folder: Path) -> dict[str, dict[str, float]]:
     """Per rule: number of jobs, their wall time together, and the largest memory of one."""
     steps = {}
-    for rule in sorted(p for p in folder.iterdir() if p.is_dir()):
+    for rule in sorted(p for p in folder.glob("*") if p.is_dir()):
         rows = []
         for path in sorted(rule.rglob("*.tsv")):
             with open(path, newline="") as file:
