@@ -8,9 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from conftest import picture
 
-from qr import cli, codecs, config, cost, decoders, speed, variants, weights
+from qr import cli, codecs, config, cost, decoders, variants, weights
 from qr.config import CodecId
 from qr.phases import PredictivePhase
 

@@ -33,7 +33,6 @@ def test_every_tier_has_a_complete_graph(workspace, tier):
     assert counts["manifest"] == 1
 
 
-<<<<<<< HEAD
 def test_kubernetes_takes_the_same_graph_and_declared_files_from_its_storage(workspace):
     """A pod has only what Snakemake copies there, and the volume below its runs/."""
     smoke = ["--configfile", str(ROOT / "workflow/tiers/smoke.yaml")]
@@ -46,7 +45,8 @@ def test_kubernetes_takes_the_same_graph_and_declared_files_from_its_storage(wor
     assert len(commands) == _counts(output)["total"] - 1  # all but `all`
     undeclared = re.findall(r"(?<![\w/])runs/(?:smoke/)?(\w+)", "\n".join(commands))
     assert set(undeclared) == {"config", "state", "downloads", "benchmarks"}
-=======
+
+
 def test_jobs_ask_for_the_time_that_was_measured(workspace, monkeypatch):
     monkeypatch.chdir(workspace.folder)
     tier = ROOT / "workflow" / "tiers" / "cpu.yaml"
@@ -69,7 +69,6 @@ def test_jobs_ask_for_the_time_that_was_measured(workspace, monkeypatch):
         job: cost.need(job, "minutes", 1) for job in cost.work.grid.jobs() if job.codec
     }
     assert len(set(asked.values())) > 10
->>>>>>> 6d26d07 (Estimate from measured seconds: qr speed times, qr plan and time limits take it)
 
 
 def test_an_unknown_key_stops_the_workflow_and_is_named(workspace):
