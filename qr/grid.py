@@ -90,10 +90,10 @@ class Grid:
             return None
         if codec.metric == "ms-ssim":
             return CodecId(codec.model, "mse", codec.quality)
-        highest = self.qualities(codec.model)[-1]
-        if settings["warm_start"] is None or codec.quality == highest:
+        higher = [q for q in self.qualities(codec.model) if q > codec.quality]
+        if settings["warm_start"] is None or not higher:
             return None
-        return CodecId(codec.model, codec.metric, highest)
+        return CodecId(codec.model, codec.metric, higher[0])
 
     def explorations(self) -> list[tuple[CodecId, str]]:
         """Codecs and variants whose learning parameter is explored: mse models only."""

@@ -68,10 +68,10 @@ def test_a_frozen_codec_has_one_kind_of_bitstreams():
     assert grid(variants=["baseline", "qr"]).stages() == ["soft"]
 
 
-def test_training_starts_from_the_highest_quality_and_ms_ssim_from_mse():
+def test_training_starts_from_the_next_higher_quality_and_ms_ssim_from_mse():
     start = grid().start
     one, three, six = ids("mbt2018_mse_q1", "mbt2018_mse_q3", "mbt2018_mse_q6")
-    assert [start(one), start(three), start(six)] == [six, six, None]
+    assert [start(one), start(three), start(six)] == [three, six, None]
     assert start(CodecId("mbt2018", "ms-ssim", 6)) == six
     cold = grid(baseline={"warm_start": None}).start
     assert cold(one) is None
