@@ -4,5 +4,13 @@ The names below are what the workflow declares as outputs. They live here so tha
 listing them imports neither pandas nor matplotlib.
 """
 
-FIGURES = ("alpha_exploration", "rd_psnr", "rd_ms_ssim", "quantization_error", "training")
-TABLES = ("alpha", "gains", "runtime", "bd_rate", "controls")
+FIGURES = (
+    "alpha_exploration",
+    "rd_psnr",
+    "rd_ms_ssim",
+    "quantization_error",
+    "training",
+    "own_gain",
+    "error_and_quality",
+)
+TABLES = ("alpha", "gains", "runtime", "bd_rate", "controls", "own_gain", "error_correlation")

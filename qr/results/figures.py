@@ -14,11 +14,11 @@ from matplotlib.ticker import FixedLocator, MaxNLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
 from qr.errors import ResultsError
-from qr.results import FIGURES, labels, style
+from qr.results import FIGURES, association, canvas, labels, style
 from qr.results.collect import Metrics, has_own_bitstreams, over_seeds, to_db
+from qr.results.efficiency import comparable, own_gain_and_cost
 from qr.results.reference import CLASSICAL, is_kodak, published
-from qr.results.statistics import ALL_QUALITIES, DEFAULT, gains
-from qr.results.tables import REFERENCE
+from qr.results.statistics import ALL_QUALITIES, DEFAULT, REFERENCE, gains
 
 Curve = tuple[np.ndarray, np.ndarray]  # bpp and dB, lowest rate first
 
@@ -59,9 +59,9 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
     table = metrics.exploration
     table = table[table["strategy"] != "derived"]
     if table.empty:
-        return _message("Nothing was explored in this run.")
+        return canvas.message("Nothing was explored in this run.")
     panels = list(table.groupby(["model", "metric", "quality", "variant"], sort=False))
-    figure, axes = _panels(len(panels), height=2.0)
+    figure, axes = canvas.panels(len(panels), height=2.0)
     tried = sorted(table["alpha"].unique(), reverse=True)
     rates = sorted(table["learning_rate"].unique(), reverse=True)
     looks = _alpha_looks(tried)
@@ -83,7 +83,7 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
     for rate in rates if len(rates) > 1 else ():
         label = f"learning rate {rate:.0e}"
         handles.append(Line2D([], [], linestyle=_rate_line(rate, rates), label=label, **grey))
-    _legend(figure, handles)
+    canvas.legend(figure, handles)
     return figure
 
 
@@ -133,14 +133,16 @@ def _rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, int
     points = over_seeds(metrics.summary[metrics.summary["metric"] == metric])
     points = points.dropna(subset=labels.QUALITY_COLUMN[metric])
     if points.empty:
-        return _message(f"No codec of this run has {labels.QUALITY[metric]} after training for it.")
+        return canvas.message(
+            f"No codec of this run has {labels.QUALITY[metric]} after training for it."
+        )
     images = metrics.images[metrics.images["metric"] == metric]
     gained = gains(images, REFERENCE, statistics)
     looks = _looks(metrics)
     anchors = _anchor_curves(metrics.anchors, metric)
     kodak = is_kodak(images["image"].unique())
     models = list(points["model"].unique())
-    figure, axes = _panels(len(models), height=2.2, below=1.8)
+    figure, axes = canvas.panels(len(models), height=2.2, below=1.8)
     for model, ax, gain_ax in zip(models, axes[0], axes[1], strict=True):
         ours = points[points["model"] == model]
         thin = [(curve, style.anchor(name)) for name, curve in anchors.items()]
@@ -155,7 +157,7 @@ def _rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, int
         ax.set_ylabel(f"{labels.QUALITY[metric]} (dB)")
         gain_ax.set_ylabel("gain over\nbaseline (dB)")
         gain_ax.set_xlabel("bits per pixel")
-    _legend(figure, _rd_handles(points, looks, anchors, kodak))
+    canvas.legend(figure, _rd_handles(points, looks, anchors, kodak))
     return figure
 
 
@@ -273,11 +275,11 @@ def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Figu
     moved = points.groupby("variant", sort=False)["reduction"].apply(lambda r: (r != 0).any())
     names = list(moved.index[moved])
     if not names:
-        return _message("No variant of this run changes the latent before the decoder.")
+        return canvas.message("No variant of this run changes the latent before the decoder.")
     looks = _looks(metrics)
     metrics_run, models = points["metric"].unique(), points["model"].unique()
-    figure, axes = _matrix(len(metrics_run), len(models), height=1.9, sharey="row")
-    for ax, metric, model in _cells(axes, metrics_run, models):
+    figure, axes = canvas.matrix(len(metrics_run), len(models), height=1.9, sharey="row")
+    for ax, metric, model in canvas.cells(axes, metrics_run, models):
         here = points[(points["metric"] == metric) & (points["model"] == model)]
         ax.axhline(0, color=style.BLACK, linewidth=0.8)
         for name in names:
@@ -295,7 +297,7 @@ def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Figu
         row[0].set_ylabel(f"trained for {labels.METRIC[metric]}\nerror reduction (%)")
     for ax in axes[-1]:
         ax.set_xlabel("quality")
-    _legend(figure, [Line2D([], [], label=labels.variant(n), **looks[n]) for n in names])
+    _legend_of(figure, looks, moved.index[moved])
     return figure
 
 
@@ -306,7 +308,7 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     """Loss of the shared phases by quality; change in dB of the predictive phase by variant."""
     table = metrics.training
     if table.empty:
-        return _message("Nothing was trained in this run.")
+        return canvas.message("Nothing was trained in this run.")
     phases = [p for p in ("baseline", "soft", "predictive") if p in set(table["phase"])]
     rows = [(metric, phase) for metric in table["metric"].unique() for phase in phases]
     models, qualities = table["model"].unique(), sorted(table["quality"].unique())
@@ -314,8 +316,8 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     colours = dict(zip(qualities, map(tuple, shades), strict=True))
     looks = _looks(metrics)
     looks |= style.variants([v for v in table["variant"].dropna().unique() if v not in looks])
-    figure, axes = _matrix(len(rows), len(models), height=1.5)
-    for ax, (metric, phase), model in _cells(axes, rows, models):
+    figure, axes = canvas.matrix(len(rows), len(models), height=1.5)
+    for ax, (metric, phase), model in canvas.cells(axes, rows, models):
         here = table[(table["metric"] == metric) & (table["phase"] == phase)]
         here = here[here["model"] == model]
         ax.xaxis.set_major_locator(MaxNLocator(3))
@@ -334,7 +336,7 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
         row[0].set_ylabel(f"{labels.METRIC[metric]}, {phase}\n{shown}")
     for ax in axes[-1]:
         ax.set_xlabel("step")
-    _legend(figure, _training_handles(table, colours, looks))
+    canvas.legend(figure, _training_handles(table, colours, looks))
     return figure
 
 
@@ -382,7 +384,84 @@ def _training_handles(table: pd.DataFrame, colours: Mapping, looks: Mapping) -> 
     return handles
 
 
+_COSTS = {
+    "added_parameters": ("+ 10⁶ parameters", 1e-6),
+    "added_macs_per_pixel": ("+ kMAC / pixel", 1e-3),
+    "decode_ratio": ("decode time ratio", 1.0),
+}
+
+
+def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
+    """Own gain of what was trained like the decoder-only control, against what it costs more."""
+    table = comparable(own_gain_and_cost(metrics, statistics)).dropna(subset=list(_COSTS))
+    trained = metrics.summary.dropna(subset="seed")["variant"].unique()
+    table = table[table["variant"].isin(trained)]
+    table = table[table["metric"] == table["metric"].min()]  # costs are timed for one: mse first
+    if table.empty:
+        return canvas.message("No variant of this run was both compared and timed.")
+    looks, models = _looks(metrics), list(table["model"].unique())
+    figure, axes = canvas.matrix(len(_COSTS), len(models), height=1.9, sharey="col")
+    for ax, cost, model in canvas.cells(axes, _COSTS, models):
+        ax.axhline(0, color=style.BLACK, linewidth=0.8)
+        for row in table[table["model"] == model].to_dict("records"):
+            _draw_cost(ax, row, cost, looks[row["variant"]])
+        ax.set_xlabel(_COSTS[cost][0])
+        ax.margins(0.12)
+    for ax, model in zip(axes[0], models, strict=True):
+        quality = table.loc[table["model"] == model, "quality"].iloc[0]
+        ax.set_title(f"{labels.model(model)}\nquality {quality}")
+    for line in axes:
+        line[0].set_ylabel("own gain (dB)")
+    _legend_of(figure, looks, table["variant"])
+    return figure
+
+
+def _draw_cost(ax: Axes, row: Mapping, cost: str, look: Mapping) -> None:
+    gain, x = row["own_gain_db"], row[cost] * _COSTS[cost][1]
+    error = [[gain - row["own_gain_low_db"]], [row["own_gain_high_db"] - gain]]
+    ax.errorbar([x], [gain], yerr=np.nan_to_num(error), **look, capsize=2, elinewidth=0.9)
+
+
+def error_and_quality(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
+    """Image by image: change of the quantization error against own gain."""
+    table = association.error_and_quality(metrics)
+    if table.empty:
+        return canvas.message("No trained rectifier of this run changes the latent.")
+    looks, models = _looks(metrics), list(table["model"].unique())
+    trained_for = list(table["metric"].unique())
+    figure, axes = canvas.matrix(len(trained_for), len(models), height=2.1)
+    for ax, metric, model in canvas.cells(axes, trained_for, models):
+        here = table[(table["metric"] == metric) & (table["model"] == model)]
+        ax.axhline(0, color=style.BLACK, linewidth=0.8)
+        ax.axvline(0, color=style.BLACK, linewidth=0.8)
+        for variant, rows in here.groupby("variant", sort=False):
+            _draw_images(ax, rows, looks[variant])
+    for ax, model in zip(axes[0], models, strict=True):
+        ax.set_title(labels.model(model))
+    for line, metric in zip(axes, trained_for, strict=True):
+        line[0].set_ylabel(f"trained for {labels.METRIC[metric]}\nown gain (dB)")
+    for ax in axes[-1]:
+        ax.set_xlabel("error change (%)")
+    _legend_of(figure, looks, table["variant"])
+    return figure
+
+
+def _draw_images(ax: Axes, rows: pd.DataFrame, look: Mapping) -> None:
+    """A faint mark for each image, and their mean in front."""
+    alike = {"marker": look["marker"], "color": look["color"], "linestyle": "none"}
+    x, y = rows["error_change_percent"], rows["own_gain_db"]
+    ax.plot(x, y, **alike, markersize=2.5, alpha=0.35)
+    ax.plot(x.mean(), y.mean(), **alike, markersize=7, markeredgecolor="white", zorder=3)
+
+
 # Common parts
+
+
+def _legend_of(figure: Figure, looks: Mapping, names: pd.Series) -> None:
+    """A legend of the variants that were drawn."""
+    drawn = set(names)
+    handles = [Line2D([], [], label=labels.variant(n), **looks[n]) for n in looks if n in drawn]
+    canvas.legend(figure, handles)
 
 
 def _looks(metrics: Metrics) -> dict[str, dict]:
@@ -390,61 +469,14 @@ def _looks(metrics: Metrics) -> dict[str, dict]:
     return style.variants(list(metrics.summary["variant"].unique()))
 
 
-def _message(text: str) -> Figure:
-    """A figure for want of data, so that it is not mistaken for a forgotten one."""
-    figure = Figure(figsize=(style.WIDTH / 2, 1))
-    figure.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
-    return figure
-
-
-def _panels(count: int, height: float, below: float = 0.0) -> tuple[Figure, np.ndarray]:
-    """`count` panels, two or three a row, each with a second one below it if `below` > 0.
-
-    Returns:
-        the figure, and its axes: `count` of them, or 2 × `count` (upper row, lower row).
-    """
-    columns = 1 if count == 1 else 2 if count % 2 == 0 and count <= 8 else 3
-    rows = -(-count // columns)
-    ratios = [height, below] if below else [height]
-    width = style.WIDTH if columns > 1 else 0.65 * style.WIDTH
-    figure = Figure(figsize=(width, rows * sum(ratios) + 0.6), layout="constrained")
-    axes = figure.subplots(
-        rows * len(ratios), columns, squeeze=False, gridspec_kw={"height_ratios": ratios * rows}
-    )
-    # Block by block in reading order: (rows, upper/lower, columns) -> (upper/lower, panels).
-    blocks = axes.reshape(rows, len(ratios), columns).swapaxes(0, 1).reshape(len(ratios), -1)
-    for ax in blocks[:, count:].flat:
-        ax.remove()
-    kept = blocks[:, :count]
-    return figure, kept if below else kept[0]
-
-
-def _matrix(rows: int, columns: int, height: float, sharey=False) -> tuple[Figure, np.ndarray]:
-    """A grid whose columns are codecs; wider than a page when there are many."""
-    width = max(style.WIDTH * min(1, 0.25 + 0.25 * columns), 1.6 * columns)
-    figure = Figure(figsize=(width, rows * height + 0.7), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, sharey=sharey)
-
-
-def _cells(axes: np.ndarray, rows: Sequence, columns: Sequence):
-    for line, row in zip(axes, rows, strict=True):
-        for ax, column in zip(line, columns, strict=True):
-            yield ax, row, column
-
-
-def _legend(figure: Figure, handles: list[Line2D]) -> None:
-    """Below all panels, where it covers nothing."""
-    columns = min(len(handles), int(figure.get_figwidth() // 1.75))
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
-
-
-# A figure added here and to `FIGURES` is drawn, declared to the workflow and tested; the place
-# for those still to come (own gain against MACs, change of error against change of PSNR).
+# A figure added here and to `FIGURES` is drawn, declared to the workflow and tested.
 BUILDERS: dict[str, Callable[[Metrics, Mapping[str, int]], Figure]] = {
     "alpha_exploration": alpha_exploration,
     "rd_psnr": rd_psnr,
     "rd_ms_ssim": rd_ms_ssim,
     "quantization_error": quantization_error,
     "training": training,
+    "own_gain": own_gain,
+    "error_and_quality": error_and_quality,
 }
 assert tuple(BUILDERS) == FIGURES

@@ -47,11 +47,11 @@ def number(column: str, pattern: str = ".3f", scale: float = 1) -> Callable[[Row
     return lambda row: _format(row[column] * scale, pattern)
 
 
-def with_interval(name: str) -> Callable[[Row], str]:
+def with_interval(name: str, unit: str = "_db") -> Callable[[Row], str]:
     """Cell of the columns <name>_db, <name>_low_db, <name>_high_db: '+0.13 [+0.12, +0.14]'."""
 
     def cell(row: Row) -> str:
-        mean, low, high = (row[f"{name}{part}_db"] for part in ("", "_low", "_high"))
+        mean, low, high = (row[f"{name}{part}{unit}"] for part in ("", "_low", "_high"))
         text = _format(mean, "+.3f")
         itself = mean == low == high == 0  # a reference's gain over itself needs no interval
         if pd.isna(low) or itself:

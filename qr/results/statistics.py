@@ -15,10 +15,16 @@ import bjontegaard
 import numpy as np
 import pandas as pd
 
+from qr.results.collect import has_own_bitstreams
 from qr.results.labels import QUALITY_COLUMN
+
+REFERENCE = "baseline"  # of every gain
+CONTROL = "decoder"  # of every rectifier's own gain
+CEILING = "ceiling"  # its own gain bounds that of any rectifier
 
 DEFAULT = {"bootstrap": 10000, "seed": 0}
 ALL_QUALITIES = "mean"  # stands in the quality column for the mean over qualities
+_SAME = 1e-9  # dB or percent: numbers that differ by less are equal but for their last bits
 _UNTRAINED = -1  # the index of a variant without a seed, in this module only
 
 
@@ -143,6 +149,45 @@ def gains(
             found.append((model, metric, ALL_QUALITIES, variant, *mean))
     columns = ["model", "metric", "quality", "variant", "gain_db", "gain_low_db", "gain_high_db"]
     return pd.DataFrame(found, columns=[*columns, "images", "seeds"])
+
+
+def own_gains(images: pd.DataFrame, statistics: Mapping[str, int] = DEFAULT) -> pd.DataFrame:
+    """`gains` over the decoder-only control, of all variants that are meant to beat it."""
+    table = gains(images, CONTROL, statistics)
+    itself = table["variant"].isin([CONTROL, REFERENCE])
+    return table[~itself & ~table["variant"].map(has_own_bitstreams).astype(bool)]
+
+
+def correlation(a: np.ndarray, b: np.ndarray, bootstrap: int, seed: int) -> Interval:
+    """Pearson's correlation of two qualities × images tables, within each quality.
+
+    What differs from quality to quality is taken out: each row has its mean subtracted. The
+    95 % percentile bootstrap interval is over the images, each with all its qualities.
+
+    Args:
+        bootstrap, seed: as in `interval`.
+
+    Returns:
+        NaN where there are under three images, or one of the two does not vary.
+    """
+    images = a.shape[1]
+    a, b = (table - table.mean(axis=1, keepdims=True) for table in (a, b))
+    if images < 3 or min(abs(a).max(), abs(b).max()) < _SAME:
+        return Interval(np.nan, np.nan, np.nan, images, 0)
+    _, drawn = _weights(bootstrap, seed, 1, images)
+    low, high = np.nanquantile(_weighted_correlation(a, b, drawn), [0.025, 0.975])
+    mean = _weighted_correlation(a, b, np.full((1, images), 1 / images))[0]
+    return Interval(float(mean), float(low), float(high), images, 0)
+
+
+def _weighted_correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """One correlation for each row of `weights`, which are fractions of images."""
+
+    def covariance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (weights @ (x * y).T - (weights @ x.T) * (weights @ y.T)).sum(axis=1)
+
+    spread = covariance(a, a) * covariance(b, b)
+    return covariance(a, b) / np.sqrt(np.where(spread > 0, spread, np.nan))
 
 
 def bjontegaard_delta(

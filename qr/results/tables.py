@@ -9,12 +9,19 @@ import pandas as pd
 
 from qr.errors import ResultsError
 from qr.results import TABLES, labels
+from qr.results.association import correlations
 from qr.results.collect import Metrics, has_own_bitstreams, over_seeds, write_csv, write_text
+from qr.results.efficiency import own_gain_and_cost
 from qr.results.layout import Row, Table, latex, markdown, number, text, with_interval
-from qr.results.statistics import ALL_QUALITIES, DEFAULT, bjontegaard_delta, gains
-
-REFERENCE = "baseline"  # of every gain
-CONTROL = "decoder"  # of every rectifier's own gain
+from qr.results.statistics import (
+    ALL_QUALITIES,
+    CEILING,
+    DEFAULT,
+    REFERENCE,
+    bjontegaard_delta,
+    gains,
+    own_gains,
+)
 
 _CODEC = ["model", "metric"]
 _POINT = [*_CODEC, "quality"]
@@ -327,11 +334,8 @@ def controls(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
 
 
 def _own_gains(images: pd.DataFrame, statistics: Mapping[str, int]) -> pd.DataFrame:
-    """Gains over the decoder-only control, of all that were meant to beat it."""
-    table = gains(images, CONTROL, statistics)
-    itself = table["variant"].isin([CONTROL, REFERENCE])
-    table = table[~itself & ~table["variant"].map(has_own_bitstreams).astype(bool)]
-    return table.set_index(_KEY)[["gain_db", "gain_low_db", "gain_high_db"]].add_prefix("own_")
+    table = own_gains(images, statistics).set_index(_KEY)
+    return table[["gain_db", "gain_low_db", "gain_high_db"]].add_prefix("own_")
 
 
 def _changes(summary: pd.DataFrame) -> pd.DataFrame:
@@ -388,11 +392,64 @@ def _span(values: pd.Series) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
+def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
+    """What each variant gains over the decoder trained alone, what it costs, and the ceiling."""
+    frame = own_gain_and_cost(metrics, statistics)
+    return Table(
+        "Own gain over the decoder trained alone, and what it costs.",
+        frame,
+        {
+            "Model": _model,
+            "Trained for": _metric,
+            "Quality": text("quality"),
+            "Variant": _variant,
+            "Own gain [dB]": with_interval("own_gain"),
+            "Of the ceiling [%]": number("share_of_ceiling_percent", ".1f"),
+            "Added parameters [10⁶]": number("added_parameters", ".3f", scale=1e-6),
+            "Added kMAC/pixel": number("added_macs_per_pixel", ".2f", scale=1e-3),
+            "Decode / decoder only": number("decode_ratio", ".3f"),
+        },
+        group=3,
+        shown=_informative(frame),
+        notes=[
+            f"{_WHICH_QUALITY} {_WHICH_INTERVAL}.",
+            f"The ceiling, '{labels.variant(CEILING)}', is the same decoder, trained and fed with "
+            "the latent before quantization: no rectifier can gain more with that decoder. Rows "
+            "'mean' average over the qualities at which that variant was trained.",
+        ],
+    )
+
+
+def error_correlation(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
+    """Whether the images whose quantization error shrinks most are those that gain most."""
+    return Table(
+        "Change of the quantization error against own gain: correlation over images.",
+        correlations(metrics, statistics),
+        {
+            "Model": _model,
+            "Trained for": _metric,
+            "Variant": _variant,
+            "Correlation": with_interval("correlation", unit=""),
+            "Quantization error [%]": number("error_change_percent", "+.2f"),
+            "Own gain [dB]": number("own_gain_db", "+.3f"),
+            "Images": text("images"),
+            "Qualities": text("qualities"),
+        },
+        group=2,
+        notes=[
+            "Pearson's correlation within each quality; in brackets: 95 % bootstrap interval over "
+            "images. Negative: images whose error shrinks more gain more.",
+        ],
+    )
+
+
 BUILDERS: dict[str, Callable[[Metrics, Mapping[str, int]], Table]] = {
     "alpha": alpha,
     "gains": gain_summary,
     "runtime": runtime,
     "bd_rate": bd_rate,
     "controls": controls,
+    "own_gain": own_gain,
+    "error_correlation": error_correlation,
 }
 assert tuple(BUILDERS) == TABLES

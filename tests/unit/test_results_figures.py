@@ -171,6 +171,8 @@ def test_what_was_not_run_is_said_on_the_figure(tmp_path):
         "rd_ms_ssim": "No codec of this run has MS-SSIM",
         "quantization_error": "No variant of this run changes the latent",
         "training": "Nothing was trained",
+        "own_gain": "No variant of this run was both compared and timed",
+        "error_and_quality": "No trained rectifier of this run",
     }.items():
         figure = draw(folder, name)
         assert not figure.axes and words in figure.texts[0].get_text()
@@ -226,3 +228,23 @@ def test_a_grey_print_keeps_the_variants_apart(metrics):
     with style.applied():
         figure.savefig(buffer, format="png", dpi=50)
     assert np.ptp(np.asarray(Image.open(buffer).convert("L"))) > 200
+
+
+def test_own_gain_is_drawn_against_each_cost(metrics):
+    figure = draw(metrics, "own_gain")
+    assert len(figure.axes) == 3 * len(MODELS)
+    for ax, cost in zip(figure.axes[:: len(MODELS)], (1.5, 0.0, 4 / 3), strict=True):
+        (bar,) = ax.containers  # qr alone: the centroid is not trained
+        assert bar[0].get_ydata() == pytest.approx(
+            fixture.gain("qr", 4) - fixture.gain("decoder", 4)
+        )
+        assert bar[0].get_xdata() == pytest.approx(cost, rel=1e-3)
+
+
+def test_every_image_is_a_point_of_error_and_quality(metrics):
+    figure = draw(metrics, "error_and_quality")
+    points, mean = (line for line in figure.axes[0].lines if line.get_linestyle() == "None")
+    assert len(points.get_xdata()) == len(fixture.KODAK) * 3
+    assert mean.get_xdata() == pytest.approx(-fixture.ERROR_REDUCTION["qr"])
+    own = [fixture.gain("qr", q) - fixture.gain("decoder", q) for q in (1, 2, 4)]
+    assert mean.get_ydata() == pytest.approx(np.mean(own))

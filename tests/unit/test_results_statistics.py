@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from qr.results.reference import published
-from qr.results.statistics import bjontegaard_delta, differences, gains, interval
+from qr.results.statistics import bjontegaard_delta, correlation, differences, gains, interval
 
 QUICK = {"bootstrap": 2000, "seed": 0}
 
@@ -215,3 +215,25 @@ def test_little_overlap_is_noted():
     found = bjontegaard_delta(anchor, test, "psnr_db")
     assert found.rate_percent < 0 and found.note == "the curves overlap by only 33 %"
     assert bjontegaard_delta(anchor, anchor, "psnr_db").note == ""
+
+
+def test_correlation_is_pearsons_within_each_quality():
+    random = np.random.default_rng(3)
+    a = random.normal(size=(3, 24))
+    b = 0.6 * a + random.normal(size=a.shape)
+    far_apart = np.array([[0.0], [50.0], [-20.0]])  # what qualities differ by must not count
+    found = correlation(a + far_apart, b - 2 * far_apart, 2000, 0)
+    centred = [table - table.mean(axis=1, keepdims=True) for table in (a, b)]
+    assert found.mean == pytest.approx(np.corrcoef(*(t.ravel() for t in centred))[0, 1])
+    again = []
+    for _ in range(2000):
+        drawn = random.integers(0, 24, 24)
+        x, y = (t[:, drawn] - t[:, drawn].mean(axis=1, keepdims=True) for t in (a, b))
+        again.append(np.corrcoef(x.ravel(), y.ravel())[0, 1])
+    assert (found.low, found.high) == pytest.approx(np.quantile(again, [0.025, 0.975]), abs=0.03)
+
+
+@pytest.mark.parametrize("b", [np.ones((1, 5)), np.arange(2.0)[None]], ids=["constant", "two"])
+def test_correlation_of_too_little_is_not_a_number(b):
+    a = np.arange(float(b.shape[1]))[None]
+    assert np.isnan(correlation(a, b, 100, 0)[:3]).all()

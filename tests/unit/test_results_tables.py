@@ -190,6 +190,37 @@ def test_controls_hold_gain_and_own_gain(written):
     assert "(images: 24; seeds: 2)" in note
 
 
+def test_own_gain_beside_its_cost_and_the_ceiling(tmp_path, monkeypatch):
+    monkeypatch.setitem(fixture.GAIN, "ceiling", 0.125 + 4 * 0.015)  # four times QR's own gain
+    folder = fixture.write_metrics(
+        tmp_path / "m", **RUN, variants=(*fixture.VARIANTS, "qr-only", "ceiling")
+    )
+    tables.write_tables(folder, tmp_path, QUICK, only="own_gain")
+    rows = {(r["model"], r["metric"], r["quality"], r["variant"]): r
+            for r in rows_of(tmp_path, "own_gain")}  # fmt: skip
+    qr = rows["mbt2018", "mse", "2", "qr"]
+    own = fixture.gain("qr", 2) - fixture.gain("decoder", 2)
+    assert float(qr["own_gain_db"]) == pytest.approx(own)
+    low, high = (float(qr[f"own_gain_{end}_db"]) for end in ("low", "high"))
+    assert low - 1e-9 <= own <= high + 1e-9
+    assert float(qr["share_of_ceiling_percent"]) == pytest.approx(25)
+    assert float(qr["added_parameters"]) == 1_500_000
+    assert float(qr["decode_ratio"]) == pytest.approx(4 / 3)
+    assert rows["mbt2018", "mse", "mean", "ceiling"]["added_parameters"] == ""
+    assert not {"decoder", "baseline", "original"} & {r[3] for r in rows}
+
+
+def test_own_gain_of_a_run_that_was_not_timed_or_has_no_control(tmp_path):
+    untimed = fixture.write_metrics(tmp_path / "a", **RUN, without=["runtime"])
+    tables.write_tables(untimed, tmp_path, QUICK, only="own_gain")
+    rows = rows_of(tmp_path, "own_gain")
+    assert rows and all(row["decode_ratio"] == "" for row in rows)
+    bare = fixture.write_metrics(tmp_path / "b", **RUN, variants=["baseline", "qr"])
+    for name in ("own_gain", "error_correlation"):
+        tables.write_tables(bare, tmp_path, QUICK, only=name)
+        assert rows_of(tmp_path, name) == []
+
+
 def test_controls_of_a_run_without_the_decoder_only_control(tmp_path):
     folder = fixture.write_metrics(
         tmp_path, models=["mbt2018"], qualities=[1], variants=["baseline", "qr"]

@@ -1,0 +1,67 @@
+"""Does a smaller quantization error make a better picture? Image by image."""
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from qr.results.collect import Metrics
+from qr.results.labels import QUALITY_COLUMN
+from qr.results.statistics import CONTROL, correlation
+
+_CODEC = ["model", "metric"]
+_CHANGES = ("error_change_percent", "own_gain_db")
+
+
+def error_and_quality(metrics: Metrics) -> pd.DataFrame:
+    """Change of an image's quantization error, and its change of quality, by a rectifier.
+
+    Returns:
+        model, metric, variant, quality, image, error_change_percent (of ||y - y_tilde|| against
+        ||y - y_hat||; negative is less error), own_gain_db (over the decoder-only control, so that
+        the longer training of the decoder is not in it). Means over the seeds that both have.
+        Variants that leave the latent as it is are left out.
+    """
+    images = metrics.images
+    key = [*_CODEC, "quality", "seed", "image"]
+    quality = pd.concat(
+        images.loc[images["metric"] == metric, column] for metric, column in QUALITY_COLUMN.items()
+    )
+    images = images.assign(quality_db=quality.astype(float)).dropna(subset=["seed", "quality_db"])
+    control = images[images["variant"] == CONTROL].set_index(key)["quality_db"].rename("control_db")
+    table = images.join(control, on=key, how="inner")
+    ratio = table["rectified_error"] / table["quantization_error"]
+    table = table.assign(
+        error_change_percent=100 * (ratio - 1),
+        own_gain_db=table["quality_db"] - table["control_db"],
+    )
+    groups = table.groupby([*_CODEC, "variant", "quality", "image"], sort=False)
+    means = groups[list(_CHANGES)].mean().reset_index()
+    moved = means.groupby([*_CODEC, "variant"])["error_change_percent"].transform(
+        lambda change: change.abs().max()
+    )
+    return means[moved > 0].reset_index(drop=True)
+
+
+def correlations(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFrame:
+    """Pearson's correlation of the two changes of `error_and_quality` over the images.
+
+    Returns:
+        model, metric, variant, correlation, correlation_low, correlation_high (95 % bootstrap
+        interval over images), error_change_percent and own_gain_db (means), images, qualities.
+        Negative correlation: the images whose error shrinks most gain most.
+    """
+    rows = list(_rows(error_and_quality(metrics), statistics))
+    named = ["correlation", "correlation_low", "correlation_high"]
+    columns = [*_CODEC, "variant", *named, *_CHANGES, "images", "qualities"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _rows(table: pd.DataFrame, statistics: Mapping[str, int]) -> Iterator[tuple]:
+    for key, rows in table.groupby([*_CODEC, "variant"], sort=False):
+        error, gain = (
+            rows.pivot(index="quality", columns="image", values=column).dropna(axis="columns")
+            for column in _CHANGES
+        )
+        found = correlation(error.to_numpy(), gain.to_numpy(), **statistics)
+        means = rows[list(_CHANGES)].mean()
+        yield (*key, *found[:3], *means, found.images, len(error))

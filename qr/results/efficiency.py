@@ -1,0 +1,61 @@
+"""What a rectifier's own gain costs, and how much of what is possible it reaches."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from qr.results.collect import Metrics
+from qr.results.statistics import ALL_QUALITIES, CEILING, CONTROL, own_gains
+
+_CODEC = ["model", "metric"]
+_COSTS = {
+    "added_parameters": "parameters",
+    "added_macs_per_pixel": "macs_per_pixel",
+    "decode_ratio": "ratio_to_baseline",
+}
+
+
+def own_gain_and_cost(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFrame:
+    """Own gain of every variant over the decoder-only control, beside what it adds to it.
+
+    Returns:
+        model, metric, quality (an int, or 'mean'), variant, own_gain_db, own_gain_low_db,
+        own_gain_high_db, share_of_ceiling_percent (the same gain of a decoder that sees y
+        itself is 100), added_parameters, added_macs_per_pixel, decode_ratio (decode time as a
+        multiple of the control's). Costs do not depend on metric and quality; they are empty
+        for codecs that were not timed, and for the ceiling, which is no codec.
+    """
+    table = own_gains(metrics.images, statistics).drop(columns=["images", "seeds"])
+    table = table.rename(columns=lambda name: name.replace("gain_", "own_gain_"))
+    key = [*_CODEC, "quality"]
+    ceiling = table[table["variant"] == CEILING].set_index(key)["own_gain_db"].rename("ceiling")
+    table = table.join(ceiling, on=key)
+    table["share_of_ceiling_percent"] = 100 * table["own_gain_db"] / table["ceiling"]
+    table = table.drop(columns="ceiling").join(_added(metrics.runtime), on=["model", "variant"])
+    table.loc[table["variant"] == CEILING, list(_COSTS)] = float("nan")
+    return table.reset_index(drop=True)
+
+
+def _added(runtime: pd.DataFrame) -> pd.DataFrame:
+    """Costs by model and variant: differences to the control's, and the ratio of times."""
+    costs = list(_COSTS.values())
+    whole = runtime[runtime["part"] == "decode"].set_index("model")
+    control = whole.loc[whole["variant"] == CONTROL, costs].astype(float)
+    control = control.reindex(whole.index)
+    added = whole[costs].astype(float) - control
+    added["ratio_to_baseline"] = whole["ratio_to_baseline"].astype(float) / control.iloc[:, -1]
+    added.columns = list(_COSTS)
+    return added.set_index(whole["variant"], append=True)
+
+
+def comparable(table: pd.DataFrame) -> pd.DataFrame:
+    """Of `own_gain_and_cost`, for each codec the quality at which most variants can be compared.
+
+    Means over the qualities are left out: an ablation at one quality has none that compares.
+    """
+    each = table[table["quality"] != ALL_QUALITIES]
+    counts = each.groupby([*_CODEC, "quality"])["variant"].transform("size")
+    most = counts.groupby([each[c] for c in _CODEC]).transform("max")
+    fullest = each[counts == most]
+    chosen = fullest.groupby(_CODEC)["quality"].transform("max")
+    return fullest[fullest["quality"] == chosen]
