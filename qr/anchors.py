@@ -162,9 +162,9 @@ def _rows(entries, settings, versions) -> Iterator[dict[str, Any]]:
 
 def _measure(name: str, value: float, image: Image.Image, entry: Entry) -> dict[str, Any]:
     start = time.perf_counter()
-    data = _encode(name, value, image, entry)
+    data = encode(name, value, image, entry.path)
     encoded = time.perf_counter()
-    decoded = Image.open(BytesIO(data)).convert("RGB")
+    decoded = decode(data)
     end = time.perf_counter()
     x, x_hat = to_tensor(image), to_tensor(decoded)
     similarity = ms_ssim(x, x_hat)
@@ -181,11 +181,25 @@ def _measure(name: str, value: float, image: Image.Image, entry: Entry) -> dict[
     }
 
 
-def _encode(name: str, value: float, image: Image.Image, entry: Entry) -> bytes:
+def encode(name: str, setting: float, image: Image.Image, source: object) -> bytes:
+    """The file that the codec `name` of `CODECS` makes of an RGB image.
+
+    Args:
+        setting: a quality, 0 to 100, or for JPEG 2000 a compression ratio.
+        source: of the image, for messages.
+
+    Raises:
+        DataError: the codec cannot code the image.
+    """
     codec = CODECS[name]
     file = BytesIO()
     try:
-        image.save(file, codec.format, **codec.options(value, image))
+        image.save(file, codec.format, **codec.options(setting, image))
     except (OSError, ValueError, RuntimeError) as error:
-        raise DataError(f"{entry.path}: {name} cannot code it at {value}: {error}") from error
+        raise DataError(f"{source}: {name} cannot code it at {setting}: {error}") from error
     return file.getvalue()
+
+
+def decode(data: bytes) -> Image.Image:
+    """The RGB picture in a file that `encode` made."""
+    return Image.open(BytesIO(data)).convert("RGB")

@@ -11,15 +11,25 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from qr import cli_codec
 from qr.errors import Interrupted, QRError
 
 app = typer.Typer(
     name="qr",
-    help="Quantization rectifiers for neural image compression.",
+    help="""Quantization rectifiers for neural image compression.
+
+    \b
+    qr compress photo.png photo.qrc --codec mbt2018_mse_q3
+    qr decompress photo.qrc photo.png
+    qr plan -c config.yaml
+    qr COMMAND --help               explains by example
+    qr --install-completion         lets TAB complete commands
+    """,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 train_app = typer.Typer(help="Train a codec or its decoder variants.", no_args_is_help=True)
+app.add_typer(cli_codec.app)
 app.add_typer(train_app, name="train")
 
 Config = Annotated[
@@ -143,7 +153,12 @@ def soft(
     log: Log,
     stop_after: StopAfter = None,
 ) -> None:
-    """Run the soft phase: warm the rectifier up, with the codec frozen or trained as well."""
+    """Run the soft phase: warm the rectifier up, with the codec frozen or trained as well.
+
+    Example: qr train soft -c config.yaml --codec mbt2018_mse_q3 --data runs/mine/data
+    --state runs/mine/state/s --baseline baseline.safetensors --exploration explore.csv
+    --out codec.safetensors --rectifier rectifier.safetensors --log log.csv
+    """
     from qr import config as configuration
     from qr import stp, weights
     from qr.explore import read_choice
@@ -174,7 +189,12 @@ def predictive(
     log: Log,
     stop_after: StopAfter = None,
 ) -> None:
-    """Run the predictive phase of one decoder variant: the encoder is frozen."""
+    """Run the predictive phase of one decoder variant: the encoder is frozen.
+
+    Example: qr train predictive -c config.yaml --codec mbt2018_mse_q3 --data runs/mine/data
+    --state runs/mine/state/p --soft codec.safetensors --rectifier rectifier.safetensors
+    --exploration explore.csv --variant qr --seed 0 --out qr.safetensors --log log.csv
+    """
     from qr import config as configuration
     from qr import stp, weights
     from qr.explore import read_choice
@@ -206,7 +226,11 @@ def explore(
     out: Out,
     stop_after: StopAfter = None,
 ) -> None:
-    """Find the alpha (and learning rate) that serves a variant best on the validation set."""
+    """Find the alpha (and learning rate) that serves a variant best on the validation set.
+
+    Example: qr explore -c config.yaml --codec mbt2018_mse_q3 --data runs/mine/data
+    --state runs/mine/state/e --baseline baseline.safetensors --variant qr --out explore.csv
+    """
     from qr.explore import Exploration
     from qr.results.collect import write_csv
 
@@ -316,7 +340,11 @@ def runtime(
         Optional[list[Path]], typer.Option(help="Weights of a trained variant; repeat it.")
     ] = None,
 ) -> None:
-    """Time encoding, entropy coding, rectifier and synthesis with pytest-benchmark."""
+    """Time encoding, entropy coding, rectifier and synthesis with pytest-benchmark.
+
+    Example: qr runtime -c config.yaml --codec codec.safetensors --images runs/mine/data/test.csv
+    --variant baseline --trained qr.safetensors --out runtime.csv
+    """
     from qr.runtime import benchmark
 
     _load(config)
@@ -325,7 +353,10 @@ def runtime(
 
 @app.command()
 def anchors(config: Config, images: Annotated[Path, typer.Option()], out: Out) -> None:
-    """Code the images as JPEG, JPEG 2000, WebP and AVIF and measure them alike."""
+    """Code the images as JPEG, JPEG 2000, WebP and AVIF and measure them alike.
+
+    Example: qr anchors -c config.yaml --images runs/mine/data/test.csv --out anchors.csv
+    """
     from qr.anchors import run_anchors
     from qr.data import read_manifest
     from qr.results.collect import write_csv
@@ -340,7 +371,10 @@ def collect(
     out: Out,
     config: Config,
 ) -> None:
-    """Join the parts that single jobs wrote into one checked table."""
+    """Join the parts that single jobs wrote into one checked table.
+
+    Example: qr collect images part1.csv part2.csv -c config.yaml --out metrics/images.csv
+    """
     from qr.results import collect as collecting
 
     if kind not in collecting.SCHEMAS:
@@ -354,7 +388,10 @@ def collect(
 
 @app.command()
 def summary(images: Annotated[Path, typer.Option(help="metrics/images.csv")], out: Out) -> None:
-    """Average images.csv over the images."""
+    """Average images.csv over the images.
+
+    Example: qr summary --images metrics/images.csv --out metrics/summary.csv
+    """
     from qr.results.collect import IMAGES, read, summarise, write_csv
 
     write_csv(summarise(read(images, IMAGES)), out)
@@ -367,7 +404,10 @@ def tables(
     config: Config,
     only: Annotated[Optional[str], typer.Option(help="One table, by name.")] = None,
 ) -> None:
-    """Write the tables as CSV, Markdown and LaTeX."""
+    """Write the tables as CSV, Markdown and LaTeX.
+
+    Example: qr tables -c config.yaml --metrics results/smoke/metrics --out tables
+    """
     from qr.results.tables import write_tables
 
     write_tables(metrics, out, _load(config)["statistics"], only)
@@ -380,7 +420,10 @@ def figures(
     config: Config,
     only: Annotated[Optional[str], typer.Option(help="One figure, by name.")] = None,
 ) -> None:
-    """Draw the figures as PNG and PDF from the metrics alone."""
+    """Draw the figures as PNG and PDF from the metrics alone.
+
+    Example: qr figures -c config.yaml --metrics results/smoke/metrics --out figures --only rd_psnr
+    """
     from qr.results.figures import write_figures
 
     write_figures(metrics, out, only, _load(config)["statistics"])
@@ -391,7 +434,10 @@ def export(
     summary: Annotated[Path, typer.Option(help="metrics/summary.csv")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the JSON files.")],
 ) -> None:
-    """Write summaries that `python -m compressai.utils.plot` draws."""
+    """Write summaries that `python -m compressai.utils.plot` draws.
+
+    Example: qr export --summary results/smoke/metrics/summary.csv --out compressai
+    """
     from qr.results.export import write_compressai
 
     write_compressai(summary, out)
@@ -404,7 +450,11 @@ def manifest(
     benchmarks: Annotated[Path, typer.Option(help="Folder of Snakemake's benchmark files.")],
     out: Out,
 ) -> None:
-    """Write what the results came from: configuration, commit, packages, machine, data, times."""
+    """Write what the results came from: configuration, commit, packages, machine, data, times.
+
+    Example: qr manifest -c config.yaml --data runs/mine/data --benchmarks runs/mine/benchmarks
+    --out manifest.json
+    """
     from qr.results.manifest import build, write
 
     write(build(_load(config), data, benchmarks), out)
