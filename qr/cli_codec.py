@@ -2,13 +2,16 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Optional, TypeVar
 
 import typer
 
 from qr.errors import DataError, QRError
+from qr.progress import track
+
+T = TypeVar("T")
 
 app = typer.Typer()
 _PANEL = "Use a codec"
@@ -131,15 +134,27 @@ def _each(
 ) -> tuple[list[Any], list[QRError]]:
     """The results of `work`, under a progress bar, and what went wrong with the other pairs."""
     done, failed = [], []
-    with typer.progressbar(pairs, label=label, show_pos=True, file=sys.stderr) as bar:
-        for source, target in bar:
-            try:
-                if target.exists() and not force:
-                    raise DataError(f"{target} exists; --force overwrites it")
-                done.append(work(source, target))
-            except QRError as error:
-                failed.append(error)
+    for source, target in _progress(pairs, len(pairs), label):
+        try:
+            _refuse_existing(target, force)
+            done.append(work(source, target))
+        except QRError as error:
+            failed.append(error)
     return done, failed
+
+
+def _progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+    """Yield `items` under a progress bar, or in a log with a line now and then."""
+    if not sys.stderr.isatty():
+        yield from track(items, total, label)
+        return
+    with typer.progressbar(items, total, label, show_pos=True, file=sys.stderr) as bar:
+        yield from bar
+
+
+def _refuse_existing(target: Path, force: bool) -> None:
+    if target.exists() and not force:
+        raise DataError(f"{target} exists; --force overwrites it")
 
 
 def _report(failed: list[QRError], total: int) -> None:
@@ -199,18 +214,16 @@ def compare(
     from qr.images import read_image
 
     out = sheet or Path(f"{picture.stem}_compared.png")
-    if out.exists() and not force:
-        raise DataError(f"{out} exists; --force overwrites it")
+    _refuse_existing(out, force)
     image = read_image(picture)
     found = coding.find(codec, run)
     decoders = [coding.find_decoder(found, name) for name in variant or coding.at_hand(found)]
     left_out: list[DataError] = []
     results = comparing.compare(found, decoders, image, picture, left_out)
     total = len(decoders) + len(comparing.ANCHORS)
-    with typer.progressbar(results, total, "compare", file=sys.stderr) as bar:
-        results = list(bar)
+    shown = list(_progress(results, total, "compare"))
     for error in left_out:
         print(f"left out: {error}", file=sys.stderr)
-    print(comparing.table(results))
-    drawn = comparing.sheet(results, image, picture.name)
+    print(comparing.table(shown))
+    drawn = comparing.sheet(shown, image, picture.name)
     coding.write(out, lambda temporary: drawn.save(temporary, "PNG"))

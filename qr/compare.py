@@ -1,5 +1,6 @@
 """One picture through a codec's decoders and through the classical codecs at as many bytes."""
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from qr.compress import Found, reconstruct
 from qr.decoders import Decoder
 from qr.errors import DataError
 from qr.images import to_tensor
-from qr.results import labels
+from qr.results import labels, style
 
 ANCHORS = ("jpeg-444", "jpeg-420", "webp", "avif")
 
@@ -124,8 +125,8 @@ def table(results: Sequence[Result]) -> str:
             "psnr_db": f"{result.psnr_db:.2f}",
             "ms_ssim": f"{result.ms_ssim:.4f}",
             "ms_ssim_db": f"{metrics.to_db(result.ms_ssim):.2f}",
-            "encode_s": f"{result.encode_s:.2f}",
-            "decode_s": f"{result.decode_s:.2f}",
+            "encode_s": f"{result.encode_s:.3f}",
+            "decode_s": f"{result.decode_s:.3f}",
         }
         for result in results
     ]
@@ -138,8 +139,6 @@ _CROP = 192  # pixels of a side, at most
 _PANEL = 384  # pixels of a panel's side
 _CAPTION = 80  # pixels below it
 _MARGIN = 12
-_COLUMNS = 4
-_INK, _FAINT, _FRAME = "#000000", "#555555", "#D55E00"
 
 
 def sheet(results: Sequence[Result], image: Image.Image, title: str) -> Image.Image:
@@ -155,7 +154,7 @@ def sheet(results: Sequence[Result], image: Image.Image, title: str) -> Image.Im
         ),
         (_enlarged(image.crop(box)), "original", where, "chosen where the original is busiest"),
     ] + [(_enlarged(result.picture.crop(box)), *_caption(result)) for result in results]
-    columns = min(_COLUMNS, len(panels))
+    columns = math.isqrt(len(panels) - 1) + 1
     width, height = _PANEL + _MARGIN, _PANEL + _CAPTION + _MARGIN
     rows = -(-len(panels) // columns)
     canvas = Image.new("RGB", (columns * width + _MARGIN, rows * height + _MARGIN), "white")
@@ -170,13 +169,16 @@ def _draw(canvas: Image.Image, x: int, y: int, picture: Image.Image, *lines: str
     draw = ImageDraw.Draw(canvas)
     y += _PANEL + 4
     for line, size in zip(lines, (24, 18, 18), strict=True):
-        draw.text((x, y), line, fill=_INK, font=ImageFont.load_default(size))
+        font = ImageFont.load_default(size)
+        while font.getlength(line) > _PANEL:
+            line = line[:-4] + "..."
+        draw.text((x, y), line, fill="black", font=font)
         y += size + 6
 
 
 def _caption(result: Result) -> tuple[str, str, str]:
     setting = "" if result.setting is None else f", quality {result.setting}"
-    similarity = "" if np.isnan(result.ms_ssim) else f", MS-SSIM {result.ms_ssim:.4f}"
+    similarity = "" if math.isnan(result.ms_ssim) else f", MS-SSIM {result.ms_ssim:.4f}"
     return (
         f"{result.codec}{setting}",
         f"{result.bytes:,} bytes, {result.bpp:.3f} bpp",
@@ -188,7 +190,7 @@ def _overview(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image
     scale = _PANEL / max(image.size)
     small = image.resize([max(1, round(side * scale)) for side in image.size])
     frame = [round(edge * scale) for edge in box]
-    ImageDraw.Draw(small).rectangle(frame, outline=_FRAME, width=3)
+    ImageDraw.Draw(small).rectangle(frame, outline=style.VERMILLION, width=3)
     return small
 
 

@@ -1,6 +1,7 @@
 """A trained codec put to use: pictures to `.qrc` files and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -113,8 +114,10 @@ def compress(found: Found, picture: Path, out: Path) -> tuple[Bitstream, int]:
     Returns:
         What was written, and its bytes.
     """
-    x = images.to_tensor(images.read_image(picture))
-    bitstream = coding.encode(found.codec, found.codec_id, found.digest, x)
+    image = images.read_image(picture)
+    with _memory(picture):
+        x = images.to_tensor(image)
+        bitstream = coding.encode(found.codec, found.codec_id, found.digest, x)
     content = bitstream.to_bytes()
     write(out, lambda temporary: temporary.write_bytes(content))
     return bitstream, len(content)
@@ -147,8 +150,9 @@ class Decompressor:
         _check_checkpoint(bitstream, found, path)
         _, decoder = self._find_decoder(found)
         shape = (bitstream.height, bitstream.width)
-        latent = coding.decode(found.codec, found.digest, bitstream, shape, path)
-        picture = reconstruct(decoder, latent, shape)
+        with _memory(path):
+            latent = coding.decode(found.codec, found.digest, bitstream, shape, path)
+            picture = reconstruct(decoder, latent, shape)
         write(out, lambda temporary: picture.save(temporary, format_of(out)))
 
 
@@ -167,6 +171,19 @@ def _check_checkpoint(bitstream: Bitstream, found: Found, path: Path) -> None:
             f"{path} was made by checkpoint {bitstream.checkpoint} ({header_id(bitstream)}), but "
             f"{found.name} is {found.digest[:16]}: name the run or the checkpoint that made it"
         )
+
+
+@contextmanager
+def _memory(path: Path) -> Iterator[None]:
+    """Tell apart a picture that is too large for this machine from an error of ours."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        raise DataError(
+            f"{path}: a picture of this size takes more memory than there is"
+        ) from error
 
 
 def reconstruct(decoder: Decoder, latent: Latent, size: tuple[int, int]) -> Image.Image:

@@ -2,6 +2,8 @@
 
 import copy
 import os
+import sys
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+ROOT = Path(__file__).parents[2]
 WIDTHS = {
     "bmshj2018-factorized": (8, 12),
     "bmshj2018-hyperprior": (8, 12),
@@ -115,12 +118,9 @@ def entries(photographs):
 @pytest.fixture(scope="session")
 def small_config():
     """The smoke tier, smaller still: one model, 64-pixel crops, a dozen steps."""
-    from pathlib import Path
-
     from qr import config
 
-    root = Path(__file__).parents[2]
-    loaded = config.load(root / "config.yaml", root / "workflow/tiers/smoke.yaml")
+    loaded = config.load(ROOT / "config.yaml", ROOT / "workflow/tiers/smoke.yaml")
     return config.overlay(loaded, SMALL)
 
 
@@ -147,3 +147,92 @@ SMALL = {
     "soft": {"codec": "joint", "training": {"steps": 8, "validate_every": 3}},
     "predictive": {"training": {"steps": 8, "validate_every": 3}},
 }
+
+
+# Commands, and what a run leaves for them
+
+MODEL = "mbt2018-mean"
+NAME = f"{MODEL}_mse_q1"
+
+
+@pytest.fixture
+def command(monkeypatch, capfd):
+    """Runs `qr ARGUMENTS` here; returns exit status, stdout and stderr."""
+    from qr import cli
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["qr", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code or 0, *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def works(command):
+    """Sees that a command ends well; returns its stdout."""
+
+    def run(*arguments):
+        status, out, err = command(*arguments)
+        assert status == 0, err
+        return out
+
+    return run
+
+
+@pytest.fixture
+def refused(command):
+    """Sees that a command ends with status 1 and one error that holds all of some words."""
+
+    def run(*arguments, says):
+        status, _, err = command(*arguments)
+        assert status == 1, err
+        assert "Traceback" not in err and err.count("qr: error: ") == 1
+        for word in says:
+            assert str(word) in err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory):
+    """The folder of a run that trained one codec and three variants, qr with two seeds."""
+    from qr import weights
+    from qr.config import CodecId
+
+    codec, folder = fresh_codec(MODEL), tmp_path_factory.mktemp("run")
+    path, (N, M) = folder / "soft" / NAME / "codec.safetensors", WIDTHS[MODEL]
+    weights.save_codec(path, codec, CodecId(MODEL, "mse", 1), {"N": N, "M": M})
+    for name, seed in (("qr", 10), ("qr", 2), ("decoder", 0), ("ceiling", 0)):
+        path = folder / "predictive" / NAME / f"{name}_s{seed}" / "decoder.safetensors"
+        weights.save_decoder(path, _as_if_trained(codec, name, seed), name, 16, codec)
+    return folder
+
+
+def _as_if_trained(codec, variant, seed):
+    import torch
+
+    from qr import decoders, variants
+
+    torch.manual_seed(seed)
+    decoder = decoders.build(variants.get(variant), codec, 16).eval()
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return decoder
+
+
+def compressais(model, photograph, multiple=64):
+    """What CompressAI makes of H x W x 3 uint8: padded, compressed, decompressed, 8-bit."""
+    import torch
+
+    height, width = photograph.shape[:2]
+    x = torch.from_numpy(photograph.copy()).permute(2, 0, 1)[None].float() / 255
+    padding = (0, -width % multiple, 0, -height % multiple)
+    with torch.no_grad():
+        coded = model.compress(torch.nn.functional.pad(x, padding, mode="replicate"))
+        x_hat = model.decompress(coded["strings"], coded["shape"])["x_hat"]
+    levels = (x_hat.clamp(0, 1) * 255).round()[0, :, :height, :width]
+    return levels.permute(1, 2, 0).numpy().astype(np.uint8)
