@@ -161,7 +161,8 @@ def _report(failed: list[QRError], total: int) -> None:
     if total == 1 and failed:
         raise failed[0]
     if failed:
-        raise QRError("\n  ".join([f"{len(failed)} of {total} failed:", *map(str, failed)]))
+        told = dict.fromkeys(map(str, failed))  # what is wrong with all files is told once
+        raise QRError("\n  ".join([f"{len(failed)} of {total} failed:", *told]))
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -221,7 +222,8 @@ def compare(
     left_out: list[DataError] = []
     results = comparing.compare(found, decoders, image, picture, left_out)
     total = len(decoders) + len(comparing.ANCHORS)
-    shown = list(_progress(results, total, "compare"))
+    with coding.memory_for(picture):
+        shown = list(_progress(results, total, "compare"))
     for error in left_out:
         print(f"left out: {error}", file=sys.stderr)
     print(comparing.table(shown))

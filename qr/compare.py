@@ -58,11 +58,13 @@ def compare(
         source: of the image, for messages.
         left_out: is told why a classical codec has no result.
     """
+    size = 0
     for result in neural(found, decoders, image, source):
+        size = result.bytes
         yield result
     for name in ANCHORS:
         try:
-            yield classical(name, image, result.bytes, source)
+            yield classical(name, image, size, source)
         except DataError as error:
             left_out.append(error)
 
@@ -73,7 +75,7 @@ def neural(found: Found, decoders: Named, image: Image.Image, source: Path) -> I
     bitstream, encode_s = coding.timed(
         device, lambda: coding.encode(found.codec, found.codec_id, found.digest, x)
     )
-    content = bitstream.to_bytes()
+    size_coded = len(bitstream.to_bytes())
     latent, entropy_s = coding.timed(
         device, lambda: coding.decode(found.codec, found.digest, bitstream, size, source)
     )
@@ -83,7 +85,7 @@ def neural(found: Found, decoders: Named, image: Image.Image, source: Path) -> I
             lambda: reconstruct(decoder, latent.fresh(), size),  # noqa: B023
         )
         times = (encode_s, entropy_s + seconds)
-        yield _result(labels.variant(name), None, len(content), image, picture, times)
+        yield _result(labels.variant(name), None, size_coded, image, picture, times)
 
 
 def classical(name: str, image: Image.Image, size: int, source: Path) -> Result:
@@ -108,7 +110,14 @@ def classical(name: str, image: Image.Image, size: int, source: Path) -> Result:
     return _result(labels.codec(name), quality, len(content), image, picture, times)
 
 
-def _result(codec, setting, size, image, picture, times) -> Result:
+def _result(
+    codec: str,
+    setting: int | None,
+    size: int,
+    image: Image.Image,
+    picture: Image.Image,
+    times: tuple[float, float],
+) -> Result:
     x, x_hat = to_tensor(image), to_tensor(picture)
     quality = (metrics.psnr(x_hat, x), metrics.ms_ssim(x_hat, x))
     return Result(codec, setting, size, *quality, *times, picture)

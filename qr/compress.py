@@ -18,8 +18,8 @@ from qr.files import replacing
 from qr.inputs import header_id, read
 from qr.latent import Latent
 
-# Decoding takes time and memory for what a header claims, and headers lie. A photograph takes a
-# byte for some hundred pixels at the lowest rates.
+# Decoding takes time and memory for what a header claims, and headers lie. At the lowest rates a
+# photograph takes a byte for some hundred pixels.
 UNQUESTIONED_PIXELS = 2**20
 PIXELS_PER_BYTE = 10_000
 
@@ -93,7 +93,7 @@ def _trained(found: Found, variant: str) -> Path | None:
     """The weights of a variant; None if it has none to train."""
     if not variants.get(variant).trains:
         return None
-    files = runs.decoder_files(found.run, found.codec_id) if found.run else {}
+    files = _weights(found)
     if variant not in files:
         raise CheckpointError(
             f"no trained {variant} at hand for {found.name}: name its run or its weights. "
@@ -104,8 +104,11 @@ def _trained(found: Found, variant: str) -> Path | None:
 
 def at_hand(found: Found) -> list[str]:
     """The baseline, and what the codec's run trained besides, but for bounds."""
-    files = runs.decoder_files(found.run, found.codec_id) if found.run else {}
-    return ["baseline", *(name for name in files if not variants.get(name).oracle)]
+    return ["baseline", *(name for name in _weights(found) if not variants.get(name).oracle)]
+
+
+def _weights(found: Found) -> dict[str, Path]:
+    return runs.decoder_files(found.run, found.codec_id) if found.run else {}
 
 
 def compress(found: Found, picture: Path, out: Path) -> tuple[Bitstream, int]:
@@ -115,7 +118,7 @@ def compress(found: Found, picture: Path, out: Path) -> tuple[Bitstream, int]:
         What was written, and its bytes.
     """
     image = images.read_image(picture)
-    with _memory(picture):
+    with memory_for(picture):
         x = images.to_tensor(image)
         bitstream = coding.encode(found.codec, found.codec_id, found.digest, x)
     content = bitstream.to_bytes()
@@ -150,10 +153,11 @@ class Decompressor:
         _check_checkpoint(bitstream, found, path)
         _, decoder = self._find_decoder(found)
         shape = (bitstream.height, bitstream.width)
-        with _memory(path):
+        with memory_for(path):
             latent = coding.decode(found.codec, found.digest, bitstream, shape, path)
             picture = reconstruct(decoder, latent, shape)
-        write(out, lambda temporary: picture.save(temporary, format_of(out)))
+        kind = Image.registered_extensions()[out.suffix.lower()]
+        write(out, lambda temporary: picture.save(temporary, kind))
 
 
 def _check_claim(bitstream: Bitstream, size: int, path: Path) -> None:
@@ -174,7 +178,7 @@ def _check_checkpoint(bitstream: Bitstream, found: Found, path: Path) -> None:
 
 
 @contextmanager
-def _memory(path: Path) -> Iterator[None]:
+def memory_for(path: Path) -> Iterator[None]:
     """Tell apart a picture that is too large for this machine from an error of ours."""
     try:
         yield
@@ -191,11 +195,6 @@ def reconstruct(decoder: Decoder, latent: Latent, size: tuple[int, int]) -> Imag
     with coding.exact():
         x_hat, _ = decoder(latent)
     return images.to_image(images.crop(x_hat, *size))
-
-
-def format_of(out: Path) -> str:
-    """Pillow's name of the format that a suffix stands for."""
-    return Image.registered_extensions()[out.suffix.lower()]
 
 
 def write(out: Path, write_to: Callable[[Path], object]) -> None:

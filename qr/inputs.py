@@ -15,7 +15,8 @@ LOSSLESS = (".png", ".bmp", ".ppm", ".tif", ".tiff")
 
 def list_coded(folder: Path) -> list[Path]:
     """All coded pictures below `folder`, sorted; raises DataError if there are none."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in CODED)
+    files = (path for path in folder.rglob("*") if path.is_file())
+    found = sorted(path for path in files if path.suffix.lower() in CODED)
     if not found:
         raise DataError(f"{folder}: no {CODED[0]} files in this folder")
     return found
@@ -44,13 +45,17 @@ def _matches(text: str) -> list[Path]:
     if Path(text).exists() or not glob.has_magic(text):
         return [Path(text)]
     # Not Path.glob, which takes no absolute pattern.
-    found = [Path(match) for match in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
+    matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
+    found = [path for path in matches if path.is_file()]
     if not found:
         raise DataError(f"{text}: no such files")
     return found
 
 
-def to_code(given: Sequence[str], out: Path | None) -> list[tuple[Path, Path]]:
+Pairs = list[tuple[Path, Path]]
+
+
+def to_code(given: Sequence[str], out: Path | None) -> Pairs:
     """Pictures, each with the file to write: of two names the second, or below the folder `out`.
 
     Raises:
@@ -59,12 +64,17 @@ def to_code(given: Sequence[str], out: Path | None) -> list[tuple[Path, Path]]:
     return _pairs(given, out, list_images, CODED)
 
 
-def to_decode(given: Sequence[str], out: Path | None) -> list[tuple[Path, Path]]:
+def to_decode(given: Sequence[str], out: Path | None) -> Pairs:
     """Coded files, each with the picture to write; otherwise like `to_code`."""
     return _pairs(given, out, list_coded, LOSSLESS)
 
 
-def _pairs(given, out, inside, suffixes) -> list[tuple[Path, Path]]:
+def _pairs(
+    given: Sequence[str],
+    out: Path | None,
+    inside: Callable[[Path], list[Path]],
+    suffixes: tuple[str, ...],
+) -> Pairs:
     if out is None:
         if len(given) != 2 or Path(given[0]).is_dir():
             raise DataError("where to? Name one file and what to write, or files and --out FOLDER")

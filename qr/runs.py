@@ -31,7 +31,8 @@ def decoder_files(run: Path, codec_id: CodecId) -> dict[str, Path]:
     folder = run / "predictive" / str(codec_id)
     for path in folder.glob("*/decoder.safetensors"):
         variant, _, seed = path.parent.name.rpartition("_s")
-        seeds.setdefault(variant, []).append(int(seed))
+        if seed.isdecimal():
+            seeds.setdefault(variant, []).append(int(seed))
     return {
         variant: folder / f"{variant}_s{min(seeds[variant])}" / "decoder.safetensors"
         for variant in sorted(seeds)

@@ -123,6 +123,12 @@ def test_a_trained_variant_is_found_in_the_run_or_by_its_weights(works, run, cod
     assert not np.array_equal(pixels(tmp_path / "baseline.png"), expected)
 
 
+def test_an_untrained_variant_needs_no_weights(works, run, coded, tmp_path):
+    works("decompress", coded, tmp_path / "x.png", "--run", run, "--variant", "centroid")
+    model = qr.rectify(fresh_codec(MODEL).model, "centroid")
+    assert np.array_equal(pixels(tmp_path / "x.png"), compressais(model, photograph(50, 77)))
+
+
 @pytest.mark.parametrize("suffix", [".bmp", ".ppm", ".tif", ".TIFF"])
 def test_pictures_are_written_in_the_format_of_their_name(works, run, coded, suffix):
     works("decompress", coded, coded.with_name("back.png"), "--run", run)
@@ -226,6 +232,14 @@ def test_a_failing_file_does_not_stop_the_others(refused, works, run, album, tmp
     refused("decompress", out, "--out", tmp_path / "back", "--run", run, says=["1 of 3", *says])
     assert files(tmp_path / "back") == ["a.png", "inner/a.png"]
     refused("info", out, says=says)
+
+
+def test_what_is_wrong_with_all_files_is_told_once(command, works, run, album, tmp_path):
+    works("compress", album, "--out", tmp_path / "coded", "--run", run, "--codec", NAME)
+    options = ["--out", tmp_path / "back", "--run", run, "--variant", "nothing"]
+    status, _, err = command("decompress", tmp_path / "coded", *options)
+    assert status == 1
+    assert "3 of 3 failed" in err and err.count("unknown variant 'nothing'") == 1
 
 
 def test_what_would_become_the_same_file_is_refused_before_anything_is_done(refused, run, album):
