@@ -62,7 +62,7 @@ HEAVY = ("torch", "torchvision", "compressai", "pandas", "matplotlib", "lightnin
 @pytest.mark.parametrize(
     "module",
     ["qr", "qr.grid", "qr.cost", "qr.plan", "qr.config", "qr.variants", "qr.models", "qr.errors",
-     "qr.provenance", "qr.bitstream", "qr.results", "qr.results.seal", "qr.cli"],
+     "qr.provenance", "qr.bitstream", "qr.results", "qr.results.seal", "qr.runs", "qr.cli"],
 )  # fmt: skip
 def test_what_the_workflow_reads_is_light(module):
     code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
