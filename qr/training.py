@@ -19,7 +19,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.tensorboard import SummaryWriter
 
@@ -134,9 +134,8 @@ class Trainer:
         return self.progress
 
     def _make_optimizers(self) -> list[torch.optim.Optimizer]:
-        main = torch.optim.Adam(
-            self.phase.parameters_of(quantiles=False), lr=self.settings["learning_rate"]
-        )
+        make = _OPTIMIZERS[self.settings["optimizer"]]
+        main = make(self.phase.parameters_of(quantiles=False), self.settings["learning_rate"])
         quantiles = self.phase.parameters_of(quantiles=True)
         if not quantiles:
             return [main]
@@ -363,6 +362,26 @@ class Trainer:
             f"{self.title}: step {progress.step}/{steps}, validation loss "
             f"{progress.best_loss:.4f}, at most {left:.0f} min left"
         )
+
+
+def _soap(parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """SOAP (Vyas et al., arXiv 2409.11321): Adam in the eigenbasis of the gradients' covariance.
+
+    A side of a weight that is longer than 256 stays as it is, as for Adam: its eigenvectors
+    would take longer than the rest of the step.
+    """
+    from pytorch_optimizer import SOAP  # imports for a second
+
+    return SOAP(
+        parameters, learning_rate, weight_decay=0.0, precondition_frequency=10,
+        max_precondition_dim=256,
+    )  # fmt: skip
+
+
+_OPTIMIZERS = {
+    "adam": lambda parameters, learning_rate: torch.optim.Adam(parameters, lr=learning_rate),
+    "soap": _soap,
+}
 
 
 def _fabric(engine: Mapping[str, Any]) -> Fabric:

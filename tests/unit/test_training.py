@@ -22,6 +22,7 @@ SETTINGS = {
     "steps": 10,
     "batch_size": 2,
     "crop": 64,
+    "optimizer": "adam",
     "learning_rate": 1e-3,
     "aux_learning_rate": 1e-3,
     "clip_grad_norm": 1.0,
@@ -117,6 +118,19 @@ def test_killed_at_random_steps_and_resumed_it_ends_the_same(new_trainer, phase)
         status = in_a_child(lambda: at_step(new_trainer(phase), step, kill).fit())  # noqa: B023
         assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
     assert outcome(new_trainer(phase)) == expected
+
+
+@pytest.mark.parametrize("phase", ["baseline", "predictive"])
+def test_soap_resumes_exactly_between_its_changes_of_basis(new_trainer, phase):
+    def trainer(name):
+        return new_trainer(phase, name, optimizer="soap", steps=25)
+
+    expected = outcome(trainer("undisturbed"))
+    assert expected[0] != outcome(new_trainer(phase, "adam", steps=25))[0]
+    for step in (1, 9, 10, 11, 23):
+        status = in_a_child(lambda: at_step(trainer("killed"), step, kill).fit())  # noqa: B023
+        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    assert outcome(trainer("killed")) == expected
 
 
 def test_killed_at_random_moments_and_resumed_it_ends_the_same(new_trainer):
