@@ -11,6 +11,7 @@ from typing import Any
 from qr import config as configuration
 from qr import variants
 from qr.config import CodecId, all_variants, codecs, digest, matches
+from qr.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,7 @@ class Grid:
         explored = self.config["explore"]["variants"]
         quality = nearest(codec.quality, self._explored(codec.model))
         if variant not in explored:
-            alike = "qr" if "rectifier" in variants.get(variant).trains else "decoder"
-            variant = alike if alike in explored else "qr"
+            variant = _most_alike(variants.get(variant), explored)
         return CodecId(codec.model, "mse", quality), variant
 
     def _explored(self, model: str) -> list[int]:
@@ -186,6 +186,14 @@ class Grid:
             quality = nearest(wanted["quality"], self.qualities(model))
             found.append(CodecId(model, metric, quality))
         return found
+
+
+def _most_alike(variant: Variant, explored: Sequence[str]) -> str:
+    """Of the explored variants the one that trains a rectifier of the same kind, or "qr"."""
+    if "rectifier" not in variant.trains:
+        return "decoder" if "decoder" in explored else "qr"
+    kind = [v for v in map(variants.get, explored) if "rectifier" in v.trains]
+    return next((v.name for v in kind if v.rectifier == variant.rectifier), "qr")
 
 
 def explored_qualities(wanted: Sequence[int], available: Sequence[int]) -> list[int]:
