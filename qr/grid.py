@@ -172,6 +172,7 @@ class Grid:
             "decode": lambda: [engine["coding"], config["rectifier"]],
             "runtime": lambda: [engine["coding"], config["rectifier"], config["runtime"]],
             "anchors": lambda: [config["anchors"]],
+            "results": lambda: [config["statistics"]],
         }[step]()  # fmt: skip
         model = config["models"][codec.model] if codec else {}
         return digest([read, {k: model.get(k) for k in ("N", "M")}])

@@ -33,6 +33,11 @@ _PACKAGE = Path(__file__).parent
 _CODING = ("models", "latent", "centroid", "rans", "codecs", "weights", "images")
 _RECTIFIERS = ("decoders", "rectifiers/__init__", "rectifiers/network")
 _TRAINING = (*_CODING, *_RECTIFIERS, "losses", "crops", "phases", "training", "stp")
+_RESULTS = tuple(
+    f"results/{module}"
+    for module in ("__init__", "association", "collect", "efficiency", "labels", "statistics")
+)
+_DRAWING = tuple(f"results/{module}" for module in ("canvas", "figures", "reference", "style"))
 
 # The modules whose logic a step's output depends on.
 STEPS = {
@@ -45,6 +50,11 @@ STEPS = {
     "decode": (*_CODING, *_RECTIFIERS, "bitstream", "coding", "metrics"),
     "runtime": (*_CODING, *_RECTIFIERS, "coding", "macs", "runtime", "runtime_cases"),
     "anchors": ("anchors", "images", "metrics"),
+    "collect": ("results/collect",),
+    "export": ("results/collect", "results/export"),
+    # The names in legends and tables are in `variants` and `models`.
+    "figures": (*_RESULTS, *_DRAWING, "variants", "models"),
+    "tables": (*_RESULTS, "results/layout", "results/tables", "variants", "models"),
 }
 
 

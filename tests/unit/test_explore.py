@@ -14,6 +14,7 @@ from qr.config import CodecId, overlay
 from qr.data import write_manifest
 from qr.errors import ResultsError
 from qr.explore import Choice, Exploration, bracket, grid, read_choice, sweep
+from qr.state import _read
 
 
 @pytest.mark.parametrize(
@@ -116,32 +117,47 @@ def test_without_a_rectifier_there_is_no_alpha_to_search(make_run):
     assert table["alpha"].unique().tolist() == [1.0]
 
 
-def test_killed_at_random_steps_an_exploration_ends_the_same(make_run, monkeypatch):
-    """kill -9 in both phases of several trials; each start goes on where the one before was."""
-    expected = explored(make_run("undisturbed"))
+def test_killed_at_twenty_random_steps_an_exploration_ends_the_same(make_run):
+    """kill -9 in both phases of both trials; each start goes on where the one before was."""
+
+    def run(state):
+        return make_run(state, explore={"epoch_steps": 5, "max_epochs": 3, "patience": 3})
+
+    expected = explored(run("undisturbed"))
     rng = random.Random(0)
-    kills = 0
-    for _ in range(12):
-        fatal = rng.randrange(1, 6)
+    for _ in range(20):
+        fatal = rng.randrange(1, 7)
+        status = in_a_child(lambda: explored_until(fatal, run("killed")))  # noqa: B023
+        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    assert len(list(run("killed").state.rglob("state.pt"))) == 4  # the last trial's last phase
+    pd.testing.assert_frame_equal(explored(run("killed")), expected, check_exact=True)
+    weights_after = [final_weights(run(state)) for state in ("undisturbed", "killed")]
+    assert weights_after[0] == weights_after[1]
 
-        def doomed(fatal=fatal):
-            steps = 0
-            for kind in (phases.SoftPhase, phases.PredictivePhase):
-                train_forward = kind.forward
 
-                def forward(self, x, train_forward=train_forward):
-                    nonlocal steps
-                    steps += self.training
-                    if steps == fatal:
-                        os.kill(os.getpid(), signal.SIGKILL)
-                    return train_forward(self, x)
+def final_weights(run):
+    """Digest of what each training of an exploration ended with."""
+    return {
+        path.relative_to(run.state): weights.tensor_digest(_read(path)["state"]["best"])
+        for path in run.state.rglob("state.pt")
+    }
 
-                kind.forward = forward
-            explored(make_run("state"))
 
-        kills += os.WIFSIGNALED(in_a_child(doomed))
-    assert kills >= 3
-    pd.testing.assert_frame_equal(explored(make_run("state")), expected, check_exact=True)
+def explored_until(fatal, run):
+    """Explore, and be killed when the training step number `fatal` from now on begins."""
+    steps = 0
+    for kind in (phases.SoftPhase, phases.PredictivePhase):
+        train_forward = kind.forward
+
+        def forward(self, x, train_forward=train_forward):
+            nonlocal steps
+            steps += self.training
+            if steps == fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return train_forward(self, x)
+
+        kind.forward = forward
+    explored(run)
 
 
 # The choice

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,16 @@ def test_every_named_file_exists():
             assert (PACKAGE / f"{module}.py").is_file(), (step, module)
 
 
+def test_a_step_names_every_module_of_results_that_it_imports():
+    for step in RESULTS:
+        for module in STEPS[step]:
+            text = (PACKAGE / f"{module}.py").read_text()
+            imported = re.findall(r"^from qr\.results\.(\w+) import", text, re.MULTILINE)
+            for line in re.findall(r"^from qr\.results import (.*)", text, re.MULTILINE):
+                imported += [name for name in line.split(", ") if name.islower()]
+            assert {f"results/{name}" for name in imported} <= set(STEPS[step]), (step, module)
+
+
 def test_comments_docstrings_and_layout_do_not_count(package):
     before = digests()
     for path in package.rglob("*.py"):
@@ -57,6 +68,7 @@ def test_comments_docstrings_and_layout_do_not_count(package):
 
 
 TRAINING = {"baseline", "explore", "soft", "predictive"}
+RESULTS = {"collect", "export", "figures", "tables"}
 
 
 @pytest.mark.parametrize(
@@ -68,9 +80,12 @@ TRAINING = {"baseline", "explore", "soft", "predictive"}
         ("metrics", "255**2", "254**2", {"decode", "anchors"}),
         ("runtime_cases", "warmup_rounds=2", "warmup_rounds=3", {"runtime"}),
         ("macs", "/ 2 / pixels", "/ pixels", {"runtime"}),
+        ("results/layout", "import", "import os\nimport", {"tables"}),
+        ("results/collect", "import", "import os\nimport", RESULTS),
         ("codecs", "2.0**20", "2.0**21", TRAINING | {"encode", "decode", "runtime"}),
         ("zoo", "hash_prefix=expected", "hash_prefix=None", {"baseline"}),
-        ("results/figures", "import", "import os\nimport", set()),
+        ("results/figures", "import", "import os\nimport", {"figures"}),
+        ("cli", "import", "import math\nimport", set()),
     ],
 )
 def test_logic_counts_where_it_runs_and_nowhere_else(package, module, old, new, steps):

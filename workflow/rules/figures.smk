@@ -23,6 +23,8 @@ rule draw:
         **needs("results"),
     params:
         config=CONFIG_FILE,
+        settings=settings("results"),
+        code=code("figures"),
         metrics=lambda wc, input: parent(input),
         folder=lambda wc, output: parent(output),
     shell:

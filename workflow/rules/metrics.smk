@@ -45,6 +45,7 @@ rule collect:
         **needs("results"),
     params:
         config=CONFIG_FILE,
+        code=code("collect"),
     shell:
         "python -m qr collect {wildcards.kind} {input} --config {params.config} --out {output} 2>&1 | tee {log}"
 
@@ -67,6 +68,8 @@ rule summary:
     threads: 1
     resources:
         **needs("results"),
+    params:
+        code=code("collect"),
     shell:
         "python -m qr summary --images {input} --out {output} 2>&1 | tee {log}"
 
@@ -84,6 +87,8 @@ rule export:
     threads: 1
     resources:
         **needs("results"),
+    params:
+        code=code("export"),
     shell:
         "python -m qr export --summary {input} --out {output} 2>&1 | tee {log}"
 

@@ -24,6 +24,8 @@ rule tabulate:
         **needs("results"),
     params:
         config=CONFIG_FILE,
+        settings=settings("results"),
+        code=code("tables"),
         metrics=lambda wc, input: parent(input),
         folder=lambda wc, output: parent(output),
     shell:
