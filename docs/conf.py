@@ -1,11 +1,15 @@
 """Sphinx: the pages of this folder, and the API from the package's docstrings."""
 
 import sys
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from qr import __version__
+
+# CompressAI's import; nothing that a reader could act upon.
+warnings.filterwarnings("ignore", category=FutureWarning, module="torch.jit")
 
 project = "qr-benchmark"
 release = __version__
