@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SMOKE := --configfile workflow/tiers/smoke.yaml
 
-.PHONY: setup smoke test slurm-test lint bench clean
+.PHONY: setup smoke test slurm-test lint docs bench clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
@@ -21,7 +21,7 @@ smoke: setup
 	snakemake all --cores $(CORES) $(SMOKE)
 	@printf '\nDone. Open these:\n  report   results/smoke/report.html\n  figures  results/smoke/figures/\n  tables   results/smoke/tables/controls.md and its neighbours\n'
 
-test: setup lint
+test: setup lint docs
 	OMP_NUM_THREADS=1 pytest -n $(CORES) --dist loadfile tests/unit
 	pytest tests/workflow
 
@@ -35,8 +35,11 @@ lint: setup
 	snakefmt --check workflow
 	snakemake --lint $(SMOKE)
 
+docs: setup
+	sphinx-build -W --keep-going -q -b html docs docs/_build
+
 bench: setup
 	pytest -s --benchmark-only tests/benchmarks
 
 clean:
-	rm -rf $(VENV) runs/smoke results/smoke .snakemake
+	rm -rf $(VENV) runs/smoke results/smoke .snakemake docs/_build docs/api

@@ -26,7 +26,7 @@ def expand(given: Iterable[str], inside: Callable[[Path], list[Path]]) -> list[t
     """Files, each with the path that it keeps in another folder.
 
     Args:
-        given: files, folders, and patterns such as 'photos/**/*.png' that no shell expanded.
+        given: files, folders, and patterns such as `photos/**/*.png` that no shell expanded.
         inside: lists the files of a folder, with all below it.
 
     Raises:

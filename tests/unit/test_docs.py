@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from qr import variants
 from qr.losses import _DISTANCES
@@ -80,3 +81,49 @@ def test_code_that_the_method_names_exists():
             assert module or re.search(rf"^{parts[-1]}\b", code, re.MULTILINE), word
         elif re.fullmatch(r"[A-Z]\w+", word):
             assert re.search(rf"^class {word}\b", code, re.MULTILINE) or word in ("W",), word
+
+
+def test_every_key_of_the_configuration_is_explained():
+    text = (ROOT / "config" / "README.md").read_text()
+    named = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert named == list(yaml.safe_load((ROOT / "config.yaml").read_text()))
+
+
+def test_the_workflow_catalog_finds_what_it_shows():
+    shown = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert shown["software-stack-deployment"] == {"conda": "conda:" in rules}
+    assert shown["report"] == ("report(" in rules)
+    assert (ROOT / "workflow" / "Snakefile").is_file()
+
+
+def test_the_citation_is_of_this_version_and_complete():
+    """The fields that the Citation File Format 1.2.0 requires, and those that we promise."""
+    import qr
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["type"] == "software" and citation["license"] == "MIT"
+    assert citation["version"] == qr.__version__
+    assert citation["message"] and citation["title"]
+    assert all(author.keys() & {"name", "family-names"} for author in citation["authors"])
+    for reference in citation["references"]:
+        assert {"type", "title", "authors"} <= reference.keys()
+        assert reference["url"].startswith("https://")
+
+
+def test_the_changelog_begins_with_this_version():
+    import qr
+
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(r"^## (\S+?),? ", text, re.MULTILINE)[1] == qr.__version__
+
+
+def test_ci_runs_what_a_developer_runs():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    steps = [step["run"] for step in workflow["jobs"]["test"]["steps"] if "run" in step]
+    assert steps == ["bash .ci/run"]
+    targets = re.findall(r"^make (.*)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    assert targets == ["test slurm-test"]
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(r"^test: setup lint docs$", makefile, re.MULTILINE)
