@@ -3,9 +3,13 @@
 Imports stay inside the commands: `qr --help` should not wait for torch.
 """
 
+import errno
 import os
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -57,13 +61,39 @@ def main() -> None:
     # CompressAI's import; nothing that a user could act upon.
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.jit")
     try:
-        app()
+        with _told_once():
+            app()
     except Interrupted as error:
         print(f"qr: {error}", file=sys.stderr)
         sys.exit(75)
     except QRError as error:
         print(f"qr: error: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        print(
+            f"qr: error: {error}; what was saved before is intact: make room and start the same "
+            "command again",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether a disk or a user's share of it is full, which any writing may find out."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """TensorBoard's thread hands its errors on, so that the command tells of a full disk."""
+    before = threading.excepthook
+    threading.excepthook = lambda thread: None if _is_full(thread.exc_value) else before(thread)
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _load(paths: list[Path]) -> dict[str, Any]:

@@ -194,12 +194,19 @@ def baseline(config: Mapping[str, Any], metric: str, started: bool) -> dict[str,
 
 
 def write(config: Mapping[str, Any], path: Path | str) -> str:
-    """Write a resolved configuration, unless the file holds it already; returns `path`."""
+    """Write a resolved configuration, unless the file holds it already; returns `path`.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
     path = Path(path)
     text = yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False)
     if not path.is_file() or path.read_text() != text:
-        with replacing(path) as temporary:
-            temporary.write_text(text)
+        try:
+            with replacing(path) as temporary:
+                temporary.write_text(text)
+        except OSError as error:
+            raise ConfigError(f"cannot write {path}: {error.strerror}") from error
     return str(path)
 
 

@@ -47,6 +47,11 @@ class Grid:
         return self.config["soft"]["codec"] == "joint"
 
     @property
+    def fetched(self) -> bool:
+        """Whether baselines are downloaded instead of trained: where the network is, and no GPU."""
+        return self.config["baseline"]["source"] == "zoo"
+
+    @property
     def seeds(self) -> list[int]:
         """Every seed of the run, also those of some trainings only."""
         extra = [seed for extra in self.config["extra"] for seed in extra.get("seeds", ())]
@@ -86,13 +91,12 @@ class Grid:
 
     def start(self, codec: CodecId) -> CodecId | None:
         """The codec that training of `codec` starts from; None: from random weights."""
-        settings = self.config["baseline"]
-        if settings["source"] == "zoo":
+        if self.fetched:
             return None
         if codec.metric == "ms-ssim":
             return CodecId(codec.model, "mse", codec.quality)
         higher = [q for q in self.qualities(codec.model) if q > codec.quality]
-        if settings["warm_start"] is None or not higher:
+        if self.config["baseline"]["warm_start"] is None or not higher:
             return None
         return CodecId(codec.model, codec.metric, higher[0])
 

@@ -33,12 +33,13 @@ def plan(config: Mapping[str, Any], run: Path) -> list[dict[str, Any]]:
         where), minutes_per_job, gpu_hours, cpu_hours (both of what is left to do) and disk_gb
         (of everything; None where nothing is known yet).
     """
-    jobs, cost = list(Grid(config).jobs()), Cost(config, run)
+    grid, cost = Grid(config), Cost(config, run)
+    jobs = list(grid.jobs())
     minutes = _Estimates({job: _measured_minutes(run, job) for job in jobs}, cost.minutes)
     finished = minutes.measured
     disk = _Estimates({job: _megabytes(run, job) for job in finished}, cost.megabytes)
     rows = [
-        _row(config, [job for job in jobs if job.step == step], minutes, disk)
+        _row(grid, [job for job in jobs if job.step == step], minutes, disk)
         for step in dict.fromkeys(job.step for job in jobs)
     ]
     return [*rows, _total(rows)]
@@ -82,15 +83,14 @@ def _megabytes(run: Path, job: Job) -> float:
     return sum(map(folder_bytes, folders)) / 1e6
 
 
-def _row(
-    config: Mapping[str, Any], jobs: list[Job], minutes: _Estimates, disk: _Estimates
-) -> dict[str, Any]:
+def _row(grid: Grid, jobs: list[Job], minutes: _Estimates, disk: _Estimates) -> dict[str, Any]:
     step = jobs[0].step
     found = [minutes.of(job) for job in jobs]
-    ceiling = config["resources"][step]["minutes"]
+    here = step == "baseline" and grid.fetched  # downloads, on the login node
+    ceiling = grid.config["resources"]["results" if here else step]["minutes"]
     each = [ceiling if value is None else value for value, _ in found]
     left = sum(value for value, (_, source) in zip(each, found, strict=True) if source != "done")
-    gpus, threads = _devices(config, step)
+    gpus, threads = (0, 1) if here else _devices(grid.config, step)
     sizes = [size for size, _ in map(disk.of, jobs) if size is not None]
     return {
         "step": step,

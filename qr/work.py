@@ -95,7 +95,7 @@ class Work:
         }.get(job.step, lambda job: [])(job)
 
     def _baseline(self, job: Job) -> list[Training]:
-        if self.config["baseline"]["source"] == "zoo":
+        if self.grid.fetched:
             return []
         started = self.grid.start(job.codec) is not None
         settings = configuration.baseline(self.config, job.codec.metric, started)

@@ -52,7 +52,7 @@ class Workspace:
         """Run Snakemake here; its output is in `stdout`."""
         process = self.start_snakemake(*arguments)
         try:
-            output, _ = process.communicate(timeout=900)
+            output, _ = process.communicate(timeout=3600)
         finally:
             process.kill()
         if check:

@@ -58,7 +58,7 @@ SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 SlurmctldTimeout=30
 # Seconds until a silent node counts as failed, and its jobs as lost.
-SlurmdTimeout=15
+SlurmdTimeout=45
 # A busy machine starts training late, and so its own clock; SLURM's goes on for a minute more.
 OverTimeLimit=1
 BatchStartTimeout=1
@@ -150,7 +150,7 @@ class Cluster:
         if self._pid("slurmctld"):
             run("scancel", "--full", "--user=root", check=False)
             with contextlib.suppress(TimeoutError):
-                until(lambda: not self.running(), 30, "jobs end")
+                until(lambda: not self.running(), 120, "jobs end")
         for node in NODES:
             self.kill_node(node)
         self._kill("slurmctld", signal.SIGKILL)
@@ -164,7 +164,7 @@ class Cluster:
         """Start slurmd and wait until the node takes jobs."""
         self._daemon(f"slurmd-{node.name}", "slurmd", "-N", node.name)
         up = ("idle", "mixed", "allocated")
-        until(lambda: self.node_state(node) in up, 60, f"{node.name} is up")
+        until(lambda: self.node_state(node) in up, 300, f"{node.name} is up")
 
     def kill_slurmd(self, node: Node) -> None:
         """Kill slurmd alone; the jobs' own processes stay."""
@@ -252,13 +252,13 @@ class Cluster:
         pid_file = Path("/run/munge/qr-test.pid")
         run("runuser", "-u", "munge", "--", "munged", f"--pid-file={pid_file}")
         self._started_munged = True
-        until(MUNGE_SOCKET.exists, 10, "munged is up")
+        until(MUNGE_SOCKET.exists, 60, "munged is up")
         shutil.copy(pid_file, self.folder / "munged.pid")
 
     def _daemon(self, name: str, *command: str) -> None:
         try:
             run(*command)
-            until(lambda: self._pid(name), 20, f"{name} is up")
+            until(lambda: self._pid(name), 120, f"{name} is up")
         except (RuntimeError, TimeoutError) as error:
             log = self.folder / f"{name}.log"
             told = log.read_text()[-2000:] if log.exists() else ""
@@ -281,7 +281,7 @@ class Cluster:
         pid = self._pid(name)
         if pid:
             _signal(pid, number)
-            until(lambda: self._pid(name) is None, 20, f"{name} ends")
+            until(lambda: self._pid(name) is None, 120, f"{name} ends")
         (self.folder / f"{name}.pid").unlink(missing_ok=True)
 
 
@@ -293,7 +293,7 @@ def run(*command: str, check: bool = True) -> str:
     """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_")}
     done = subprocess.run(
-        command, env=environment | {"PATH": _path()}, capture_output=True, text=True, timeout=60
+        command, env=environment | {"PATH": _path()}, capture_output=True, text=True, timeout=300
     )
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -147,6 +148,31 @@ SMALL = {
     "soft": {"codec": "joint", "training": {"steps": 8, "validate_every": 3}},
     "predictive": {"training": {"steps": 8, "validate_every": 3}},
 }
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of four megabytes."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path)]
+    try:
+        mounted = subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("mounting a tmpfs needs root's rights")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+def fill(folder):
+    """Leave no byte free on the disk of `folder`; returns the file to delete."""
+    path = folder / "ballast"
+    with open(path, "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(4096))
+    return path
 
 
 # Commands, and what a run leaves for them

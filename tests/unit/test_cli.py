@@ -1,5 +1,6 @@
 """The commands: a whole small run, and mistakes that end in one line."""
 
+import errno
 import json
 import os
 import shutil
@@ -12,11 +13,13 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import fresh_codec, photograph
+from conftest import fill, fresh_codec, photograph
 from PIL import Image
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from qr import cli, config, weights
 from qr.config import CodecId
+from qr.phases import BaselinePhase
 
 CODEC = "mbt2018_mse_q1"
 
@@ -233,6 +236,78 @@ def test_a_stopped_training_says_so_with_a_status_of_its_own(workshop, qr, monke
     status, err = qr("train", "predictive", *workshop.predictive)
     assert status == 75
     assert "the same command goes on" in err and "Traceback" not in err
+
+
+# Full disks
+
+
+def at_training_step(monkeypatch, step, action):
+    """Do `action` when the training step with that number, from 1, begins."""
+    steps, forward = iter(range(1, 1000)), BaselinePhase.forward
+
+    def hooked(self, x):
+        if self.training and next(steps) == step:
+            action()
+        return forward(self, x)
+
+    monkeypatch.setattr(BaselinePhase, "forward", hooked)
+
+
+def test_a_disk_that_is_full_during_training(workshop, refused, qr, small_disk, monkeypatch):
+    """It says so in one line, loses one step, and goes on once there is room."""
+    out = {"out": small_disk / "codec.safetensors", "log": small_disk / "log.csv"}
+    arguments = replaced(workshop.baseline, state=small_disk / "state", **out)
+    with monkeypatch.context() as patch:
+        at_training_step(patch, 5, lambda: fill(small_disk))
+        refused("train", "baseline", *arguments, says=["No space left", "is intact"])
+    for _ in range(2):
+        refused("train", "baseline", *arguments, says=["No space left", "is intact"])
+    (small_disk / "ballast").unlink()
+    status, err = qr("train", "baseline", *arguments)
+    assert (status, "resumed at step 4" in err) == (0, True)
+    assert out["out"].read_bytes() == workshop.codec_safetensors.read_bytes()
+
+
+def test_a_disk_that_is_full_when_training_has_ended(
+    workshop, refused, qr, small_disk, monkeypatch
+):
+    for option, written in (("out", "codec.safetensors"), ("log", "log.csv")):
+        arguments = replaced(workshop.baseline, **{option: small_disk / written})
+        ballast = fill(small_disk)
+        refused("train", "baseline", *arguments, says=["No space left", small_disk / written])
+        assert list(small_disk.iterdir()) == [ballast]
+        ballast.unlink()
+        at_training_step(monkeypatch, 1, lambda: pytest.fail("trained again"))
+        assert qr("train", "baseline", *arguments)[0] == 0
+        assert (small_disk / written).stat().st_size
+        (small_disk / written).unlink()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_no_room_for_tensorboards_events(workshop, refused, qr, monkeypatch, number):
+    """Which a thread writes that has a traceback of its own to tell."""
+    workshop.without_state("baseline")
+    with monkeypatch.context() as patch:
+
+        def full(*_):
+            raise OSError(number, os.strerror(number))
+
+        at_training_step(patch, 5, lambda: patch.setattr(RecordWriter, "write", full))
+        refused("train", "baseline", *workshop.baseline, says=[os.strerror(number), "is intact"])
+    before = workshop.codec_safetensors.read_bytes()
+    status, err = qr("train", "baseline", *workshop.baseline)
+    assert (status, "resumed at step" in err) == (0, True)
+    assert workshop.codec_safetensors.read_bytes() == before
+
+
+def test_another_error_of_the_system_keeps_its_traceback(workshop, qr, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(config, "load", broken)
+    monkeypatch.setattr(sys, "argv", ["qr", "plan", "-c", str(workshop.config)])
+    with pytest.raises(OSError, match="Input/output error"):
+        cli.main()
 
 
 # Bad input

@@ -52,6 +52,16 @@ def test_jobs_are_those_of_the_paper(settings, tmp_path):
     assert found["explore"]["jobs"] == found["runtime"]["jobs"] == 4
 
 
+def test_a_download_takes_no_gpu(settings, tmp_path):
+    settings["resources"]["results"]["minutes"] = 30
+    found = rows(settings, tmp_path)["baseline"]
+    assert (found["gpu_hours"], found["cpu_hours"]) == (0, 60 * 0.5)
+    trained = config.overlay(settings, {"baseline": {"source": "train"}})
+    trained["resources"]["baseline"]["minutes"] = 120
+    found = rows(trained, tmp_path)["baseline"]
+    assert (found["gpu_hours"], found["cpu_hours"]) == (60 * 2, 60 * 2 * 5)
+
+
 def test_a_jobs_files_have_its_name():
     codec = CodecId("mbt2018", "mse", 1)
     assert Job("data").name == "data"

@@ -47,6 +47,21 @@ def test_kubernetes_takes_the_same_graph_and_declared_files_from_its_storage(wor
     assert set(undeclared) == {"config", "state", "downloads", "benchmarks"}
 
 
+@pytest.mark.parametrize(("source", "here", "gpus"), [("zoo", True, "0"), ("train", False, "1")])
+def test_a_download_takes_no_job_on_the_cluster(workspace, source, here, gpus):
+    (workspace.folder / "source.yaml").write_text(f"baseline: {{source: {source}}}")
+    probe = workspace.folder / "workflow" / "probe.smk"
+    probe.write_text('include: "Snakefile"\nprint("local:", *workflow._localrules)\n')
+    output = workspace.snakemake(
+        "--profile", "slurm", "-s", str(probe), "all", "-n", "--configfile", "source.yaml"
+    ).stdout
+
+    local = re.search(r"^local: (.*)$", output, re.MULTILINE)[1].split()
+    assert ("baseline" in local) == here
+    blocks = re.findall(r"^rule baseline:.*? gpu=(\d+)", output, re.MULTILINE | re.DOTALL)
+    assert blocks == [gpus] * 60
+
+
 def test_jobs_ask_for_the_time_that_was_measured(workspace, monkeypatch):
     monkeypatch.chdir(workspace.folder)
     tier = ROOT / "workflow" / "tiers" / "cpu.yaml"

@@ -10,11 +10,13 @@ rule baseline:
         f"{RUN}/logs/baseline/{{codec}}.log",
     benchmark:
         f"{RUN}/benchmarks/baseline/{{codec}}.tsv"
+    # A download needs the network, and no GPU.
+    localrule: GRID.fetched
     conda:
         "../../environment.yml"
-    threads: TRAINING_THREADS
+    threads: 1 if GRID.fetched else TRAINING_THREADS
     resources:
-        **needs("baseline", gpu=GPUS),
+        **needs("results") if GRID.fetched else needs("baseline", gpu=GPUS),
     params:
         config=CONFIG_FILE,
         limit=limit,

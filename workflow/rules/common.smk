@@ -187,7 +187,7 @@ def timed_decoders(codec):
 
 def course_files():
     """Logs of every training of the run."""
-    codecs = GRID.needed() if CONFIG["baseline"]["source"] == "train" else []
+    codecs = [] if GRID.fetched else GRID.needed()
     return (
         [f"{RUN}/baseline/{codec}/log.csv" for codec in codecs]
         + [f"{RUN}/soft/{codec}/log.csv" for codec in GRID.codecs]
