@@ -15,7 +15,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from qr import cli_codec
+from qr import cli_codec, cli_report
 from qr.errors import Interrupted, QRError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app = typer.Typer(
 train_app = typer.Typer(help="Train a codec or its decoder variants.", no_args_is_help=True)
 app.add_typer(cli_codec.app)
 app.add_typer(train_app, name="train")
+app.add_typer(cli_report.app)
 
 Config = Annotated[
     list[Path],

@@ -15,7 +15,8 @@ from matplotlib.transforms import ScaledTranslation, Transform
 
 from qr.errors import ResultsError
 from qr.results import FIGURES, association, canvas, labels, style
-from qr.results.collect import Metrics, has_own_bitstreams, over_seeds, to_db
+from qr.results.collect import Metrics, has_own_bitstreams, over_seeds
+from qr.results.curves import anchor_means
 from qr.results.efficiency import comparable, own_gain_and_cost
 from qr.results.reference import CLASSICAL, is_kodak, published
 from qr.results.statistics import ALL_QUALITIES, DEFAULT, REFERENCE, gains
@@ -165,9 +166,7 @@ def _anchor_curves(anchors: pd.DataFrame, metric: str) -> dict[str, Curve]:
     """Classical codecs on the run's own images, averaged as the learned ones are."""
     if anchors.empty:
         return {}
-    means = anchors.groupby(["codec", "setting"], sort=False)[["bpp", "psnr_db", "ms_ssim"]].mean()
-    means["ms_ssim_db"] = to_db(means["ms_ssim"])
-    column = labels.QUALITY_COLUMN[metric]
+    means, column = anchor_means(anchors), labels.QUALITY_COLUMN[metric]
     curves = {name: _curve(rows, column) for name, rows in means.groupby("codec", sort=False)}
     return {name: curve for name, curve in curves.items() if len(curve[0])}
 

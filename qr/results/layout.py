@@ -70,7 +70,7 @@ def _format(value: Any, pattern: str) -> str:
 def markdown(table: Table) -> str:
     """A pipe table under its title, notes below it."""
     rows = table.cells()
-    align = ["---:" if _is_numeric(rows, i) else ":---" for i in range(len(table.columns))]
+    align = ["---:" if number else ":---" for number in numeric_columns(rows, len(table.columns))]
     lines = [list(table.columns), align, *_without_repeats(rows, table.group)]
     body = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
     paragraphs = [f"**{table.title}**", "\n".join(body)]
@@ -81,7 +81,7 @@ def markdown(table: Table) -> str:
 def latex(table: Table, name: str) -> str:
     """A booktabs table (longtable, if it is long) with caption and label `tab:<name>`."""
     rows = table.cells()
-    align = "".join("r" if _is_numeric(rows, i) else "l" for i in range(len(table.columns)))
+    align = "".join("r" if number else "l" for number in numeric_columns(rows, len(table.columns)))
     head = " & ".join(map(escape, table.columns)) + r" \\"
     body = []
     for i, row in enumerate(_without_repeats(rows, table.group)):
@@ -124,6 +124,11 @@ _LATEX = {
 def escape(words: str) -> str:
     """Make text safe in LaTeX."""
     return "".join(_LATEX.get(c, c) for c in words)
+
+
+def numeric_columns(rows: list[list[str]], count: int) -> list[bool]:
+    """Which of the first `count` columns hold numbers, and stand to the right."""
+    return [_is_numeric(rows, column) for column in range(count)]
 
 
 def _is_numeric(rows: list[list[str]], column: int) -> bool:

@@ -85,7 +85,7 @@ def test_the_librarys_names_all_exist():
 def test_files_that_the_code_reads_are_packaged():
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     patterns = data["package-data"]["qr"]
-    for folder in ("schemas", "resources"):
+    for folder in ("schemas", "resources", "report/templates"):
         for path in (ROOT / "qr" / folder).iterdir():
             relative = path.relative_to(ROOT / "qr").as_posix()
             assert any(Path(relative).match(pattern) for pattern in patterns), relative

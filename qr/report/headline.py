@@ -1,0 +1,180 @@
+"""The headline: three sentences with numbers, which say as much when there is little to say."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from qr import variants
+from qr.errors import ConfigError
+from qr.results import labels
+from qr.results.collect import Metrics
+from qr.results.efficiency import own_gain_and_cost
+from qr.results.statistics import (
+    ALL_QUALITIES,
+    CONTROL,
+    REFERENCE,
+    Interval,
+    differences,
+    interval,
+    mean_of,
+)
+
+PAPERS = "qr"  # the variant that the headline is about, where there is one
+_FEW_IMAGES = 10  # below them, an interval over images means little
+_FEW_STEPS = 1000  # of the predictive phase: below them, a run shows only that it runs
+_POINT = ["model", "metric", "quality"]
+
+
+def headline(metrics: Metrics, statistics: Mapping[str, int]) -> list[str]:
+    """What the rectifier gains, what of it is its own, and what it costs and rests on."""
+    variant = subject(metrics.summary)
+    if variant is None:
+        names = ", ".join(map(labels.variant, metrics.summary["variant"].unique()))
+        return [
+            f"No trained rectifier is among the decoders of this version ({names}).",
+            "So there is no gain to report.",
+            _basis(metrics),
+        ]
+    return [
+        _gain(metrics.images, variant, statistics),
+        _own(metrics.images, variant, statistics),
+        f"{_cost(metrics, variant, statistics)} {_basis(metrics)}",
+    ]
+
+
+def subject(summary: pd.DataFrame) -> str | None:
+    """The variant that the headline is about: the paper's, or else the first trained rectifier."""
+    trained = summary.dropna(subset="seed")["variant"].unique()
+    names = sorted(trained, key=lambda name: name != PAPERS)
+    return next((name for name in names if _rectifies(name)), None)
+
+
+def _rectifies(name: str) -> bool:
+    try:
+        variant = variants.get(name)
+    except ConfigError:  # redrawn without the plugin that registered it
+        return name not in (CONTROL, REFERENCE)
+    return variant.rectifier is not None and not variant.oracle
+
+
+def mean_gain(
+    images: pd.DataFrame, metric: str, variant: str, reference: str, statistics: Mapping[str, int]
+) -> Interval | None:
+    """Gain over all codecs and qualities that have both variants; None where none has."""
+    rows = images[images["metric"] == metric]
+    tables = [
+        differences(codec, variant, reference)
+        for _, codec in rows.groupby(_POINT, sort=False)
+        if {variant, reference} <= set(codec["variant"])
+    ]
+    return interval(mean_of(tables), **statistics) if tables else None
+
+
+def _gains(images: pd.DataFrame, variant: str, reference: str, statistics: Mapping) -> list[str]:
+    """'+0.13 dB [+0.12, +0.14] in PSNR', for each quality measure that was trained for."""
+    found = []
+    for metric, quality in labels.QUALITY.items():
+        gain = mean_gain(images, metric, variant, reference, statistics)
+        if gain is not None and gain.images:
+            found.append(f"{with_interval(gain)} in {quality}")
+    return found
+
+
+def with_interval(gain: Interval) -> str:
+    """'+0.130 dB [+0.120, +0.140]'; without brackets where one observation has no interval."""
+    text = f"{_signed(gain.mean)} dB"
+    if pd.isna(gain.low):
+        return text
+    return f"{text} [{_signed(gain.low)}, {_signed(gain.high)}]"
+
+
+def _signed(value: float) -> str:
+    text = f"{value:+.3f}"
+    return "0.000" if float(text) == 0 else text.replace("-", "−")
+
+
+def _gain(images: pd.DataFrame, variant: str, statistics: Mapping[str, int]) -> str:
+    name = labels.variant(variant)
+    found = _gains(images, variant, REFERENCE, statistics)
+    if not found:
+        return f"{name} and the baseline were nowhere measured together, so there is no gain."
+    ours = images[images["variant"] == variant]
+    models, points = ours["model"].nunique(), len(ours[_POINT].drop_duplicates())
+    over = f"over {_count(models, 'codec')} at {_count(points, 'trained point')}"
+    return f"At the same bits, {name} changes the picture by {' and '.join(found)}, {over}."
+
+
+def _own(images: pd.DataFrame, variant: str, statistics: Mapping[str, int]) -> str:
+    name = labels.variant(variant)
+    own = _gains(images, variant, CONTROL, statistics)
+    if not own:
+        return (
+            "The same decoder trained without a rectifier was not measured, so nobody can say how "
+            f"much of it is {name}'s own."
+        )
+    control = " and ".join(_gains(images, CONTROL, REFERENCE, statistics)) or "nothing measured"
+    verdicts = [
+        f"{quality} {_verdict(gain)}"
+        for metric, quality in labels.QUALITY.items()
+        if (gain := mean_gain(images, metric, variant, CONTROL, statistics)) and gain.images
+    ]
+    return (
+        f"The same decoder, trained as long without a rectifier, gains {control}, which leaves "
+        f"{' and '.join(own)} as {name}'s own: {'; '.join(verdicts)}."
+    )
+
+
+def _verdict(gain: Interval) -> str:
+    if pd.isna(gain.low):
+        return "rests on a single observation, which decides nothing"
+    if gain.low > 0:
+        return "is better, for the whole interval is above zero"
+    if gain.high < 0:
+        return "is worse, for the whole interval is below zero"
+    return "is undecided, for the interval holds zero"
+
+
+def _cost(metrics: Metrics, variant: str, statistics: Mapping[str, int]) -> str:
+    table = own_gain_and_cost(metrics, statistics)
+    ours = table[(table["variant"] == variant) & (table["quality"] != ALL_QUALITIES)]
+    costs = ours.drop_duplicates("model")[["decode_ratio", "added_parameters"]].dropna()
+    if costs.empty:
+        return "Its cost was not timed;"
+    low, high = costs["decode_ratio"].min(), costs["decode_ratio"].max()
+    times = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    parameters = costs["added_parameters"].mean() / 1e6
+    return f"It takes {times} times the decode time and {parameters:.2f} million more parameters;"
+
+
+def _basis(metrics: Metrics) -> str:
+    """What the numbers rest on, with a warning where that is little."""
+    images, seeds = metrics.images["image"].nunique(), metrics.images["seed"].dropna().nunique()
+    steps = predictive_steps(metrics.training)
+    basis = f"all of it rests on {_count(images, 'test image')}, {_count(seeds, 'seed')}"
+    basis += f" and at most {_count(steps, 'step')} of the predictive phase"
+    if images < _FEW_IMAGES or steps < _FEW_STEPS:
+        return f"{basis}: enough to show that everything works, not what a rectifier is worth."
+    return f"{basis}."
+
+
+def predictive_steps(training: pd.DataFrame) -> int:
+    """The steps of the longest predictive phase; 0 where there was none."""
+    rows = training[training["phase"] == "predictive"]
+    return 0 if rows.empty else int(rows["step"].max())
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def facts(metrics: Metrics) -> dict[str, Any]:
+    """How large the version is: what stands beside the headline."""
+    images = metrics.images
+    return {
+        "codecs": images["model"].nunique(),
+        "qualities": len(images[_POINT].drop_duplicates()),
+        "decoders": images["variant"].nunique(),
+        "test images": images["image"].nunique(),
+        "seeds": images["seed"].dropna().nunique(),
+    }
