@@ -285,22 +285,14 @@ def encode(
     """
     import pandas as pd
 
+    from qr.cli_contenders import load_codec
     from qr.coding import encode_all
     from qr.data import read_manifest
     from qr.results.collect import write_csv
 
-    loaded, codec_id = _load_codec(config, codec)
+    _, loaded, codec_id = load_codec(config, codec)
     rows = encode_all(loaded, codec_id, read_manifest(images), bitstreams)
     write_csv(pd.DataFrame(rows), out)
-
-
-def _load_codec(config: list[Path], path: Path):
-    from qr import weights
-
-    settings = _load(config)
-    codec, codec_id = weights.load_codec(path)
-    codec.model.to(settings["engine"]["coding"])
-    return codec, codec_id
 
 
 @app.command()
@@ -327,35 +319,16 @@ def decode(
     """
     import pandas as pd
 
-    from qr.coding import Contender, decode_all
+    from qr.cli_contenders import contenders, load_codec
+    from qr.coding import decode_all
     from qr.data import read_manifest
     from qr.results.collect import write_csv
 
-    loaded, codec_id = _load_codec(config, codec)
-    contenders = [
-        Contender(name, None, _untrained(config, name, loaded)) for name in variant or ()
-    ] + [_trained(text, loaded) for text in trained or ()]
+    settings, loaded, codec_id = load_codec(config, codec)
+    decoders = contenders(settings, loaded, variant, trained)
     coded = pd.read_csv(encoded).to_dict("records")
-    rows = decode_all(loaded, read_manifest(images), coded, bitstreams, contenders)
+    rows = decode_all(loaded, read_manifest(images), coded, bitstreams, decoders)
     write_csv(pd.DataFrame([vars(codec_id) | row for row in rows]).astype({"seed": "Int64"}), out)
-
-
-def _untrained(config: list[Path], name: str, codec):
-    from qr import decoders, variants
-
-    width = _load(config)["rectifier"]["width"]
-    return decoders.build(variants.get(name), codec, width).to(codec.device).eval()
-
-
-def _trained(text: str, codec):
-    from qr import weights
-    from qr.coding import Contender
-
-    seed, _, path = text.partition(":")
-    if not seed.isdecimal() or not path:
-        raise QRError(f"--trained {text}: expected SEED:WEIGHTS, as in 0:qr.safetensors")
-    decoder, name = weights.load_decoder(Path(path), codec)
-    return Contender(name, int(seed), decoder.to(codec.device))
 
 
 @app.command()

@@ -14,6 +14,35 @@ Config = Annotated[
 
 
 @app.command()
+def pictures(
+    config: Config,
+    codec: Annotated[Path, typer.Option(help="Checkpoint of the codec.")],
+    images: Annotated[Path, typer.Option(help="Manifest of the original images.")],
+    bitstreams: Annotated[Path, typer.Option(help="Folder of the bitstreams.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    variant: Annotated[
+        Optional[list[str]], typer.Option(help="An untrained variant; repeat it.")
+    ] = None,
+    trained: Annotated[
+        Optional[list[str]],
+        typer.Option(help="SEED:WEIGHTS of a trained variant; repeat it."),
+    ] = None,
+) -> None:
+    """Draw what the report's viewer shows: parts of pictures after each decoder, and error maps.
+
+    Example: qr pictures -c config.yaml --codec codec.safetensors --images test.csv
+    --bitstreams bitstreams --variant baseline --trained 0:qr.safetensors --out pictures
+    """
+    from qr.cli_contenders import contenders, load_codec
+    from qr.data import read_manifest
+    from qr.pictures import choose, draw
+
+    settings, loaded, _ = load_codec(config, codec)
+    entries = choose(read_manifest(images), settings["report"]["pictures"])
+    draw(loaded, entries, bitstreams, contenders(settings, loaded, variant, trained), out)
+
+
+@app.command()
 def report(
     config: Config,
     metrics: Annotated[Path, typer.Option(help="Folder of the metrics CSVs.")],

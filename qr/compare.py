@@ -208,8 +208,8 @@ def _enlarged(part: Image.Image) -> Image.Image:
     return part.resize([factor * side for side in part.size], Image.Resampling.NEAREST)
 
 
-def busiest(image: Image.Image) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of the part with the steepest edges, at most 192 pixels a side.
+def busiest(image: Image.Image, side: int = _CROP) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the part with the steepest edges, at most `side` pixels wide.
 
     It depends on the original alone, so that no codec is favoured.
     """
@@ -217,7 +217,7 @@ def busiest(image: Image.Image) -> tuple[int, int, int, int]:
     slopes = np.zeros_like(grey)
     slopes[1:] += abs(np.diff(grey, axis=0))
     slopes[:, 1:] += abs(np.diff(grey, axis=1))
-    height, width = (min(_CROP, side) for side in grey.shape)
+    height, width = (min(side, whole) for whole in grey.shape)
     sums = np.pad(slopes.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     sums = sums[height:] - sums[:-height]
     sums = sums[:, width:] - sums[:, :-width]

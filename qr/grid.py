@@ -150,6 +150,16 @@ class Grid:
             yield Job("runtime", codec)
         yield Job("anchors")
 
+    def pictured(self, codec: CodecId) -> list[tuple[str, int]]:
+        """Trained variants that the report's viewer shows beside the baseline, of one seed each.
+
+        Ablations that only `extra` asks for would crowd it.
+        """
+        first: dict[str, int] = {}
+        for name, seed in self.trained(codec):
+            first.setdefault(name, seed)
+        return [(n, seed) for n, seed in first.items() if n in self.config["variants"]]
+
     def settings(self, step: str, codec: CodecId | None = None) -> str:
         """Digest of what `step` reads of the configuration: a change makes its jobs run again.
 
@@ -174,6 +184,7 @@ class Grid:
             "predictive": lambda: [*shared, *stp, config["predictive"]],
             "encode": lambda: [engine["coding"]],
             "decode": lambda: [engine["coding"], config["rectifier"]],
+            "pictures": lambda: [engine["coding"], config["rectifier"], config["report"]],
             "runtime": lambda: [engine["coding"], config["rectifier"], config["runtime"]],
             "anchors": lambda: [config["anchors"]],
             "results": lambda: [config["statistics"]],

@@ -58,6 +58,14 @@ TABLE_FILES = expand(
     f"{RESULTS}/tables/{{name}}.{{kind}}", name=TABLES, kind=("csv", "md", "tex")
 )
 
+REPORT = f"{RESULTS}/report.html"
+# Of a finished version, the report shows the pictures that there are.
+PICTURES = [
+    folder
+    for folder in (f"{RESULTS}/pictures/{codec}" for codec in GRID.timed())
+    if not FINISHED or Path(folder).is_dir()
+]
+
 
 wildcard_constraints:
     codec="|".join(map(str, GRID.needed())),
@@ -74,8 +82,7 @@ def everything(wildcards):
             check_same(Path(RESULTS), CONFIG)
         except QRError as error:
             raise WorkflowError(str(error))
-        return FIGURE_FILES + TABLE_FILES
-    return FIGURE_FILES + TABLE_FILES + [f"{RESULTS}/manifest.json"]
+    return FIGURE_FILES + TABLE_FILES + [f"{RESULTS}/manifest.json", REPORT]
 
 
 def code(step, *variant_names):
@@ -185,6 +192,12 @@ def timed_decoders(codec):
     return list(first.values())
 
 
+def pictured_decoders(codec):
+    """Weights of the trained variants that the report's viewer shows."""
+    pictured = GRID.pictured(CodecId.parse(codec))
+    return [decoder_file(codec, name, seed) for name, seed in pictured]
+
+
 def course_files():
     """Logs of every training of the run."""
     codecs = [] if GRID.fetched else GRID.needed()
@@ -200,9 +213,9 @@ def course_files():
 
 
 def write_report():
-    """Snakemake's own report, once everything else is there."""
-    if Path(f"{RESULTS}/manifest.json").is_file():
+    """Snakemake's own report of the whole run, once everything else is there."""
+    if Path(REPORT).is_file():
         shell(
             f"snakemake all --nolock --quiet all --configfile {CONFIG_FILE}"
-            f" --report {RESULTS}/report.html"
+            f" --report {RESULTS}/workflow.html"
         )

@@ -99,6 +99,7 @@ rule manifest:
         FIGURE_FILES,
         TABLE_FILES,
         expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
+        PICTURES,
         rules.export.output,
         data=rules.data.output.manifests,
     output:

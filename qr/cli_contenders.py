@@ -1,0 +1,53 @@
+"""A codec and its decoders as the commands that decode bitstreams name them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qr import config as configuration
+from qr import decoders, variants, weights
+from qr.codecs import Codec
+from qr.coding import Contender
+from qr.config import CodecId
+from qr.errors import QRError
+
+
+def load_codec(config: Sequence[Path], path: Path) -> tuple[dict[str, Any], Codec, CodecId]:
+    """The configuration, and the codec in the file `path` on the device that codes."""
+    settings = configuration.load(*config)
+    codec, codec_id = weights.load_codec(path)
+    codec.model.to(settings["engine"]["coding"])
+    return settings, codec, codec_id
+
+
+def contenders(
+    settings: Mapping[str, Any],
+    codec: Codec,
+    untrained: Sequence[str] | None,
+    trained: Sequence[str] | None,
+) -> list[Contender]:
+    """Decoders by the options of a command.
+
+    Args:
+        untrained: names of variants.
+        trained: SEED:WEIGHTS of variants.
+
+    Raises:
+        QRError: an option is malformed, or names what there is not.
+    """
+    width = settings["rectifier"]["width"]
+    found = [_untrained(name, codec, width) for name in untrained or ()]
+    return found + [_trained(text, codec) for text in trained or ()]
+
+
+def _untrained(name: str, codec: Codec, width: int) -> Contender:
+    decoder = decoders.build(variants.get(name), codec, width)
+    return Contender(name, None, decoder.to(codec.device).eval())
+
+
+def _trained(text: str, codec: Codec) -> Contender:
+    seed, _, path = text.partition(":")
+    if not seed.isdecimal() or not path:
+        raise QRError(f"--trained {text}: expected SEED:WEIGHTS, as in 0:qr.safetensors")
+    decoder, name = weights.load_decoder(Path(path), codec)
+    return Contender(name, int(seed), decoder.to(codec.device))

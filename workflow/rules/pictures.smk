@@ -1,0 +1,30 @@
+rule pictures:
+    """Parts of pictures after each decoder and maps of the quantization error, for the report."""
+    input:
+        images=f"{RUN}/data/test.csv",
+        codec=f"{RUN}/soft/{{codec}}/codec.safetensors",
+        bitstreams=f"{RUN}/encode/soft/{{codec}}/bitstreams",
+        decoders=lambda wc: pictured_decoders(wc.codec),
+    output:
+        directory(f"{RESULTS}/pictures/{{codec}}"),
+    log:
+        f"{RUN}/logs/pictures/{{codec}}.log",
+    benchmark:
+        f"{RUN}/benchmarks/pictures/{{codec}}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **needs("decode", gpu=CODING_GPUS),
+    params:
+        config=CONFIG_FILE,
+        settings=settings("pictures"),
+        code=code("pictures", *VARIANTS),
+        trained=lambda wc: " ".join(
+            f"--trained {seed}:{decoder_file(wc.codec, name, seed)}"
+            for name, seed in GRID.pictured(CodecId.parse(wc.codec))
+        ),
+    shell:
+        "python -m qr pictures --config {params.config} --codec {input.codec} --images {input.images}"
+        " --bitstreams {input.bitstreams} --variant baseline {params.trained}"
+        " --out {output} 2>&1 | tee {log}"

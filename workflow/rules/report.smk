@@ -1,0 +1,26 @@
+localrules:
+    render,
+
+
+rule render:
+    """The report that one opens first: one HTML file, from what is in the version's folder."""
+    input:
+        manifest=f"{RESULTS}/manifest.json",
+        metrics=expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
+        pictures=PICTURES,
+    output:
+        REPORT,
+    log:
+        f"{RUN}/logs/report.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        **needs("results"),
+    params:
+        config=CONFIG_FILE,
+        metrics=lambda wc, input: parent(input.metrics),
+        pictures=f"{RESULTS}/pictures",
+    shell:
+        "python -m qr report --config {params.config} --metrics {params.metrics}"
+        " --manifest {input.manifest} --pictures {params.pictures} --out {output} 2>&1 | tee {log}"
