@@ -28,7 +28,7 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
     )
     images = images.assign(quality_db=quality.astype(float)).dropna(subset=["seed", "quality_db"])
     control = images[images["variant"] == CONTROL].set_index(key)["quality_db"].rename("control_db")
-    table = images.join(control, on=key, how="inner")
+    table = images.join(control, on=key, how="inner").reset_index(drop=True)
     ratio = table["rectified_error"] / table["quantization_error"]
     table = table.assign(
         error_change_percent=100 * (ratio - 1),

@@ -61,6 +61,13 @@ def test_extra_trainings_are_added_where_they_belong():
     assert ("qr-only", 0) in trained(CodecId("mbt2018", "ms-ssim", 3))
 
 
+def test_the_viewer_shows_the_runs_own_variants_with_their_first_seed():
+    extra = [{"variants": ["qr-only"]}, {"variants": ["qr"], "seeds": [7]}]
+    codec = CodecId("mbt2018", "mse", 3)
+    assert grid(extra=extra).pictured(codec) == [("decoder", 0), ("qr", 0)]
+    assert grid(extra=extra, variants=["baseline", "decoder"]).pictured(codec) == [("decoder", 0)]
+
+
 def test_a_frozen_codec_has_one_kind_of_bitstreams():
     frozen = grid(soft={"codec": "frozen"})
     assert frozen.stages() == ["soft"]
