@@ -38,6 +38,14 @@ _RESULTS = tuple(
     for module in ("__init__", "association", "collect", "efficiency", "labels", "statistics")
 )
 _DRAWING = tuple(f"results/{module}" for module in ("canvas", "figures", "reference", "style"))
+_TABLES = ("results/layout", "results/tables")
+_CURVES = ("metrics", "results/curves")
+_REPORT = (
+    *("results/reference", "results/style"),
+    *(f"report/{module}" for module in ("chart", "charts", "headline", "page", "rate_distortion")),
+    *("report/viewer", "report/templates/report.html.j2", "report/templates/viewer.html.j2"),
+    *(f"report/templates/{name}" for name in ("report.css", "charts.js", "tables.js", "viewer.js")),
+)
 
 # The modules whose logic a step's output depends on.
 STEPS = {
@@ -48,14 +56,18 @@ STEPS = {
     "predictive": _TRAINING,
     "encode": (*_CODING, "losses", "bitstream", "coding"),
     "decode": (*_CODING, *_RECTIFIERS, "bitstream", "coding", "metrics"),
-    "pictures": (*_CODING, *_RECTIFIERS, "bitstream", "coding", "compare", "pictures"),
+    "pictures": (
+        *(*_CODING, *_RECTIFIERS, "bitstream", "coding", "compare", "pictures"),
+        *("results/collect", "results/labels", "results/style"),
+    ),
     "runtime": (*_CODING, *_RECTIFIERS, "coding", "macs", "runtime", "runtime_cases"),
     "anchors": ("anchors", "images", "metrics"),
     "collect": ("results/collect",),
     "export": ("results/collect", "results/export"),
     # The names in legends and tables are in `variants` and `models`.
-    "figures": (*_RESULTS, *_DRAWING, "variants", "models"),
-    "tables": (*_RESULTS, "results/layout", "results/tables", "variants", "models"),
+    "figures": (*_RESULTS, *_DRAWING, *_CURVES, "variants", "models"),
+    "tables": (*_RESULTS, *_TABLES, "variants", "models"),
+    "report": (*_RESULTS, *_TABLES, *_CURVES, *_REPORT, "variants", "models"),
 }
 
 
@@ -70,10 +82,11 @@ def code_digest(
     """
     digest = hashlib.sha256()
     chosen = [variants.get(name) for name in variant_names]
-    files = [_PACKAGE / f"{module}.py" for module in STEPS[step]]
+    files = [_PACKAGE / (m if "." in m else f"{m}.py") for m in STEPS[step]]
     files += [_rectifier_file(v.rectifier) for v in chosen if v.rectifier]
     for path in [f for f in files if f.is_file()] + [Path(p) for p in plugins]:
-        digest.update(_logic(path.read_text()).encode())
+        text = path.read_text()
+        digest.update((_logic(text) if path.suffix == ".py" else text).encode())
     for variant in chosen:
         digest.update(_definition(variant).encode())
     return digest.hexdigest()

@@ -26,6 +26,8 @@ def chromium(profile: Path, width: int = 1200) -> Iterator[webdriver.Chrome]:
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
     try:
+        driver.get("about:blank")  # away from the browser's own first page
+        driver.get_log("performance")
         yield driver
     finally:
         driver.quit()

@@ -68,7 +68,7 @@ def test_comments_docstrings_and_layout_do_not_count(package):
 
 
 TRAINING = {"baseline", "explore", "soft", "predictive"}
-RESULTS = {"collect", "export", "figures", "tables"}
+RESULTS = {"collect", "export", "figures", "tables", "report", "pictures"}
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,13 @@ RESULTS = {"collect", "export", "figures", "tables"}
         ("losses", "255**2", "254**2", TRAINING | {"encode"}),
         ("training", "clip_gradients", "clip_gradient", TRAINING),
         ("explore", "0.382", "0.4", {"explore"}),
-        ("metrics", "255**2", "254**2", {"decode", "anchors"}),
+        ("metrics", "255**2", "254**2", {"decode", "anchors", "figures", "report"}),
         ("runtime_cases", "warmup_rounds=2", "warmup_rounds=3", {"runtime"}),
         ("macs", "/ 2 / pixels", "/ pixels", {"runtime"}),
-        ("results/layout", "import", "import os\nimport", {"tables"}),
+        ("results/layout", "import", "import os\nimport", {"tables", "report"}),
+        ("report/headline", "import", "import os\nimport", {"report"}),
         ("results/collect", "import", "import os\nimport", RESULTS),
-        ("codecs", "2.0**20", "2.0**21", TRAINING | {"encode", "decode", "runtime"}),
+        ("codecs", "2.0**20", "2.0**21", TRAINING | {"encode", "decode", "runtime", "pictures"}),
         ("zoo", "hash_prefix=expected", "hash_prefix=None", {"baseline"}),
         ("results/figures", "import", "import os\nimport", {"figures"}),
         ("cli", "import", "import math\nimport", set()),

@@ -19,6 +19,8 @@ rule render:
         **needs("results"),
     params:
         config=CONFIG_FILE,
+        settings=settings("results"),
+        code=code("report"),
         metrics=lambda wc, input: parent(input.metrics),
         pictures=f"{RESULTS}/pictures",
     shell:
