@@ -56,10 +56,7 @@ STEPS = {
     "predictive": _TRAINING,
     "encode": (*_CODING, "losses", "bitstream", "coding"),
     "decode": (*_CODING, *_RECTIFIERS, "bitstream", "coding", "metrics"),
-    "pictures": (
-        *(*_CODING, *_RECTIFIERS, "bitstream", "coding", "compare", "pictures"),
-        *("results/collect", "results/labels", "results/style"),
-    ),
+    "pictures": (*_CODING, *_RECTIFIERS, "bitstream", "coding", "compare", "pictures"),
     "runtime": (*_CODING, *_RECTIFIERS, "coding", "macs", "runtime", "runtime_cases"),
     "anchors": ("anchors", "images", "metrics"),
     "collect": ("results/collect",),

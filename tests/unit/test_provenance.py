@@ -20,7 +20,7 @@ PACKAGE = Path(provenance.__file__).parent
 def package(tmp_path, monkeypatch):
     """A copy of the package's files that may be edited."""
     copied = tmp_path / "qr"
-    for path in PACKAGE.rglob("*.py"):
+    for path in [*PACKAGE.rglob("*.py"), *PACKAGE.glob("report/templates/*")]:
         target = copied / path.relative_to(PACKAGE)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(path.read_text())
@@ -45,13 +45,18 @@ def changed(before, after):
 def test_every_named_file_exists():
     for step, modules in STEPS.items():
         for module in modules:
-            assert (PACKAGE / f"{module}.py").is_file(), (step, module)
+            assert source(module).is_file(), (step, module)
+
+
+def source(module):
+    """Its file; a template is named with its suffix."""
+    return PACKAGE / (module if "." in module else f"{module}.py")
 
 
 def test_a_step_names_every_module_of_results_that_it_imports():
     for step in RESULTS:
         for module in STEPS[step]:
-            text = (PACKAGE / f"{module}.py").read_text()
+            text = source(module).read_text()
             imported = re.findall(r"^from qr\.results\.(\w+) import", text, re.MULTILINE)
             for line in re.findall(r"^from qr\.results import (.*)", text, re.MULTILINE):
                 imported += [name for name in line.split(", ") if name.islower()]
@@ -68,7 +73,7 @@ def test_comments_docstrings_and_layout_do_not_count(package):
 
 
 TRAINING = {"baseline", "explore", "soft", "predictive"}
-RESULTS = {"collect", "export", "figures", "tables", "report", "pictures"}
+RESULTS = {"collect", "export", "figures", "tables", "report"}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +98,12 @@ def test_logic_counts_where_it_runs_and_nowhere_else(package, module, old, new, 
     before = digests()
     edit(package / f"{module}.py", old, new)
     assert changed(before, digests()) == steps
+
+
+def test_a_template_counts_for_the_report(package):
+    before = digests()
+    edit(package / "report/templates/report.css", "max-width: 72rem", "max-width: 60rem")
+    assert changed(before, digests()) == {"report"}
 
 
 def test_a_rectifier_counts_for_the_variants_that_use_it(package):
