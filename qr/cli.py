@@ -456,12 +456,21 @@ def manifest(
 ) -> None:
     """Write what the results came from: configuration, commit, packages, machine, data, times.
 
+    Beside it goes ro-crate-metadata.json, which describes every file of the version.
+
     Example: qr manifest -c config.yaml --data runs/mine/data --benchmarks runs/mine/benchmarks
     --out manifest.json
     """
+    from qr import provenance
+    from qr.results import crate
+    from qr.results.collect import write_text
     from qr.results.manifest import build, write
 
-    write(build(_load(config), data, benchmarks), out)
+    built = build(_load(config), data, benchmarks)
+    # The manifest seals the version, so it comes last.
+    described = crate.build(out.parent, built, provenance.commit_date())
+    write_text(described, out.parent / crate.NAME)
+    write(built, out)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -130,6 +131,14 @@ def git_commit() -> tuple[str, bool]:
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown", False
+
+
+def commit_date() -> str:
+    """Date of the commit of the source tree, ISO 8601; today's outside a git checkout."""
+    try:
+        return _git("show", "--no-patch", "--format=%cs", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        return datetime.now(UTC).date().isoformat()
 
 
 def _git(*arguments: str) -> str:

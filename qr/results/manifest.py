@@ -72,6 +72,11 @@ def _number(text: str) -> float:
         return 0.0
 
 
+def as_text(manifest: Mapping[str, Any]) -> str:
+    """What the file holds."""
+    return json.dumps(manifest, indent=2, sort_keys=False) + "\n"
+
+
 def write(manifest: Mapping[str, Any], path: Path) -> None:
     """Write the manifest; a version that has one is finished."""
-    write_text(json.dumps(manifest, indent=2, sort_keys=False) + "\n", path)
+    write_text(as_text(manifest), path)

@@ -48,6 +48,7 @@ def test_every_artifact_exists_and_holds_something(done):
     expected = [f"figures/{n}.{k}" for n in FIGURES for k in ("png", "pdf")]
     expected += [f"tables/{n}.{k}" for n in TABLES for k in ("csv", "md", "tex")]
     expected += [f"metrics/{name}.csv" for name in SCHEMAS] + ["manifest.json", "report.html"]
+    expected.append("ro-crate-metadata.json")
     for name in expected:
         assert (results / name).stat().st_size > 100, name
 

@@ -109,6 +109,7 @@ rule manifest:
             category="Provenance",
             labels={"file": "manifest"},
         ),
+        f"{RESULTS}/ro-crate-metadata.json",
     log:
         f"{RUN}/logs/manifest.log",
     conda:
@@ -122,4 +123,4 @@ rule manifest:
         benchmarks=f"{RUN}/benchmarks",
     shell:
         "python -m qr manifest --config {params.config} --data {params.data}"
-        " --benchmarks {params.benchmarks} --out {output} 2>&1 | tee {log}"
+        " --benchmarks {params.benchmarks} --out {output[0]} 2>&1 | tee {log}"
