@@ -15,10 +15,11 @@ from qr.results.manifest import as_text
 from qr.results.seal import NAME as MANIFEST
 
 NAME = "ro-crate-metadata.json"  # the specification's
-PARTS = ("metrics", "figures", "tables", "compressai")
+PARTS = ("metrics", "figures", "tables", "compressai", "pictures")
 _LICENSE = "https://spdx.org/licenses/MIT"
 _PAPER = "https://arxiv.org/abs/2403.17236"
-_TYPES = {".md": "text/markdown", ".tex": "application/x-tex"}  # not known on every machine
+# Not known on every machine.
+_TYPES = {".md": "text/markdown", ".tex": "application/x-tex", ".webp": "image/webp"}
 
 
 def build(results: Path, manifest: Mapping[str, Any], date: str) -> str:
@@ -35,12 +36,17 @@ def build(results: Path, manifest: Mapping[str, Any], date: str) -> str:
     crate.description = "Metrics, figures and tables of one run, and the manifest of its origin."
     crate.license = crate.add(ContextEntity(crate, _LICENSE, {"@type": "CreativeWork"}))
     crate.root_dataset["datePublished"] = date
-    paths = sorted(p for part in PARTS for p in (results / part).rglob("*") if p.is_file())
-    contents = {path.relative_to(results).as_posix(): path.read_bytes() for path in paths}
+    contents = {path.relative_to(results).as_posix(): path.read_bytes() for path in _files(results)}
     contents[MANIFEST] = as_text(manifest).encode()
     files = [_describe(crate, name, content) for name, content in contents.items()]
     crate.add_action(_software(crate, manifest), identifier="#run", result=files)
     return json.dumps(crate.metadata.generate(), indent=2, sort_keys=True) + "\n"
+
+
+def _files(results: Path) -> list[Path]:
+    """All but the hidden ones, which Snakemake leaves in folders."""
+    found = [path for part in PARTS for path in (results / part).rglob("[!.]*")]
+    return sorted(path for path in found if path.is_file())
 
 
 def _describe(crate: ROCrate, name: str, content: bytes) -> Any:

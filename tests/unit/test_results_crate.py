@@ -14,10 +14,11 @@ MANIFEST = {"version": "tiny-v1", "git_commit": "0123abc"}
 @pytest.fixture
 def results(tmp_path):
     for name in ("metrics/images.csv", "figures/rd.png", "figures/rd.pdf", "tables/gains.md",
-                 "tables/gains.tex", "compressai/mse/a.json"):  # fmt: skip
+                 "tables/gains.tex", "compressai/mse/a.json", "pictures/codec/a.webp"):  # fmt: skip
         path = tmp_path / "results" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"content of {name}")
+    (tmp_path / "results" / "compressai" / ".snakemake_timestamp").touch()
     (tmp_path / "results" / "notes.txt").write_text("not the run's")
     text = crate.build(tmp_path / "results", MANIFEST, "2026-01-02")
     (tmp_path / "results" / crate.NAME).write_text(text)
@@ -29,7 +30,7 @@ def test_every_file_is_described_with_size_and_digest(results):
     read = ROCrate(results)
     described = {file.id: file for file in read.data_entities}
     there = {p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()}
-    assert set(described) == there - {crate.NAME, "notes.txt"}
+    assert set(described) == there - {crate.NAME, "notes.txt", "compressai/.snakemake_timestamp"}
     for name, file in described.items():
         content = (results / name).read_bytes()
         assert file["sha256"] == hashlib.sha256(content).hexdigest()
@@ -53,7 +54,7 @@ def test_the_graph_is_whole(results):
     assert all(r in entities or "w3id.org/ro/crate" in r for r in referred)
     run = entities["#run"]
     assert entities[run["instrument"]["@id"]]["identifier"] == "0123abc"
-    assert len(run["result"]) == 7
+    assert len(run["result"]) == 8
 
 
 def test_the_same_files_give_the_same_bytes(results):
