@@ -1,5 +1,6 @@
 """The whole graph, really run at a tiny size."""
 
+import base64
 import hashlib
 import json
 import subprocess
@@ -47,8 +48,9 @@ def test_every_artifact_exists_and_holds_something(done):
     results = done.folder / "results" / "tiny"
     expected = [f"figures/{n}.{k}" for n in FIGURES for k in ("png", "pdf")]
     expected += [f"tables/{n}.{k}" for n in TABLES for k in ("csv", "md", "tex")]
-    expected += [f"metrics/{name}.csv" for name in SCHEMAS] + ["manifest.json", "report.html"]
-    expected.append("ro-crate-metadata.json")
+    expected += [f"metrics/{name}.csv" for name in SCHEMAS]
+    expected += ["manifest.json", "ro-crate-metadata.json", "report.html", "workflow.html"]
+    expected += ["pictures/bmshj2018-hyperprior_mse_q2/pictures.json"]
     for name in expected:
         assert (results / name).stat().st_size > 100, name
 
@@ -101,19 +103,35 @@ def test_compressai_draws_the_exported_json(done, tmp_path):
     assert figure.stat().st_size > 1000
 
 
-def test_figures_and_tables_redraw_identically_from_the_metrics_alone(done, tmp_path):
+def test_the_report_shows_this_runs_pictures_and_commit(done):
+    results = done.folder / "results" / "tiny"
+    page = (results / "report.html").read_text()
+    assert json.loads((results / "manifest.json").read_text())["git_commit"] in page
+    index = json.loads(next(results.glob("pictures/*/pictures.json")).read_text())
+    assert len(index) == 2
+    assert [view["variant"] for view in index[0]["views"]] == ["baseline", "decoder", "qr"]
+    pictures = [path.read_bytes() for path in results.glob("pictures/*/*.webp")]
+    assert all(base64.b64encode(picture).decode() in page for picture in pictures)
+    assert len(page) < 25e6
+
+
+def test_figures_tables_and_report_redraw_identically_from_what_is_committed(done, tmp_path):
     results = done.folder / "results" / "again"
     before = {n: digests(results / n) for n in ("figures", "tables")}
+    report = results / "report.html"
+    page = report.read_bytes()
     hidden = done.folder / "runs" / "again"
     hidden.rename(tmp_path / "hidden")
     try:
         for name in before:
             for path in (results / name).iterdir():
                 path.unlink()
-        output = run(done, "figures", "tables", version="again").stdout
+        report.unlink()
+        output = run(done, "figures", "tables", "report", version="again").stdout
     finally:
         (tmp_path / "hidden").rename(done.folder / "runs" / "again-hidden")
     assert {n: digests(results / n) for n in before} == before
+    assert report.read_bytes() == page
     assert "qr train" not in output
 
 
