@@ -14,7 +14,8 @@ class Decoder(nn.Module):
     """x_hat and y_tilde from a decodable latent.
 
     Attributes:
-        rectifier: module from `Latent` to y_tilde, or None.
+        rectifier: module from `Latent` to y_tilde, or None. If it has a method `finish`, that
+            corrects the picture, x_hat to x_hat, behind g_s.
         g_s: the synthesis, a copy of the codec's.
     """
 
@@ -30,7 +31,9 @@ class Decoder(nn.Module):
 
     def synthesize(self, y_tilde: Tensor) -> Tensor:
         """x_hat, N x 3 x H x W, not clamped."""
-        return self.g_s(y_tilde.detach() if self.detached else y_tilde)
+        x_hat = self.g_s(y_tilde.detach() if self.detached else y_tilde)
+        finish = getattr(self.rectifier, "finish", None)
+        return x_hat if finish is None else finish(x_hat)
 
     def forward(self, latent: Latent) -> tuple[Tensor, Tensor]:
         y_tilde = self.rectify(latent)

@@ -80,9 +80,17 @@ for _variant in (
     Variant("qr-detached", "QR, detached", rectifier="qr", trains=BOTH, detached=True),
     Variant("centroid-decoder", "centroid + decoder", rectifier="centroid", trains=DECODER),
     Variant("wide-decoder", "wide decoder", rectifier="qr", trains=BOTH, guided=False),
-    # Ours: at the paper's operations, and at a tenth of them (W is the paper's width).
+    # Ours. The operations are about the paper's, and a tenth of them (W is the paper's width).
     Variant("qr-next", "QR, next", "qr-next", {"scale": 1.5, "blocks": 6}, BOTH),
-    Variant("qr-lite", "QR, lite", "qr-next", {"scale": 0.5, "blocks": 4}, BOTH),
+    Variant("qr-picture", "QR, picture", "qr-picture", {"scale": 0.375, "blocks": 5}, BOTH, False),
+    Variant(
+        "qr-picture-lite",
+        "QR, picture, lite",
+        "qr-picture",
+        {"scale": 0.17, "blocks": 2},
+        BOTH,
+        guided=False,
+    ),
     Variant("latent-shift", rectifier="latent-shift", trains=RECTIFIER, guided=False),
     Variant("ceiling", "no quantization", trains=DECODER, oracle=True),
 ):

@@ -1,8 +1,9 @@
 """Networks and formulas that turn a decodable latent into a better guess of y.
 
 One file per rectifier, named after it. Every rectifier is a module that takes a
-`qr.latent.Latent` and returns y_tilde, N x M x h x w; a file registers how to build it for
-a codec. `qr.variants.Variant.rectifier` refers to it by name.
+`qr.latent.Latent` and returns y_tilde, N x M x h x w; one with a method `finish` also corrects
+the picture (see `qr.decoders.Decoder`). A file registers how to build it for a codec.
+`qr.variants.Variant.rectifier` refers to it by name.
 """
 
 from collections.abc import Callable

@@ -138,7 +138,9 @@ def test_an_unknown_name_is_refused():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["original", "baseline", "decoder", "qr", "qr-hyper"])
+@pytest.mark.parametrize(
+    "name", ["original", "baseline", "decoder", "qr", "qr-hyper", "qr-picture"]
+)
 def test_an_untrained_variant_decodes_as_the_codec_does(name):
     codec = fresh_codec("mbt2018")
     encoded = codec.encode(picture(64, 64))
@@ -165,6 +167,24 @@ def test_detaching_cuts_the_pictures_gradient_from_the_rectifier(detached):
     assert (rectifier.network.last.weight.grad is None) is detached
     y_tilde.sum().backward()
     assert rectifier.network.last.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ["qr-picture", "qr-picture-lite"])
+def test_a_picture_rectifier_corrects_the_picture_behind_the_synthesis(name):
+    codec = fresh_codec("mbt2018")
+    with torch.no_grad():
+        encoded = codec.encode(picture(64, 64))
+    decoder = decoders.build(variants.get(name), codec, 64)
+    nn.init.normal_(decoder.rectifier.network[-1].weight, std=0.1)
+    x_hat, y_tilde = decoder(encoded.latent)
+    plain = decoder.g_s(encoded.latent.y_hat)
+    assert torch.equal(y_tilde, encoded.latent.y_hat)
+    assert not torch.allclose(x_hat, plain, atol=1e-3)
+    x_hat.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in decoder.parameters())
+    # Inside a model, the same picture comes out of the same bits.
+    model = qr.rectify(codec.model, decoder)
+    assert torch.equal(decoded(model, vars(encoded)), x_hat.detach().clamp(0, 1))
 
 
 def test_side_information_is_computed_once_and_only_when_asked_for():

@@ -118,14 +118,21 @@ def test_exploration_is_done_once_per_model_and_serves_its_neighbours():
     for codec in found.codecs:
         for variant in ("decoder", "qr"):
             assert found.exploration(codec, variant) in done
-    both = grid(explore={"variants": ["qr", "decoder", "qr-next"]})
+    both = grid(explore={"variants": ["qr", "decoder", "qr-picture"]})
     taken = {
         name: both.exploration(CodecId("mbt2018", "mse", 1), name)[1]
-        for name in ("decoder", "qr-hyper", "centroid-decoder", "ceiling", "qr-only", "qr-lite")
+        for name in (
+            "decoder",
+            "qr-hyper",
+            "centroid-decoder",
+            "ceiling",
+            "qr-only",
+            "qr-picture-lite",
+        )
     }
     assert taken == {
         "decoder": "decoder", "qr-hyper": "qr", "centroid-decoder": "decoder",
-        "ceiling": "decoder", "qr-only": "qr", "qr-lite": "qr-next",
+        "ceiling": "decoder", "qr-only": "qr", "qr-picture-lite": "qr-picture",
     }  # fmt: skip
 
 

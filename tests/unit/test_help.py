@@ -41,7 +41,10 @@ def test_every_commands_help_has_examples_that_its_parser_takes(words):
 def run(tmp_path_factory):
     """The files of a run that completion looks at."""
     folder = tmp_path_factory.mktemp("run")
-    for name in ("soft/mbt2018_mse_q3/codec", "predictive/mbt2018_mse_q3/qr-lite_s1/decoder"):
+    for name in (
+        "soft/mbt2018_mse_q3/codec",
+        "predictive/mbt2018_mse_q3/qr-picture-lite_s1/decoder",
+    ):
         path = folder / f"{name}.safetensors"
         path.parent.mkdir(parents=True)
         path.touch()
@@ -52,7 +55,7 @@ def run(tmp_path_factory):
     ("line", "expected"),
     [
         ("qr comp", {"compress", "compare"}),
-        ("qr decompress --run {run} --variant ", {"baseline", "centroid", "qr-lite"}),
+        ("qr decompress --run {run} --variant ", {"baseline", "centroid", "qr-picture-lite"}),
         ("qr compress photo.png --run {run} --codec mbt", {"mbt2018_mse_q3"}),
         ("qr compress photo.png --codec mbt", set()),
     ],
