@@ -1,9 +1,13 @@
 """What an installation relies upon."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 from pathlib import Path
 
 import pytest
@@ -90,3 +94,67 @@ def test_files_that_the_code_reads_are_packaged():
             relative = path.relative_to(ROOT / "qr").as_posix()
             assert any(Path(relative).match(pattern) for pattern in patterns), relative
     assert "py.typed" in patterns and (ROOT / "qr" / "py.typed").is_file()
+
+
+WHEEL = """
+import importlib, pkgutil, sys
+from pathlib import Path
+
+import qr
+
+assert Path(qr.__file__).is_relative_to(sys.prefix), qr.__file__
+from qr import config
+from qr.results.reference import published
+
+assert config.SCHEMA.is_file()
+assert not published(["mbt2018"], "mse").empty
+package = Path(qr.__file__).parent
+assert len((package / "resources" / "kodak.csv").read_text().splitlines()) == 25
+assert (package / "py.typed").is_file()
+assert any((package / "report" / "templates").iterdir())
+for module in pkgutil.walk_packages(qr.__path__, "qr."):
+    if module.name not in ("qr.__main__", "qr.runtime_cases"):
+        importlib.import_module(module.name)
+print("complete")
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A virtual environment with the wheel of qr in it; its dependencies are those of this one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    shutil.copytree(ROOT / "qr", source / "qr", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = [*pip, "wheel", "--no-deps", "--wheel-dir", folder, source]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    environment = folder / "environment"
+    venv.create(environment, symlinks=True)
+    python = environment / "bin" / "python"
+    install = [*pip, "--python", python, "install", "--no-deps", wheel]
+    subprocess.run(install, check=True, capture_output=True)
+    (site,) = environment.glob("lib/python3.*/site-packages")
+    # Behind the environment's own packages, and without the editable qr, which is a .pth file here.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return environment
+
+
+def run_installed(installed, name, *arguments):
+    """Runs a program of the environment, outside the repository; returns what it prints."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = [installed / "bin" / name, *arguments]
+    return subprocess.run(
+        command, cwd=installed, env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_a_built_wheel_holds_all_modules_and_files(installed):
+    assert run_installed(installed, "python", "-c", WHEEL).strip() == "complete"
+
+
+def test_a_built_wheel_brings_the_command(installed):
+    assert "qr compress photo.png" in run_installed(installed, "qr", "--help")
+    assert "MODEL_METRIC_qQUALITY" in run_installed(installed, "qr", "train", "soft", "--help")
