@@ -1,7 +1,6 @@
 """The headline: three sentences with numbers, which say as much when there is little to say."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -168,13 +167,13 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def facts(metrics: Metrics) -> dict[str, Any]:
-    """How large the version is: what stands beside the headline."""
+def facts(metrics: Metrics) -> list[str]:
+    """How large the version is: what stands below the headline."""
     images = metrics.images
-    return {
-        "codecs": images["model"].nunique(),
-        "qualities": len(images[_POINT].drop_duplicates()),
-        "decoders": images["variant"].nunique(),
-        "test images": images["image"].nunique(),
-        "seeds": images["seed"].dropna().nunique(),
-    }
+    return [
+        _count(images["model"].nunique(), "codec"),
+        _count(len(images[_POINT].drop_duplicates()), "trained point"),
+        _count(images["variant"].nunique(), "decoder"),
+        _count(images["image"].nunique(), "test image"),
+        _count(images["seed"].dropna().nunique(), "seed"),
+    ]

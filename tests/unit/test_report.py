@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from qr.errors import ResultsError
 from qr.report import charts, viewer
-from qr.report.headline import headline
+from qr.report.headline import facts, headline
 from qr.report.page import write_report
 from qr.results import TABLES
 from qr.results.collect import Metrics
@@ -108,6 +108,11 @@ def test_an_undecided_gain_is_called_so(tmp_path, monkeypatch):
     metrics.images = images.astype({"seed": "Int64"})
     own = headline(metrics, STATISTICS)[1]
     assert "PSNR is undecided, for the interval holds zero" in own
+
+
+def test_facts_count_what_is_there(version):
+    counted = facts(Metrics(version / "metrics"))
+    assert counted == ["2 codecs", "16 trained points", "5 decoders", "24 test images", "2 seeds"]
 
 
 def test_few_images_or_steps_are_warned_of(tmp_path, version):

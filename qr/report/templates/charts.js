@@ -72,7 +72,7 @@
     return {
       ...layout,
       ...(printing && { width }),
-      height: layout.height || 420,
+      height: (layout.height || 420) * (printing ? 0.7 : 1),
       showlegend: false,
       hovermode: "closest",
       dragmode: narrow ? false : "zoom",
