@@ -59,6 +59,8 @@ def decode_image(data: bytes, name: Path | str) -> Image.Image:
     except UnidentifiedImageError as error:
         kind = "not an image in a known format" if data else "the file is empty"
         raise DataError(f"{name}: {kind}") from error
+    except MemoryError:  # the machine's fault, not the file's
+        raise
     except Exception as error:  # on damaged bytes, decoders raise nearly anything
         raise DataError(f"{name}: unreadable image: {error or type(error).__name__}") from error
 

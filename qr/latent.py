@@ -7,6 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from qr.errors import ConfigError
+
 
 class Prior(Protocol):
     """The entropy model's density of y, as the decoder knows it."""
@@ -57,9 +59,12 @@ class Latent:
 
     @cached_property
     def side(self) -> Side:
-        """Side information, computed on first use; raises NotImplementedError without any."""
+        """Side information, computed on first use; raises ConfigError without any."""
         if self._side is None:
-            raise NotImplementedError("this codec offers a decoder nothing besides y_hat")
+            raise ConfigError(
+                "this codec tells qr nothing that its decoder knows besides y_hat: leave out the "
+                "variants that need more, such as centroid, qr-hyper and latent-shift"
+            )
         with torch.no_grad(), torch.autocast(self.y_hat.device.type, enabled=False):
             return self._side(self.y_hat)
 

@@ -224,7 +224,7 @@ def test_an_unknown_model_is_asked_by_really_coding(unknown):
 def test_an_unknown_model_offers_no_side_information():
     codec = qr.wrap(OwnCodec())
     _, latent = codec.latent(picture(16, 16))
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(ConfigError, match="leave out"):
         _ = latent.side
 
 

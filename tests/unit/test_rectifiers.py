@@ -200,7 +200,7 @@ def test_qr_needs_no_side_information():
     codec = fresh_codec("mbt2018")
     rectifier = rectifiers.build("qr", codec, 16)
     rectifier(Latent(torch.randn(1, 12, 4, 4)))
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(ConfigError, match="leave out"):
         rectifiers.build("qr-hyper", codec, 16)(Latent(torch.randn(1, 12, 4, 4)))
 
 
