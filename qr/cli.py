@@ -16,6 +16,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from qr import cli_codec, cli_report
+from qr.clock import stop_time  # at once: the clock starts with this import, and torch takes long
 from qr.errors import Interrupted, QRError
 
 app = typer.Typer(
@@ -104,7 +105,6 @@ def _load(paths: list[Path]) -> dict[str, Any]:
 
 
 def _run(config: list[Path], codec: str, data: Path, state: Path, stop_after: Optional[float]):
-    from qr.clock import stop_time
     from qr.config import CodecId
     from qr.stp import Run
 

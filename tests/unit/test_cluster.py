@@ -1,6 +1,8 @@
 """Taking over from a killed Snakemake, against a pretend squeue and scancel; limits and clocks."""
 
 import math
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -65,6 +67,13 @@ def test_the_clock_stops_before_the_limit_and_leaves_time_to_train():
         stop = clock.stop_time(minutes)
         assert stop < now + 60 * minutes
         assert clock.spare(minutes) <= 60 * minutes / 2
+
+
+def test_the_clock_starts_before_torch_is_imported():
+    """From a network file system, that import can take longer than the spare time."""
+    code = "import sys, qr.cli; print('qr.clock' in sys.modules, 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "True False\n", done.stderr
 
 
 def test_a_retry_asks_for_more_but_never_for_more_than_the_most():
