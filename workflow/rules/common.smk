@@ -213,9 +213,13 @@ def course_files():
 
 
 def write_report():
-    """Snakemake's own report of the whole run, once everything else is there."""
-    if Path(REPORT).is_file():
+    """Snakemake's own report of the whole run, once everything else is there.
+
+    A finished version that is only redrawn keeps the one it has, which knows every job.
+    """
+    workflow_report = Path(f"{RESULTS}/workflow.html")
+    if Path(REPORT).is_file() and not (FINISHED and workflow_report.is_file()):
         shell(
             f"snakemake all --nolock --quiet all --configfile {CONFIG_FILE}"
-            f" --report {RESULTS}/workflow.html"
+            f" --report {workflow_report}"
         )
