@@ -22,7 +22,9 @@ rule render:
         settings=settings("results"),
         code=code("report"),
         metrics=lambda wc, input: parent(input.metrics),
-        pictures=f"{RESULTS}/pictures",
+        pictures=lambda wc, input: (
+            f"--pictures {parent(input.pictures)}" if input.pictures else ""
+        ),
     shell:
         "python -m qr report --config {params.config} --metrics {params.metrics}"
-        " --manifest {input.manifest} --pictures {params.pictures} --out {output} 2>&1 | tee {log}"
+        " --manifest {input.manifest} {params.pictures} --out {output} 2>&1 | tee {log}"
