@@ -88,7 +88,8 @@ class Exploration:
         self.run, self.codec, self.variant = run, codec, variant
         self.settings = run.config["explore"]
         self.trials: dict[Choice, _Trial] = {}
-        self._rectifies = "rectifier" in variants.get(variant).trains
+        trained = variants.get(variant)
+        self._guided = trained.guided and "rectifier" in trained.trains
 
     def explore(self) -> pd.DataFrame:
         """Rows per trial and epoch, as `metrics/exploration.csv` has them."""
@@ -96,7 +97,7 @@ class Exploration:
         rates = self.settings["learning_rates"]
         losses = [self._loss(Choice(alphas[0], rate)) for rate in rates]
         best_rate = rates[losses.index(min(losses))]
-        if self._rectifies:
+        if self._guided:
             search = _STRATEGIES[self.settings["strategy"]]
             search(len(alphas), lambda k: self._loss(Choice(alphas[k], best_rate)))
         chosen = min(self.trials.values(), key=lambda t: t.loss).choice
@@ -111,7 +112,7 @@ class Exploration:
         here = self.run.within(f"alpha-{choice.alpha:g}-rate-{choice.learning_rate:g}")
         settings = self._training()
         codec, warm, soft = _copy(self.codec), None, Progress()
-        if self._rectifies or self.run.config["soft"]["codec"] == "joint":
+        if self._guided or self.run.config["soft"]["codec"] == "joint":
             codec, warm, soft = stp.soft(
                 here.within("soft"), codec, choice.alpha, settings, "exploration"
             )

@@ -112,9 +112,12 @@ def test_the_table_has_each_trials_course_and_its_best_is_chosen(make_run):
     pd.testing.assert_series_equal(predictive["loss"], expected, check_names=False, rtol=1e-4)
 
 
-def test_without_a_rectifier_there_is_no_alpha_to_search(make_run):
-    table = explored(make_run("state", explore={"learning_rates": [1e-3]}), "decoder")
+@pytest.mark.parametrize("variant", ["decoder", "qr-picture"])
+def test_what_has_no_feature_distance_has_no_alpha_to_search(make_run, variant):
+    run = make_run("state", soft={"codec": "frozen"}, explore={"learning_rates": [1e-3]})
+    table = explored(run, variant)
     assert table["alpha"].unique().tolist() == [1.0]
+    assert table["phase"].unique().tolist() == ["predictive"]
 
 
 def test_killed_at_twenty_random_steps_an_exploration_ends_the_same(make_run):
