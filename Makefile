@@ -32,6 +32,7 @@ slurm-test: setup
 lint: setup
 	ruff check .
 	ruff format --check .
+	mypy
 	snakefmt --check workflow
 	snakemake --lint $(SMOKE)
 

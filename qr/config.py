@@ -158,6 +158,8 @@ def load_plugins(paths: list[str]) -> None:
         if str(path.resolve()) in _loaded_plugins:
             continue
         spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise ConfigError(f"config: plugins: {path} is no Python file by its name")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         _loaded_plugins.add(str(path.resolve()))

@@ -52,7 +52,7 @@ def read(path: Path) -> Table:
     """
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            header, *rows = list(csv.reader(file)) or [()]
+            header, *rows = list(csv.reader(file)) or [[]]
         if tuple(header) != _COLUMNS:
             raise ValueError(f"its columns are not {','.join(_COLUMNS)}")
         return dict(map(_parse, rows))
@@ -66,7 +66,7 @@ def read(path: Path) -> Table:
 
 
 def _parse(row: list[str]) -> tuple[Rate, Measured]:
-    values = [
+    values: list[Any] = [
         _NUMBERS.get(name, str)(text) if text else None
         for name, text in zip(_COLUMNS, row, strict=True)
     ]

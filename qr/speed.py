@@ -59,7 +59,7 @@ def measure(config: Mapping[str, Any], run: Path, out: Path) -> None:
             print(line, file=sys.stderr, flush=True)
 
 
-def _tasks(config: Mapping[str, Any], run: Path) -> list[Callable[[], Table]]:
+def _tasks(config: Mapping[str, Any], run: Path) -> Sequence[Callable[[], Table]]:
     """Everything to time, each once: trainings first, then the coding of each codec."""
     work = Work(config, run)
     jobs = list(work.grid.jobs())

@@ -88,7 +88,7 @@ class StateFolder:
             CheckpointError: the state belongs to another configuration, code or input, or
                 all that was saved is damaged.
         """
-        damaged = []
+        damaged: list[Path] = []
         for path in (self.folder / _CURRENT, self.folder / _PREVIOUS):
             if not path.exists():
                 continue

@@ -79,7 +79,8 @@ class Work:
             return self._coding(job)
         if job.step not in TRAINING:
             return None
-        units, held_back = Counter(), self._images("validation")
+        units: Counter[Rate] = Counter()
+        held_back = self._images("validation")
         for training in self.trainings(job):
             units[training.rate] += training.steps
             units[training.validation] += training.validations * held_back

@@ -141,7 +141,7 @@ def _both(colour: str) -> Colours:
 
 def ordered_looks(values: Sequence[Any]) -> dict[Any, dict[str, Any]]:
     """Viridis, ordered for any colour vision: its dark part on a light ground, and vice versa."""
-    grounds = [np.linspace(*span, len(values)) for span in ((0, 0.85), (0.35, 1))]
+    grounds = [np.linspace(*span, len(values)) for span in ((0.0, 0.85), (0.35, 1.0))]
     light, dark = (map(to_hex, colormaps["viridis"](places)) for places in grounds)
     symbols = cycle(_SYMBOLS.values())
     return {

@@ -39,7 +39,7 @@ def load(folder: Path | None, images: pd.DataFrame) -> dict[str, Any] | None:
     order = {name: place for place, name in enumerate(images["model"].unique())}
     names = sorted(codecs, key=lambda c: (order.get(c.model, len(order)), c.metric, c.quality))
     files: dict[str, str] = {}
-    shown = [
+    shown: list[dict[str, Any]] = [
         {"label": _label(name), "images": list(_images(codecs[name], name, images, files))}
         for name in names
     ]

@@ -400,7 +400,7 @@ def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
         return canvas.message("No variant of this run was both compared and timed.")
     looks, models = _looks(metrics), list(table["model"].unique())
     figure, axes = canvas.matrix(len(_COSTS), len(models), height=1.9, sharey="col")
-    for ax, cost, model in canvas.cells(axes, _COSTS, models):
+    for ax, cost, model in canvas.cells(axes, list(_COSTS), models):
         ax.axhline(0, color=style.BLACK, linewidth=0.8)
         for row in table[table["model"] == model].to_dict("records"):
             _draw_cost(ax, row, cost, looks[row["variant"]])

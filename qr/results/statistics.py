@@ -117,9 +117,10 @@ def interval(gains: pd.DataFrame, bootstrap: int, seed: int) -> Interval:
 def _weights(bootstrap: int, seed: int, seeds: int, images: int) -> tuple[np.ndarray, np.ndarray]:
     """How often each resample draws each seed and each image, as fractions that sum to 1."""
     random = np.random.default_rng(seed)
-    return tuple(
+    of_seeds, of_images = (
         random.multinomial(n, np.full(n, 1 / n), size=bootstrap) / n for n in (seeds, images)
     )
+    return of_seeds, of_images
 
 
 def gains(

@@ -69,7 +69,7 @@ def _model(row: Row) -> str:
 
 
 def _metric(row: Row) -> str:
-    return labels.METRIC.get(row["metric"], row["metric"])
+    return labels.METRIC.get(row["metric"]) or row["metric"]
 
 
 def _variant(row: Row) -> str:

@@ -257,3 +257,10 @@ def test_the_grid_goes_model_by_model_lowest_rate_first(base):
         "mbt2018_mse_q1", "mbt2018_mse_q3", "mbt2018_ms-ssim_q1", "mbt2018_ms-ssim_q3",
         "cheng2020-attn_mse_q2", "cheng2020-attn_ms-ssim_q2",
     ]  # fmt: skip
+
+
+def test_a_plugin_that_is_no_python_file_is_named(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("version: mine\n")
+    with pytest.raises(ConfigError, match=r"plugins: .*mine\.yaml is no Python file"):
+        config.load_plugins([str(path)])
