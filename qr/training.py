@@ -367,14 +367,14 @@ class Trainer:
 def _soap(parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
     """SOAP (Vyas et al., arXiv 2409.11321): Adam in the eigenbasis of the gradients' covariance.
 
-    A side of a weight that is longer than 256 stays as it is, as for Adam: its eigenvectors
-    would take longer than the rest of the step.
+    A side of a weight that is longer than 128 stays as it is, as for Adam: turning it into its
+    eigenvectors would take longer than the rest of the step.
     """
     from pytorch_optimizer import SOAP  # imports for a second
 
     return SOAP(
         parameters, learning_rate, weight_decay=0.0, precondition_frequency=10,
-        max_precondition_dim=256,
+        max_precondition_dim=128,
     )  # fmt: skip
 
 

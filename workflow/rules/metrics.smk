@@ -103,13 +103,13 @@ rule manifest:
         rules.export.output,
         data=rules.data.output.manifests,
     output:
-        report(
+        manifest=report(
             f"{RESULTS}/manifest.json",
             caption="../report/manifest.rst",
             category="Provenance",
             labels={"file": "manifest"},
         ),
-        f"{RESULTS}/ro-crate-metadata.json",
+        crate=f"{RESULTS}/ro-crate-metadata.json",
     log:
         f"{RUN}/logs/manifest.log",
     conda:
@@ -123,4 +123,4 @@ rule manifest:
         benchmarks=f"{RUN}/benchmarks",
     shell:
         "python -m qr manifest --config {params.config} --data {params.data}"
-        " --benchmarks {params.benchmarks} --out {output[0]} 2>&1 | tee {log}"
+        " --benchmarks {params.benchmarks} --out {output.manifest} 2>&1 | tee {log}"
