@@ -314,8 +314,8 @@ class Trainer:
         self._elapsed()
         self._saved_at = time.monotonic()
         if self.fabric.is_global_zero:
+            self.events.flush()  # first: what the state has behind it is not written again
             self.state.save(self._state(), last=bool(self.progress.finished))
-            self.events.flush()
         self.fabric.barrier()
 
     def _state(self) -> dict[str, Any]:
