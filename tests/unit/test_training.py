@@ -4,6 +4,7 @@ import math
 import os
 import random
 import signal
+import time
 
 import pytest
 import torch
@@ -379,6 +380,7 @@ def test_the_log_has_the_start_and_means_since_the_last_validation(new_trainer):
 def test_tensorboard_shows_the_log_once_also_after_a_kill(new_trainer, tmp_path):
     status = in_a_child(lambda: at_step(new_trainer(), 7, kill).fit())
     assert os.WIFSIGNALED(status)
+    time.sleep(1.1)  # files of one second are read in the order of process numbers
     rows = new_trainer().fit().rows
     events = EventAccumulator(str(tmp_path / "state/events")).Reload()
     for split in ("train", "validation"):
