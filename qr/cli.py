@@ -461,16 +461,46 @@ def manifest(
     Example: qr manifest -c config.yaml --data runs/mine/data --benchmarks runs/mine/benchmarks
     --out manifest.json
     """
+    from qr.results.manifest import build
+
+    _seal(build(_load(config), data, benchmarks), out)
+
+
+@app.command()
+def join(
+    parts: Annotated[list[Path], typer.Argument(help="Folders of finished versions.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the joined version, its name.")],
+) -> None:
+    """Make one finished version of some that differ in their models' qualities only.
+
+    So a long run may be done in parts: on several days or machines, each part a version of its own.
+    `snakemake report` then writes the joined version's report.
+
+    Example: qr join results/mine-joint results/mine-attn --out results/mine
+    """
+    from qr.results.export import write_compressai
+    from qr.results.figures import write_figures
+    from qr.results.join import join
+    from qr.results.tables import write_tables
+
+    joined = join(parts, out)
+    statistics, metrics = joined["config"]["statistics"], out / "metrics"
+    write_figures(metrics, out / "figures", None, statistics)
+    write_tables(metrics, out / "tables", statistics, None)
+    write_compressai(metrics / "summary.csv", out / "compressai")
+    _seal(joined, out / "manifest.json")
+
+
+def _seal(manifest: dict[str, Any], out: Path) -> None:
+    """Write the version's metadata, and then the manifest: from then on nothing is overwritten."""
     from qr import provenance
     from qr.results import crate
     from qr.results.collect import write_text
-    from qr.results.manifest import build, write
+    from qr.results.manifest import write
 
-    built = build(_load(config), data, benchmarks)
-    # The manifest seals the version, so it comes last.
-    described = crate.build(out.parent, built, provenance.commit_date())
+    described = crate.build(out.parent, manifest, provenance.commit_date())
     write_text(described, out.parent / crate.NAME)
-    write(built, out)
+    write(manifest, out)
 
 
 @app.command()

@@ -22,6 +22,16 @@ def build(config: Mapping[str, Any], data: Path, benchmarks: Path) -> dict[str, 
         benchmarks: folder of Snakemake's benchmark files, RULE/JOB.tsv; it is missing where an
             executor keeps them in a storage of its own, and then there are no times.
     """
+    return origin(config) | {
+        "packages": provenance.packages(),
+        "machine": provenance.machine(),
+        "data_sha256": _data_digests(data),
+        "steps": _wall_times(benchmarks),
+    }
+
+
+def origin(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a manifest that configuration and code settle."""
     commit, dirty = provenance.git_commit()
     return {
         "schema_version": SCHEMA_VERSION,
@@ -30,11 +40,7 @@ def build(config: Mapping[str, Any], data: Path, benchmarks: Path) -> dict[str, 
         "config_sha256": configuration.digest(config),
         "git_commit": commit,
         "git_dirty": dirty,
-        "packages": provenance.packages(),
-        "machine": provenance.machine(),
-        "data_sha256": _data_digests(data),
         "seeds": list(config["seeds"]),
-        "steps": _wall_times(benchmarks),
     }
 
 
