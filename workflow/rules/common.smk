@@ -198,6 +198,12 @@ def pictured_decoders(codec):
     return [decoder_file(codec, name, seed) for name, seed in pictured]
 
 
+def pictured_trained(codec, decoders):
+    """The same as options of `qr pictures`; weights in the order of pictured_decoders."""
+    pictured = GRID.pictured(CodecId.parse(codec))
+    return " ".join(f"--trained {seed}:{path}" for (_, seed), path in zip(pictured, decoders))
+
+
 def course_files():
     """Logs of every training of the run."""
     codecs = [] if GRID.fetched else GRID.needed()

@@ -20,10 +20,7 @@ rule pictures:
         config=CONFIG_FILE,
         settings=settings("pictures"),
         code=code("pictures", *VARIANTS),
-        trained=lambda wc: " ".join(
-            f"--trained {seed}:{decoder_file(wc.codec, name, seed)}"
-            for name, seed in GRID.pictured(CodecId.parse(wc.codec))
-        ),
+        trained=lambda wc, input: pictured_trained(wc.codec, input.decoders),
     shell:
         "python -m qr pictures --config {params.config} --codec {input.codec} --images {input.images}"
         " --bitstreams {input.bitstreams} --variant baseline {params.trained}"
