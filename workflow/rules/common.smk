@@ -201,7 +201,9 @@ def pictured_decoders(codec):
 def pictured_trained(codec, decoders):
     """The same as options of `qr pictures`; weights in the order of pictured_decoders."""
     pictured = GRID.pictured(CodecId.parse(codec))
-    return " ".join(f"--trained {seed}:{path}" for (_, seed), path in zip(pictured, decoders))
+    return " ".join(
+        f"--trained {seed}:{path}" for (_, seed), path in zip(pictured, decoders)
+    )
 
 
 def course_files():
