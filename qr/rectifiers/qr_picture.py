@@ -1,7 +1,7 @@
 """x_hat + f(x_hat): the rectifier's operations spent behind the synthesis instead of before it.
 
-A latent has a position for 16 x 16 pixels, and only what g_s makes of it shows. Measured on
-narrow codecs (docs/decisions.md), the same operations gain more on the picture.
+A latent has a position for 16 x 16 pixels, and only what g_s makes of it shows. On the one codec
+where both were measured (docs/decisions.md), a small network gained more on the picture.
 """
 
 import torch.nn.functional as F
