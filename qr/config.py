@@ -118,7 +118,9 @@ def _check_extra(config: Mapping[str, Any], extra: Mapping[str, Any], where: str
     if untrained:
         raise ConfigError(f"{where}.variants: {untrained[0]} trains nothing: list it in `variants`")
     models = config["models"]
-    off = all(name in models and not models[name]["qualities"] for name in extra.get("models", models))
+    off = all(
+        name in models and not models[name]["qualities"] for name in extra.get("models", models)
+    )
     if not off and not any(matches(extra, codec) for codec in codecs(config)):
         raise ConfigError(f"{where}: no codec has these models, metrics and qualities")
 

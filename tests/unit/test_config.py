@@ -110,6 +110,17 @@ def test_a_wrong_value_is_named(base, path, key, value, match):
         config.check(put(base, path, key, value))
 
 
+def test_extra_points_of_a_model_that_is_switched_off_are_no_mistake(base):
+    """A part of a run that leaves models out keeps the rest of its configuration."""
+    base["extra"] = [{"variants": ["qr"], "models": ["mbt2018"], "qualities": [1]}]
+    config.check(base)
+    base["models"]["mbt2018"]["qualities"] = []
+    config.check(base)
+    base["models"]["mbt2018"]["qualities"] = [2]
+    with pytest.raises(ConfigError, match=r"extra\.0: no codec"):
+        config.check(base)
+
+
 def test_all_mistakes_are_listed_at_once(base):
     base["seeds"], base["metrics"] = [], ["psnr"]
     with pytest.raises(ConfigError) as caught:

@@ -17,7 +17,7 @@ from qr.config import overlay
 from qr.errors import CheckpointError, Interrupted, TrainingError
 from qr.phases import BaselinePhase, PredictivePhase, SoftPhase
 from qr.state import StateFolder
-from qr.training import Data, Trainer, annealed, derive_seed
+from qr.training import _OPTIMIZERS, Data, Trainer, annealed, derive_seed
 
 SETTINGS = {
     "steps": 10,
@@ -148,6 +148,32 @@ def test_soap_resumes_exactly_between_its_changes_of_basis(new_trainer, phase):
         status = in_a_child(lambda: at_step(trainer("killed"), step, kill).fit())  # noqa: B023
         assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
     assert outcome(trainer("killed")) == expected
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (3, 3, 3, 3),
+        (8, 4, 5, 5),
+        (160, 132, 1, 1),
+        (160, 2, 3, 3),
+        (2, 160, 7, 7),
+        (5, 3, 1),
+        (200,),
+    ],
+)
+def test_soap_finds_the_minimum_whatever_the_shape_of_the_weight(shape):
+    """A badly scaled parabola: on the way, each step of SOAP must leave the shape as it was."""
+    generator = torch.Generator().manual_seed(0)
+    target = torch.randn(shape, generator=generator)
+    scale = 10 ** torch.linspace(-1, 1, target.numel()).reshape(shape)
+    weight = nn.Parameter(torch.zeros(shape))
+    optimizer = _OPTIMIZERS["soap"]([weight], 0.05)
+    for _ in range(300):
+        optimizer.zero_grad()
+        (scale * (weight - target) ** 2).mean().backward()
+        optimizer.step()
+    assert (weight - target).abs().max() < 0.2 * target.abs().max()
 
 
 def test_killed_at_random_moments_and_resumed_it_ends_the_same(new_trainer):
