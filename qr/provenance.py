@@ -20,6 +20,7 @@ _PACKAGES = (
     "compressai",
     "pytorch-msssim",
     "lightning",
+    "pytorch-optimizer",
     "safetensors",
     "numpy",
     "pandas",

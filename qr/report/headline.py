@@ -33,13 +33,20 @@ def headline(metrics: Metrics, statistics: Mapping[str, int]) -> list[str]:
         return [
             f"No trained rectifier is among the decoders of this version ({names}).",
             "So there is no gain to report.",
-            _basis(metrics),
+            _basis(metrics, metrics.images["seed"].nunique()),
         ]
     return [
         _gain(metrics.images, variant, statistics),
         _own(metrics.images, variant, statistics),
-        f"{_cost(metrics, variant, statistics)} {_basis(metrics)}",
+        f"{_cost(metrics, variant, statistics)} {_basis(metrics, _seeds(metrics, variant))}",
     ]
+
+
+def _seeds(metrics: Metrics, variant: str) -> int:
+    """How many seeds are behind a gain over all qualities: those that all of them have."""
+    rows = metrics.images[metrics.images["variant"] == variant]
+    each = [set(codec["seed"].dropna()) for _, codec in rows.groupby(_POINT)]
+    return len(set.intersection(*each)) if each else 0
 
 
 def subject(summary: pd.DataFrame) -> str | None:
@@ -127,11 +134,12 @@ def _own(images: pd.DataFrame, variant: str, statistics: Mapping[str, int]) -> s
 def _verdict(gain: Interval) -> str:
     if pd.isna(gain.low):
         return "rests on a single observation, which decides nothing"
+    once = " (one training, other images)" if gain.seeds == 1 else ""
     if gain.low > 0:
-        return "is better, for the whole interval is above zero"
+        return f"is better, for the whole interval is above zero{once}"
     if gain.high < 0:
-        return "is worse, for the whole interval is below zero"
-    return "is undecided, for the interval holds zero"
+        return f"is worse, for the whole interval is below zero{once}"
+    return f"is undecided, for the interval holds zero{once}"
 
 
 def _cost(metrics: Metrics, variant: str, statistics: Mapping[str, int]) -> str:
@@ -146,9 +154,9 @@ def _cost(metrics: Metrics, variant: str, statistics: Mapping[str, int]) -> str:
     return f"It takes {times} times the decode time and {parameters:.2f} million more parameters;"
 
 
-def _basis(metrics: Metrics) -> str:
+def _basis(metrics: Metrics, seeds: int) -> str:
     """What the numbers rest on, with a warning where that is little."""
-    images, seeds = metrics.images["image"].nunique(), metrics.images["seed"].dropna().nunique()
+    images = metrics.images["image"].nunique()
     steps = predictive_steps(metrics.training)
     basis = f"all of it rests on {_count(images, 'test image')}, {_count(seeds, 'seed')}"
     basis += f" and at most {_count(steps, 'step')} of the predictive phase"

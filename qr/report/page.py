@@ -57,11 +57,12 @@ def write_report(
         ResultsError: metrics, manifest or pictures are missing or malformed.
     """
     metrics = Metrics(metrics_dir)
-    drawn = [build(metrics, statistics) for build in charts.BUILDERS]
+    decoders = metrics.of_decoders()
+    drawn = [build(decoders, statistics) for build in charts.BUILDERS]
     page = _PAGE.get_template("report.html.j2").render(
         version=version,
-        headline=headline(metrics, statistics),
-        facts=facts(metrics),
+        headline=headline(decoders, statistics),
+        facts=facts(decoders),
         charts=drawn,
         chart_data=_json([chart.data() for chart in drawn]),
         tables=[_table(name, metrics, statistics) for name in _SORTABLE],

@@ -19,9 +19,9 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
         model, metric, variant, quality, image, error_change_percent (of ||y - y_tilde|| against
         ||y - y_hat||; negative is less error), own_gain_db (over the decoder-only control, so that
         the longer training of the decoder is not in it). Means over the seeds that both have.
-        Variants that leave the latent as it is are left out.
+        Variants that leave the latent as it is are left out, and so are bounds.
     """
-    images = metrics.images
+    images = metrics.of_decoders().images
     key = [*_CODEC, "quality", "seed", "image"]
     quality = pd.concat(
         images.loc[images["metric"] == metric, column] for metric, column in QUALITY_COLUMN.items()

@@ -371,6 +371,28 @@ def has_own_bitstreams(variant: str) -> bool:
         return False
 
 
+def is_bound(variant: str) -> bool:
+    """Whether a variant sees what no bitstream carries: a bound to compare with, no decoder."""
+    try:
+        return variants.get(variant).oracle
+    except ConfigError:
+        return False
+
+
+def takes_alpha(variant: str) -> bool:
+    """Whether the feature distance is part of a variant's loss, so that its weight matters."""
+    try:
+        found = variants.get(variant)
+    except ConfigError:
+        return True
+    return found.rectifier is not None and found.guided
+
+
+def first_seed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the first seed and of no seed: what all variants have, and so can be compared."""
+    return rows[rows["seed"].isna() | (rows["seed"] == rows["seed"].min())]
+
+
 def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
     """Average the seeds of a summary: one row per model, metric, quality and variant.
 
@@ -436,6 +458,14 @@ class Metrics:
     @cached_property
     def anchors(self) -> pd.DataFrame:
         return self._read_or_empty(ANCHORS)
+
+    def of_decoders(self) -> "Metrics":
+        """The same without the bounds, which are no decoders."""
+        kept = Metrics(self.folder)
+        for name in ("images", "summary", "training", "runtime"):
+            table = getattr(self, name)
+            kept.__dict__[name] = table[~table["variant"].map(is_bound).astype(bool)]
+        return kept
 
     def _read(self, schema: Schema) -> pd.DataFrame:
         return collect([self.folder / f"{schema.name}.csv"], schema)

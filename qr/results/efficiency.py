@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from qr.results.collect import Metrics
+from qr.results.collect import Metrics, first_seed
 from qr.results.statistics import ALL_QUALITIES, CEILING, CONTROL, own_gains
 
 _CODEC = ["model", "metric"]
+_POINT = [*_CODEC, "quality"]
 _COSTS = {
     "added_parameters": "parameters",
     "added_macs_per_pixel": "macs_per_pixel",
@@ -20,20 +21,27 @@ def own_gain_and_cost(metrics: Metrics, statistics: Mapping[str, int]) -> pd.Dat
 
     Returns:
         model, metric, quality (an int, or 'mean'), variant, own_gain_db, own_gain_low_db,
-        own_gain_high_db, share_of_ceiling_percent (the same gain of a decoder that sees y
-        itself is 100), added_parameters, added_macs_per_pixel, decode_ratio (decode time as a
-        multiple of the control's). Costs do not depend on metric and quality; they are empty
-        for codecs that were not timed, and for the ceiling, which is no codec.
+        own_gain_high_db, seeds, share_of_ceiling_percent (the same gain of a decoder that sees y
+        itself is 100; of the first seed, which both have), added_parameters,
+        added_macs_per_pixel, decode_ratio (decode time as a multiple of the control's). Costs do
+        not depend on metric and quality; they are empty for codecs that were not timed, and for
+        the ceiling, which is no codec.
     """
-    table = own_gains(metrics.images, statistics).drop(columns=["images", "seeds"])
+    table = own_gains(metrics.images, statistics).drop(columns="images")
     table = table.rename(columns=lambda name: name.replace("gain_", "own_gain_"))
-    key = [*_CODEC, "quality"]
-    ceiling = table[table["variant"] == CEILING].set_index(key)["own_gain_db"].rename("ceiling")
-    table = table.join(ceiling, on=key)
-    table["share_of_ceiling_percent"] = 100 * table["own_gain_db"] / table["ceiling"]
-    table = table.drop(columns="ceiling").join(_added(metrics.runtime), on=["model", "variant"])
+    table = table.join(_share_of_ceiling(metrics, statistics), on=[*_POINT, "variant"])
+    table = table.join(_added(metrics.runtime), on=["model", "variant"])
     table.loc[table["variant"] == CEILING, list(_COSTS)] = float("nan")
     return table.reset_index(drop=True)
+
+
+def _share_of_ceiling(metrics: Metrics, statistics: Mapping[str, int]) -> pd.Series:
+    """Percent, by point and variant."""
+    gains = own_gains(first_seed(metrics.images), statistics).set_index([*_POINT, "variant"])
+    gains = gains["gain_db"]
+    ceiling = gains[gains.index.get_level_values("variant") == CEILING].droplevel("variant")
+    ceiling = ceiling.reindex(gains.index.droplevel("variant")).to_numpy()
+    return (100 * gains / ceiling).rename("share_of_ceiling_percent")
 
 
 def _added(runtime: pd.DataFrame) -> pd.DataFrame:

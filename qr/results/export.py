@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from qr.results.collect import SUMMARY, over_seeds, read, write_text
+from qr.results.collect import SUMMARY, is_bound, over_seeds, read, write_text
 
 # CompressAI's name of a measured quantity: ours. MS-SSIM is linear there.
 _RESULTS = {
@@ -21,12 +21,13 @@ _RESULTS = {
 
 
 def write_compressai(summary_csv: Path | str, out_dir: Path | str) -> list[Path]:
-    """Write `<model>_<metric>_<variant>.json` for every decoder of a summary.
+    """Write `<model>_<metric>_<variant>.json` for every decoder of a summary, bounds left out.
 
     Seeds are averaged. A quantity that a quality lacks (MS-SSIM of small images) is left
     out of the file, because JSON has no NaN.
     """
-    summary = over_seeds(read(summary_csv, SUMMARY))
+    summary = read(summary_csv, SUMMARY)
+    summary = over_seeds(summary[~summary["variant"].map(is_bound).astype(bool)])
     written = []
     for (model, metric, variant), rows in summary.groupby(
         ["model", "metric", "variant"], sort=False

@@ -15,7 +15,13 @@ from matplotlib.transforms import ScaledTranslation, Transform
 
 from qr.errors import ResultsError
 from qr.results import FIGURES, association, canvas, labels, style
-from qr.results.collect import Metrics, has_own_bitstreams, over_seeds
+from qr.results.collect import (
+    Metrics,
+    first_seed,
+    has_own_bitstreams,
+    over_seeds,
+    takes_alpha,
+)
 from qr.results.curves import anchor_means
 from qr.results.efficiency import comparable, own_gain_and_cost
 from qr.results.reference import CLASSICAL, is_kodak, published
@@ -45,7 +51,8 @@ def write_figures(
     """
     if only is not None and only not in BUILDERS:
         raise ResultsError(f"unknown figure {only!r}; known are: {', '.join(BUILDERS)}")
-    metrics, written = Metrics(metrics_dir), []
+    # A bound, far above all decoders, would flatten what they differ in; it is in the tables.
+    metrics, written = Metrics(metrics_dir).of_decoders(), []
     with style.applied():
         for name in [only] if only else BUILDERS:
             written += style.save(BUILDERS[name](metrics, statistics), Path(out_dir) / name)
@@ -73,8 +80,9 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
         ax.set_title(f"{labels.model(model)}, {labels.variant(variant)}, quality {quality}")
         chosen = trials[trials["chosen"].astype(bool)]
         if not chosen.empty:
-            rate = f", rate {chosen['learning_rate'].iloc[0]:.0e}" if len(rates) > 1 else ""
-            ax.set_title(f"{ax.get_title()}\nchosen: α = {chosen['alpha'].iloc[0]:.3g}{rate}")
+            found = [f"α = {chosen['alpha'].iloc[0]:.3g}"] if takes_alpha(variant) else []
+            found += [f"rate {chosen['learning_rate'].iloc[0]:.0e}"] if len(rates) > 1 else []
+            ax.set_title(f"{ax.get_title()}\nchosen: {', '.join(found)}")
         ax.set_xlabel("epoch")
         ax.set_ylabel(f"validation {labels.QUALITY[metric]} (dB)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -313,6 +321,7 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     models, qualities = table["model"].unique(), sorted(table["quality"].unique())
     shades = colormaps["viridis"](np.linspace(0.0, 0.85, len(qualities)))
     colours = dict(zip(qualities, map(tuple, shades), strict=True))
+    compared = _fullest_quality(table)
     looks = _looks(metrics)
     looks |= style.variants([v for v in table["variant"].dropna().unique() if v not in looks])
     figure, axes = canvas.matrix(len(rows), len(models), height=1.5)
@@ -325,18 +334,30 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
             ax.set(xticks=[], yticks=[])
             ax.text(0.5, 0.5, "not trained", transform=ax.transAxes, ha="center", va="center")
         elif phase == "predictive":
+            here = here[here["quality"] == compared[metric]]
             _draw_change(ax, here, labels.QUALITY_COLUMN[metric], looks)
         else:
             _draw_loss(ax, here, colours)
     for ax, model in zip(axes[0], models, strict=True):
         ax.set_title(labels.model(model))
     for row, (metric, phase) in zip(axes, rows, strict=True):
-        shown = f"change of {labels.QUALITY[metric]} (dB)" if phase == "predictive" else "loss"
-        row[0].set_ylabel(f"{labels.METRIC[metric]}, {phase}\n{shown}")
+        name, shown = f"{labels.METRIC[metric]}, {phase}", "loss"
+        if phase == "predictive":
+            name = f"{name}, quality {compared[metric]}"
+            shown = f"change of {labels.QUALITY[metric]} (dB)"
+        row[0].set_ylabel(f"{name}\n{shown}")
     for ax in axes[-1]:
         ax.set_xlabel("step")
     canvas.legend(figure, _training_handles(table, colours, looks))
     return figure
+
+
+def _fullest_quality(table: pd.DataFrame) -> dict[str, int]:
+    """By metric, the quality with most trainings of the predictive phase; the highest of them."""
+    runs = table[table["phase"] == "predictive"][["model", "metric", "quality", "variant"]]
+    counts = runs.drop_duplicates().groupby(["metric", "quality"]).size().reset_index(name="runs")
+    ordered = counts.sort_values(["runs", "quality"]).drop_duplicates("metric", keep="last")
+    return dict(zip(ordered["metric"], ordered["quality"], strict=True))
 
 
 def _in_thousands(steps: float, _: int) -> str:
@@ -360,16 +381,13 @@ def _draw_loss(ax: Axes, table: pd.DataFrame, colours: Mapping) -> None:
 
 
 def _draw_change(ax: Axes, table: pd.DataFrame, column: str, looks: Mapping) -> None:
-    """Change since the first validation, the mean of the qualities and seeds that got that far."""
-    table = table[table["split"] == "validation"].dropna(subset=column).sort_values("step")
-    runs = table.groupby(["variant", "quality", "seed"], sort=False)
-    table = table.assign(change=table[column] - runs[column].transform("first"))
+    """Change since the first validation, of the first seed."""
+    table = first_seed(table[table["split"] == "validation"])
+    table = table.dropna(subset=column).sort_values("step")
     ax.axhline(0, color=style.BLACK, linewidth=0.8)
     for variant, rows in table.groupby("variant", sort=False):
-        change = rows.groupby("step")["change"].agg(["mean", "size"])
-        # Where some runs have stopped, the mean would be one of other runs.
-        change = change[change["size"] == change["size"].max()]["mean"]
-        ax.plot(change.index.to_numpy(float), change, **looks[variant], markevery=[-1])
+        change = (rows[column] - rows[column].iloc[0]).to_numpy(float)
+        ax.plot(rows["step"].to_numpy(float), change, **looks[variant], markevery=[-1])
 
 
 def _training_handles(table: pd.DataFrame, colours: Mapping, looks: Mapping) -> list[Line2D]:
@@ -395,9 +413,10 @@ def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
     table = comparable(own_gain_and_cost(metrics, statistics)).dropna(subset=list(_COSTS))
     trained = metrics.summary.dropna(subset="seed")["variant"].unique()
     table = table[table["variant"].isin(trained)]
-    table = table[table["metric"] == table["metric"].min()]  # costs are timed for one: mse first
     if table.empty:
         return canvas.message("No variant of this run was both compared and timed.")
+    timed = metrics.runtime["metric"].iloc[0]
+    table = table[table["metric"] == timed]
     looks, models = _looks(metrics), list(table["model"].unique())
     figure, axes = canvas.matrix(len(_COSTS), len(models), height=1.9, sharey="col")
     for ax, cost, model in canvas.cells(axes, list(_COSTS), models):
@@ -410,7 +429,7 @@ def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
         quality = table.loc[table["model"] == model, "quality"].iloc[0]
         ax.set_title(f"{labels.model(model)}\nquality {quality}")
     for line in axes:
-        line[0].set_ylabel("own gain (dB)")
+        line[0].set_ylabel(f"own gain\nin {labels.QUALITY[timed]} (dB)")
     _legend_of(figure, looks, table["variant"])
     return figure
 

@@ -45,7 +45,9 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
     collect.write_csv(_anchors(parts), folder / "anchors.csv")
     for pictures in (path for part in parts for path in (part / "pictures").glob("*")):
         shutil.copytree(pictures, out / "pictures" / pictures.name, dirs_exist_ok=True)
-    first = {key: manifests[0][key] for key in ("packages", "machine", "data_sha256")}
+    first = {
+        key: manifests[0][key] for key in ("packages", "machine", "data_sha256", "code_sha256")
+    }
     return manifest.origin(config) | first | {"steps": _steps(manifests), "parts": manifests}
 
 
@@ -68,6 +70,7 @@ def _config(
             ("configuration", _shared(first), _shared(other)),
             ("images", first["data_sha256"], other["data_sha256"]),
             ("packages", first["packages"], other["packages"]),
+            ("code", first["code_sha256"], other["code_sha256"]),
         ):
             if ours != theirs:
                 raise ResultsError(f"{part} cannot be joined: it has other {what} than {parts[0]}")

@@ -10,6 +10,8 @@ from qr import config as configuration
 from qr import provenance
 from qr.results.collect import write_text
 
+_MEASURING = ("baseline", "explore", "soft", "predictive", "encode", "decode")
+
 SCHEMA_VERSION = 1  # of the manifest and of the metrics files beside it
 
 
@@ -26,6 +28,7 @@ def build(config: Mapping[str, Any], data: Path, benchmarks: Path) -> dict[str, 
         "packages": provenance.packages(),
         "machine": provenance.machine(),
         "data_sha256": _data_digests(data),
+        "code_sha256": _code_digests(config),
         "steps": _wall_times(benchmarks),
     }
 
@@ -40,7 +43,9 @@ def origin(config: Mapping[str, Any]) -> dict[str, Any]:
         "config_sha256": configuration.digest(config),
         "git_commit": commit,
         "git_dirty": dirty,
-        "seeds": list(config["seeds"]),
+        "seeds": sorted(
+            {*config["seeds"], *(s for e in config["extra"] for s in e.get("seeds", []))}
+        ),
     }
 
 
@@ -52,6 +57,12 @@ def _data_digests(folder: Path) -> dict[str, dict[str, Any]]:
             digests = [row["sha256"] for row in csv.DictReader(file)]
         found[path.stem] = {"images": len(digests), "sha256": configuration.digest(digests)}
     return found
+
+
+def _code_digests(config: Mapping[str, Any]) -> dict[str, str]:
+    """Per step that measures: a digest of its logic, which drawing and documents do not change."""
+    names, plugins = configuration.all_variants(config), config["plugins"]
+    return {step: provenance.code_digest(step, tuple(names), tuple(plugins)) for step in _MEASURING}
 
 
 def _wall_times(folder: Path) -> dict[str, dict[str, float]]:

@@ -15,12 +15,11 @@ import bjontegaard
 import numpy as np
 import pandas as pd
 
-from qr.results.collect import has_own_bitstreams
 from qr.results.labels import QUALITY_COLUMN
 
 REFERENCE = "baseline"  # of every gain
 CONTROL = "decoder"  # of every rectifier's own gain
-CEILING = "ceiling"  # its own gain bounds that of any rectifier
+CEILING = "ceiling"  # the decoder without quantization: what own gains are measured by
 
 DEFAULT = {"bootstrap": 10000, "seed": 0}
 ALL_QUALITIES = "mean"  # stands in the quality column for the mean over qualities
@@ -134,11 +133,13 @@ def gains(
 
     Returns:
         model, metric, quality (an int, or 'mean'), variant, gain_db, gain_low_db, gain_high_db,
-        images, seeds. A codec without `reference` has no rows.
+        images, seeds. A codec without `reference` has no rows. A variant that lacks some of the
+        qualities that `reference` has gets no 'mean': beside the others', it would mislead.
     """
     found = []
     for (model, metric), codecs in images.groupby(["model", "metric"], sort=False):
         per_quality: dict[str, list[pd.DataFrame]] = {}
+        qualities = codecs.loc[codecs["variant"] == reference, "quality"].nunique()
         for quality, rows in codecs.groupby("quality"):
             names = list(rows["variant"].unique())
             for variant in names if reference in names else ():
@@ -146,6 +147,8 @@ def gains(
                 per_quality.setdefault(variant, []).append(table)
                 found.append((model, metric, quality, variant, *interval(table, **statistics)))
         for variant, tables in per_quality.items():
+            if len(tables) < qualities:
+                continue
             mean = interval(mean_of(tables), **statistics)
             found.append((model, metric, ALL_QUALITIES, variant, *mean))
     columns = ["model", "metric", "quality", "variant", "gain_db", "gain_low_db", "gain_high_db"]
@@ -153,10 +156,10 @@ def gains(
 
 
 def own_gains(images: pd.DataFrame, statistics: Mapping[str, int] = DEFAULT) -> pd.DataFrame:
-    """`gains` over the decoder-only control, of all variants that are meant to beat it."""
+    """`gains` over the decoder-only control, of all variants that were trained like it."""
     table = gains(images, CONTROL, statistics)
-    itself = table["variant"].isin([CONTROL, REFERENCE])
-    return table[~itself & ~table["variant"].map(has_own_bitstreams).astype(bool)]
+    trained = images.dropna(subset="seed")["variant"].unique()
+    return table[table["variant"].isin(trained) & (table["variant"] != CONTROL)]
 
 
 def correlation(a: np.ndarray, b: np.ndarray, bootstrap: int, seed: int) -> Interval:

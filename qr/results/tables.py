@@ -10,7 +10,16 @@ import pandas as pd
 from qr.errors import ResultsError
 from qr.results import TABLES, labels
 from qr.results.association import correlations
-from qr.results.collect import Metrics, has_own_bitstreams, over_seeds, write_csv, write_text
+from qr.results.collect import (
+    Metrics,
+    first_seed,
+    has_own_bitstreams,
+    is_bound,
+    over_seeds,
+    takes_alpha,
+    write_csv,
+    write_text,
+)
 from qr.results.efficiency import own_gain_and_cost
 from qr.results.layout import Row, Table, latex, markdown, number, text, with_interval
 from qr.results.statistics import (
@@ -31,7 +40,10 @@ _WHICH_QUALITY = (
     "PSNR of codecs trained for MSE; MS-SSIM of those trained for MS-SSIM,"
     " as the mean of the images' differences in dB."
 )
-_WHICH_INTERVAL = "In brackets: 95 % paired bootstrap interval over images and seeds"
+_WHICH_INTERVAL = (
+    "In brackets: 95 % paired bootstrap interval over images and seeds, where there are several; "
+    "over images alone where there is one, as in all means over qualities that do not share more."
+)
 
 
 def write_tables(
@@ -83,6 +95,9 @@ def alpha(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
     """The chosen weight of the feature distance, and what it reached on validation."""
     groups = metrics.exploration.groupby(_KEY, sort=False)
     rows = [dict(zip(_KEY, key, strict=True)) | _choice(trials, key) for key, trials in groups]
+    for row in rows:
+        if not takes_alpha(row["variant"]):
+            row["alpha"] = np.nan
     columns = [*_KEY, "strategy", "alpha", "learning_rate", "validation_db", "worst_trial_db"]
     columns += ["trials", "epochs", "stop_reason"]
     return Table(
@@ -104,9 +119,10 @@ def alpha(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
         group=2,
         notes=[
             "Validation: PSNR of codecs trained for MSE, MS-SSIM of those trained for MS-SSIM, "
-            "at the chosen trial's epoch of lowest loss. Worst trial: the same for the trial that "
-            "came last; where the two are close, α matters little. Epochs: of the chosen trial's "
-            "predictive phase. Search 'derived': computed from the choice made for MSE, not tried.",
+            "at the chosen trial's epoch of lowest loss. Worst trial: the same for the last of the "
+            "trials at that learning rate; where the two are close, α matters little. Epochs: of "
+            "the chosen trial's predictive phase. Search 'derived': computed from the choice made "
+            "for MSE, not tried. No α: the variant's loss has no feature distance.",
         ],
     )
 
@@ -119,12 +135,13 @@ def _choice(trials: pd.DataFrame, key: tuple) -> dict[str, Any]:
         raise ResultsError(f"exploration.csv: {', '.join(map(str, key))}: {found}")
     reached = pd.Series({name: _reached(trial) for name, trial in trials.groupby("trial")})
     last = chosen.iloc[-1]
+    alike = trials[trials["learning_rate"] == last["learning_rate"]]
     return {
         "strategy": last["strategy"],
         "alpha": last["alpha"],
         "learning_rate": last["learning_rate"],
         "validation_db": reached[last["trial"]],
-        "worst_trial_db": reached.min(),
+        "worst_trial_db": reached[alike["trial"].unique()].min(),
         "trials": len(reached),
         "epochs": last["epoch"],
         "stop_reason": last["stop_reason"],
@@ -135,6 +152,7 @@ def _reached(trial: pd.DataFrame) -> float:
     """The validation quality in dB at the epoch of lowest loss, of the predictive phase if any."""
     predictive = trial[trial["phase"] == "predictive"]
     rows = trial if predictive.empty else predictive
+    rows = rows if len(rows) == 1 else rows[rows["epoch"] > 0]  # 0 is before training
     best = int(np.argmin(rows["loss"].fillna(np.inf)))
     return rows[labels.QUALITY_COLUMN[rows["metric"].iloc[0]]].iloc[best]
 
@@ -144,14 +162,15 @@ def _reached(trial: pd.DataFrame) -> float:
 
 def gain_summary(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
     """Mean and maximum over the qualities of each variant's gain over the baseline."""
-    table = gains(metrics.images, REFERENCE, statistics)
+    table = gains(metrics.of_decoders().images, REFERENCE, statistics)
     found = [v for v in table["variant"].unique() if v != REFERENCE and not has_own_bitstreams(v)]
     rows = []
     for name in sorted(found, key=lambda v: v != "qr"):  # the paper's first
         for codec, ours in table[table["variant"] == name].groupby("model", sort=False):
             psnr, ms_ssim = (ours[ours["metric"] == metric] for metric in ("mse", "ms-ssim"))
             numbers = _mean_and_maximum(psnr, "psnr") | _mean_and_maximum(ms_ssim, "ms_ssim")
-            rows.append({"variant": name, "model": codec} | numbers)
+            if numbers:
+                rows.append({"variant": name, "model": codec} | numbers)
     columns = ["mean_db", "mean_low_db", "mean_high_db", "maximum_db", "maximum_quality"]
     columns = [f"{metric}_{column}" for metric in ("psnr", "ms_ssim") for column in columns]
     return Table(
@@ -165,16 +184,20 @@ def gain_summary(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
             "MS-SSIM, mean [dB]": with_interval("ms_ssim_mean"),
             "MS-SSIM, maximum [dB]": number("ms_ssim_maximum_db", "+.3f"),
         },
-        notes=[f"{_WHICH_QUALITY} {_WHICH_INTERVAL}."],
+        notes=[
+            f"{_WHICH_QUALITY} {_WHICH_INTERVAL} Variants that were not trained at all of the "
+            "baseline's qualities are in the table of controls."
+        ],
     )
 
 
 def _mean_and_maximum(rows: pd.DataFrame, prefix: str) -> dict[str, Any]:
     """The columns of one metric; none where it was not run or could not be measured."""
     each = rows[rows["quality"] != ALL_QUALITIES].dropna(subset="gain_db")
-    if each.empty:
+    means = rows[rows["quality"] == ALL_QUALITIES].dropna(subset="gain_db")
+    if each.empty or means.empty:
         return {}
-    mean = rows[rows["quality"] == ALL_QUALITIES].iloc[0]
+    mean = means.iloc[0]
     best = each.loc[each["gain_db"].idxmax()]
     return {
         f"{prefix}_mean_db": mean["gain_db"],
@@ -261,7 +284,8 @@ def _conditions(frame: pd.DataFrame) -> str:
 def bd_rate(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
     """Bjontegaard deltas of every variant against the baseline of the same codec."""
     rows = []
-    for (codec, metric), curves in over_seeds(metrics.summary).groupby(_CODEC, sort=False):
+    summary = over_seeds(metrics.of_decoders().summary)
+    for (codec, metric), curves in summary.groupby(_CODEC, sort=False):
         baseline = curves[curves["variant"] == REFERENCE]
         for name, curve in curves.groupby("variant", sort=False):
             if name != REFERENCE:
@@ -308,8 +332,11 @@ def controls(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
     table = table.join(_own_gains(metrics.images, statistics), on=_KEY)
     table = table.join(_changes(metrics.summary), on=_KEY)
     fair = ~table["variant"].map(has_own_bitstreams).astype(bool)
-    table["gain_rank"] = _rank(table, -table["gain_db"].where(fair))
-    table["error_rank"] = _rank(table, table["error_change_percent"].where(fair))
+    ranked = fair & ~table["variant"].map(is_bound).astype(bool)
+    alike = gains(first_seed(metrics.images), REFERENCE, statistics).set_index(_KEY)["gain_db"]
+    table["gain_rank"] = _rank(table, -alike, ranked)
+    alike = _changes(first_seed(metrics.summary))["error_change_percent"]
+    table["error_rank"] = _rank(table, alike, ranked)
     columns = [*_KEY, "gain_db", "gain_low_db", "gain_high_db"]
     columns += ["own_gain_db", "own_gain_low_db", "own_gain_high_db", "error_change_percent"]
     columns += ["gain_rank", "error_rank", "bpp_change_percent", "images", "seeds"]
@@ -326,6 +353,7 @@ def controls(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
             "Quantization error [%]": number("error_change_percent", "+.2f"),
             "Rank by gain": text("gain_rank"),
             "Rank by error": text("error_rank"),
+            "Seeds": text("seeds"),
         },
         group=3,
         shown=_informative(table),
@@ -354,8 +382,9 @@ def _changes(summary: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([each, means.assign(quality=ALL_QUALITIES)]).set_index(_KEY)[numbers]
 
 
-def _rank(table: pd.DataFrame, values: pd.Series) -> pd.Series:
-    """Places among the variants of one codec and quality: 1 is the smallest value."""
+def _rank(table: pd.DataFrame, of: pd.Series, ranked: pd.Series) -> pd.Series:
+    """Places among the `ranked` variants of one codec and quality: 1 is the smallest of `of`."""
+    values = table[_KEY].join(of.rename("value"), on=_KEY)["value"].where(ranked)
     # Equal but for the last bit is equal.
     groups = values.astype(float).round(9).groupby([table[column] for column in _POINT], sort=False)
     return groups.rank(method="min").astype("Int64")
@@ -370,10 +399,11 @@ def _informative(table: pd.DataFrame) -> pd.Series:
 def _control_notes(table: pd.DataFrame, fair: pd.Series) -> list[str]:
     seeds = table["seeds"][table["seeds"] > 0]
     notes = [
-        f"{_WHICH_QUALITY} {_WHICH_INTERVAL} (images: {_span(table['images'])}; "
-        f"seeds: {_span(seeds)}); with a single seed it covers images only.",
+        f"{_WHICH_QUALITY} {_WHICH_INTERVAL} Images: {_span(table['images'])}; "
+        f"seeds: {_span(seeds)}.",
         "Quantization error: change of ‖y − ỹ‖ against ‖y − ŷ‖, means over images; negative is "
-        "less error. Rank 1 by gain is the most dB, rank 1 by error the least error.",
+        "less error. Rank 1 by gain is the most dB, rank 1 by error the least error; of the first "
+        "seed, which all have.",
     ]
     moved = table.loc[~fair, "bpp_change_percent"].abs().max()
     if moved > 0:
@@ -408,14 +438,16 @@ def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
             "Added parameters [10⁶]": number("added_parameters", ".3f", scale=1e-6),
             "Added kMAC/pixel": number("added_macs_per_pixel", ".2f", scale=1e-3),
             "Decode / decoder only": number("decode_ratio", ".3f"),
+            "Seeds": text("seeds"),
         },
         group=3,
         shown=_informative(frame),
         notes=[
-            f"{_WHICH_QUALITY} {_WHICH_INTERVAL}.",
+            f"{_WHICH_QUALITY} {_WHICH_INTERVAL}",
             f"The ceiling, '{labels.variant(CEILING)}', is the same decoder, trained and fed with "
-            "the latent before quantization: no rectifier can gain more with that decoder. Rows "
-            "'mean' average over the qualities at which that variant was trained.",
+            "the latent before quantization: all that undoing quantization could bring. Only what "
+            "a rectifier adds to the decoder besides could bring more. Shares are of the first "
+            "seed, which both have.",
         ],
     )
 
@@ -438,7 +470,8 @@ def error_correlation(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
         group=2,
         notes=[
             "Pearson's correlation within each quality; in brackets: 95 % bootstrap interval over "
-            "images. Negative: images whose error shrinks more gain more.",
+            "images. Negative: images whose error shrinks more gain more. Means are over the "
+            "qualities at which the variant was trained.",
         ],
     )
 

@@ -7,10 +7,12 @@ from io import BytesIO
 
 import metrics_fixture as fixture
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from qr import variants
 from qr.errors import ResultsError
 from qr.results import FIGURES, figures, style
 from qr.results.collect import Metrics
@@ -208,13 +210,13 @@ def test_quantization_error_is_the_known_reduction(metrics):
     assert not lines_of(figure, color=style._VARIANTS["decoder"]["color"])
 
 
-def test_training_shows_losses_and_the_mean_change_of_each_variant(metrics):
+def test_training_shows_losses_and_the_change_of_each_variant_at_one_quality(metrics):
     figure = draw(metrics, "training")
     assert len(figure.axes) == 2 * 3 * len(MODELS)
     panel = next(ax for ax in figure.axes if "predictive" in ax.get_ylabel())
     qr = next(x for x in panel.lines if x.get_color() == style._VARIANTS["qr"]["color"])
-    final = np.mean([(0.15 + fixture.gain("qr", q)) * (1 - 0.6**10) for q in (1, 2, 4)])
-    assert qr.get_ydata()[-1] == pytest.approx(final)
+    assert "quality 4" in panel.get_ylabel()
+    assert qr.get_ydata()[-1] == pytest.approx((0.15 + fixture.gain("qr", 4)) * (1 - 0.6**10))
     assert qr.get_ydata()[0] == 0
 
 
@@ -239,6 +241,30 @@ def test_own_gain_is_drawn_against_each_cost(metrics):
             fixture.gain("qr", 4) - fixture.gain("decoder", 4)
         )
         assert bar[0].get_xdata() == pytest.approx(cost, rel=1e-3)
+
+
+def test_own_gain_is_that_of_the_metric_that_was_timed(metrics, tmp_path):
+    folder = fixture.write_metrics(tmp_path, models=MODELS, qualities=(4,))
+    images = pd.read_csv(folder / "images.csv")
+    other = (images["metric"] == "ms-ssim") & (images["variant"] == "qr")
+    images.loc[other, "ms_ssim_db"] += 1
+    images.to_csv(folder / "images.csv", index=False)
+    figure = draw(folder, "own_gain")
+    assert "PSNR" in figure.axes[0].get_ylabel()
+    (bar,) = figure.axes[0].containers
+    assert bar[0].get_ydata() == pytest.approx(fixture.gain("qr", 4) - fixture.gain("decoder", 4))
+
+
+def test_a_bound_is_in_no_figure(tmp_path, monkeypatch):
+    """It would be the highest curve, and all of the quantization error."""
+    with_bound = (*fixture.VARIANTS, "ceiling")
+    folder = fixture.write_metrics(tmp_path, models=MODELS, variants=with_bound)
+    drawn = []
+    monkeypatch.setattr(style, "save", lambda figure, path: drawn.append(figure) or [])
+    figures.write_figures(folder, tmp_path, statistics=QUICK)
+    legends = [text.get_text() for f in drawn for box in f.legends for text in box.get_texts()]
+    assert variants.label("qr") in legends and variants.label("ceiling") not in legends
+    assert Metrics(folder).images["variant"].nunique() == len(with_bound)
 
 
 def test_every_image_is_a_point_of_error_and_quality(metrics):

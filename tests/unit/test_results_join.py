@@ -17,7 +17,7 @@ from qr.results.join import join
 MODELS = ("bmshj2018-hyperprior", "mbt2018")
 
 
-def part(folder, models, **changes):
+def part(folder, models, code="a", **changes):
     """A finished version with some of MODELS."""
     for path in write_metrics(folder / "metrics", models=MODELS).glob("*.csv"):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -31,6 +31,7 @@ def part(folder, models, **changes):
     config = configuration.overlay(config, {"version": folder.name} | changes)
     sealed = manifest.origin(config) | {
         "packages": {"torch": "2"}, "machine": {}, "data_sha256": {"test": {"images": 24}},
+        "code_sha256": {"predictive": code},
         "steps": {"soft": {"jobs": 4, "wall_seconds": 1.5, "max_rss_mib": len(models) * 100.0}},
     }  # fmt: skip
     manifest.write(sealed, folder / "manifest.json")
@@ -71,6 +72,7 @@ def test_the_command_draws_and_seals_it(parts, tmp_path):
     ("changes", "named"),
     [
         ({"models": ["bmshj2018-hyperprior"]}, "twice"),
+        ({"models": ["mbt2018"], "code": "b"}, "other code"),
         ({"models": ["mbt2018"], "predictive": {"training": {"steps": 7}}}, "other configuration"),
     ],
 )
