@@ -236,7 +236,7 @@ def predictive(
     weights.load_rectifier(rectifier, warm, frozen)
     factor = run.config["explore"]["ms_ssim_factor"]
     choice = read_choice(exploration, run.codec_id.metric, factor)
-    settings = configuration.training(run.config, run.config["predictive"]["training"])
+    settings = configuration.predictive(run.config, run.codec_id.metric)
     decoder, progress = stp.predictive(
         run, frozen, warm, variant, choice.alpha,
         settings | {"learning_rate": choice.learning_rate},

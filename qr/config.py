@@ -134,11 +134,11 @@ def matches(extra: Mapping[str, Any], codec: CodecId) -> bool:
 def _check_crops(config: Mapping[str, Any]) -> None:
     """Five scales of an 11-tap window, which MS-SSIM has, do not fit into small crops."""
     phases = {
-        "baseline.ms-ssim": config["baseline"]["ms-ssim"],
-        "soft.training": config["soft"]["training"],
-        "predictive.training": config["predictive"]["training"],
+        "baseline.ms-ssim": baseline(config, "ms-ssim", started=True),
+        "soft.training": training(config, config["soft"]["training"]),
+        "predictive": predictive(config, "ms-ssim"),
     }
-    crops = {f"{name}.crop": training(config, phase)["crop"] for name, phase in phases.items()}
+    crops = {f"{name}.crop": settings["crop"] for name, settings in phases.items()}
     crops["data.validation_crop"] = config["data"]["validation_crop"]
     for key, pixels in crops.items():
         if pixels <= 160:
@@ -197,6 +197,12 @@ def baseline(config: Mapping[str, Any], metric: str, started: bool) -> dict[str,
     if started and metric == "mse":
         return overlay(settings, config["baseline"]["warm_start"])
     return settings
+
+
+def predictive(config: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    """Training settings of the predictive phase."""
+    settings = training(config, config["predictive"]["training"])
+    return overlay(settings, config["predictive"]["ms-ssim"]) if metric == "ms-ssim" else settings
 
 
 def write(config: Mapping[str, Any], path: Path | str) -> str:

@@ -109,16 +109,19 @@ class Exploration:
         return self.trials[choice].loss
 
     def _try(self, choice: Choice) -> _Trial:
-        here = self.run.within(f"alpha-{choice.alpha:g}-rate-{choice.learning_rate:g}")
+        here = self.run.within(f"alpha-{choice.alpha:g}")
         settings = self._training()
+        steps = min(settings["steps"], self.run.config["soft"]["training"]["steps"])
+        warming = settings | {"steps": steps}
         codec, warm, soft = _copy(self.codec), None, Progress()
         if self._guided or self.run.config["soft"]["codec"] == "joint":
+            # The soft phase has a rate of its own, so that trials of one alpha share it.
             codec, warm, soft = stp.soft(
-                here.within("soft"), codec, choice.alpha, settings, "exploration"
+                here.within("soft"), codec, choice.alpha, warming, "exploration"
             )
         _, predictive = stp.predictive(
-            here.within("predictive"), codec, warm, self.variant, choice.alpha,
-            settings | {"learning_rate": choice.learning_rate}, settings,
+            here.within(f"rate-{choice.learning_rate:g}"), codec, warm, self.variant, choice.alpha,
+            settings | {"learning_rate": choice.learning_rate}, warming,
             self.run.config["seeds"][0], "exploration",
         )  # fmt: skip
         rows = self._rows("soft", soft) + self._rows("predictive", predictive, self._rate(codec))
@@ -149,7 +152,7 @@ class Exploration:
             rows.append(
                 {
                     "phase": phase,
-                    "epoch": row["step"] // self.settings["epoch_steps"],
+                    "epoch": math.ceil(row["step"] / self.settings["epoch_steps"]),
                     "loss": row["loss"] + (bpp or 0.0),
                     "bpp": bpp if bpp is not None else row.get("bpp"),
                     "psnr_db": quality(metric, d) if metric == "mse" and d is not None else None,

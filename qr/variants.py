@@ -82,12 +82,12 @@ for _variant in (
     Variant("wide-decoder", "wide decoder", rectifier="qr", trains=BOTH, guided=False),
     # Ours. The operations are about the paper's, and a tenth of them (W is the paper's width).
     Variant("qr-next", "QR, next", "qr-next", {"scale": 1.5, "blocks": 6}, BOTH),
-    Variant("qr-picture", "QR, picture", "qr-picture", {"scale": 0.375, "blocks": 5}, BOTH, False),
+    Variant("qr-picture", "QR, picture", "qr-picture", {"scale": 0.28, "blocks": 2}, BOTH, False),
     Variant(
         "qr-picture-lite",
         "QR, picture, lite",
         "qr-picture",
-        {"scale": 0.17, "blocks": 2},
+        {"scale": 0.12, "blocks": 1},
         BOTH,
         guided=False,
     ),

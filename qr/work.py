@@ -106,7 +106,8 @@ class Work:
         return [self._warm_up(job.codec, _SOFT_RECTIFIER, self._settings("soft"), self.grid.joint)]
 
     def _predictive(self, job: Job) -> list[Training]:
-        return self._decoder(job, self._settings("soft"), self._settings("predictive"))
+        predictive = configuration.predictive(self.config, job.codec.metric)
+        return self._decoder(job, self._settings("soft"), predictive)
 
     def _explore(self, job: Job) -> list[Training]:
         explore = self.config["explore"]
@@ -114,11 +115,14 @@ class Work:
             "steps": explore["max_epochs"] * explore["epoch_steps"],
             "validate_every": explore["epoch_steps"],
         }
-        trial = self._decoder(job, settings, settings)
-        if self.grid.joint or "rectifier" in variants.get(job.variant).trains:
-            soft = self._warm_up(job.codec, _SOFT_RECTIFIER, settings, self.grid.joint)
-            trial = [soft, *trial]
-        return trials(explore, job.variant) * trial
+        tried = alphas(explore, job.variant)
+        steps = min(settings["steps"], self.config["soft"]["training"]["steps"])
+        warming = settings | {"steps": steps}
+        soft = self._warm_up(job.codec, _SOFT_RECTIFIER, warming, self.grid.joint)
+        shared = tried * [soft] if self.grid.joint or _guided(job.variant) else []
+        # The rates are compared at the first alpha.
+        trials = len(explore["learning_rates"]) + tried - 1
+        return shared + trials * self._decoder(job, warming, settings)
 
     def _decoder(self, job: Job, soft: Mapping, predictive: Mapping) -> list[Training]:
         """A rectifier that the soft phase did not train warms up in the predictive job."""
@@ -186,16 +190,20 @@ class Work:
         return sum(sizes) / pixels if pixels else len(sizes)
 
 
-def trials(explore: Mapping[str, Any], variant: str) -> int:
-    """How many trials an exploration has at most: `qr.explore` has them all, or searches."""
-    alpha, rates = explore["alpha"], len(explore["learning_rates"])
-    if "rectifier" not in variants.get(variant).trains:
-        return rates
+def _guided(variant: str) -> bool:
+    """Whether there is an alpha to explore."""
+    found = variants.get(variant)
+    return found.guided and "rectifier" in found.trains
+
+
+def alphas(explore: Mapping[str, Any], variant: str) -> int:
+    """How many alphas an exploration tries at most: `qr.explore` tries all, or searches."""
+    if not _guided(variant):
+        return 1
+    alpha = explore["alpha"]
     decades = math.log(alpha["min"] / alpha["start"], alpha["factor"])
-    alphas = max(1 + math.floor(decades + 1e-9), 1)
-    if explore["strategy"] == "bracket":
-        alphas = min(alphas, 2 + alphas // 2)
-    return rates + alphas - 1  # the rates are compared at the first alpha
+    there = max(1 + math.floor(decades + 1e-9), 1)
+    return min(there, 2 + there // 2) if explore["strategy"] == "bracket" else there
 
 
 def _warms_up(variant: variants.Variant) -> bool:

@@ -75,6 +75,8 @@ def _config(
             if ours != theirs:
                 raise ResultsError(f"{part} cannot be joined: it has other {what} than {parts[0]}")
         for name, model in other["config"]["models"].items():
+            if models[name]["qualities"] and model["qualities"]:
+                raise ResultsError(f"{part} cannot be joined: {name} would be in {version} twice")
             models[name]["qualities"] = sorted({*models[name]["qualities"], *model["qualities"]})
     return dict(first["config"]) | {"version": version, "models": models}
 

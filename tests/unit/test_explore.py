@@ -112,6 +112,14 @@ def test_the_table_has_each_trials_course_and_its_best_is_chosen(make_run):
     pd.testing.assert_series_equal(predictive["loss"], expected, check_names=False, rtol=1e-4)
 
 
+def test_a_trial_warms_up_no_longer_than_the_real_training(make_run):
+    run = make_run("state", soft={"training": {"steps": 1}})
+    table = explored(run)
+    longest = table.groupby("phase")["epoch"].max()
+    assert run.config["explore"]["max_epochs"] > 1
+    assert longest["soft"] == 1 < longest["predictive"]
+
+
 @pytest.mark.parametrize("variant", ["decoder", "qr-picture"])
 def test_what_has_no_feature_distance_has_no_alpha_to_search(make_run, variant):
     run = make_run("state", soft={"codec": "frozen"}, explore={"learning_rates": [1e-3]})
@@ -124,7 +132,8 @@ def test_killed_at_twenty_random_steps_an_exploration_ends_the_same(make_run):
     """kill -9 in both phases of both trials; each start goes on where the one before was."""
 
     def run(state):
-        return make_run(state, explore={"epoch_steps": 5, "max_epochs": 3, "patience": 3})
+        explore = {"epoch_steps": 5, "max_epochs": 3, "patience": 3}
+        return make_run(state, explore=explore, soft={"training": {"steps": 15}})
 
     expected = explored(run("undisturbed"))
     rng = random.Random(0)
