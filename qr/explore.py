@@ -88,8 +88,7 @@ class Exploration:
         self.run, self.codec, self.variant = run, codec, variant
         self.settings = run.config["explore"]
         self.trials: dict[Choice, _Trial] = {}
-        trained = variants.get(variant)
-        self._guided = trained.guided and "rectifier" in trained.trains
+        self._guided = variants.get(variant).takes_alpha
 
     def explore(self) -> pd.DataFrame:
         """Rows per trial and epoch, as `metrics/exploration.csv` has them."""

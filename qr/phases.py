@@ -191,7 +191,7 @@ class PredictivePhase(Phase):
         super().__init__(codec, metric, lmbda, trained)
         self.decoder = decoder
         self.alpha, self.distance = alpha, distance
-        self.guided = variant.guided and "rectifier" in variant.trains
+        self.guided = variant.takes_alpha
         self.oracle = variant.oracle
         if not any(p.requires_grad for p in decoder.parameters()):
             raise ConfigError("this variant has nothing to train in the predictive phase")

@@ -39,6 +39,11 @@ class Variant:
     oracle: bool = False
     codec: str = "soft"
 
+    @property
+    def takes_alpha(self) -> bool:
+        """Whether the feature distance is part of its loss, so that its weight matters."""
+        return self.guided and "rectifier" in self.trains
+
 
 _VARIANTS: dict[str, Variant] = {}
 

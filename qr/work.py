@@ -119,7 +119,7 @@ class Work:
         steps = min(settings["steps"], self.config["soft"]["training"]["steps"])
         warming = settings | {"steps": steps}
         soft = self._warm_up(job.codec, _SOFT_RECTIFIER, warming, self.grid.joint)
-        shared = tried * [soft] if self.grid.joint or _guided(job.variant) else []
+        shared = tried * [soft] if self.grid.joint or variants.get(job.variant).takes_alpha else []
         # The rates are compared at the first alpha.
         trials = len(explore["learning_rates"]) + tried - 1
         return shared + trials * self._decoder(job, warming, settings)
@@ -190,15 +190,9 @@ class Work:
         return sum(sizes) / pixels if pixels else len(sizes)
 
 
-def _guided(variant: str) -> bool:
-    """Whether there is an alpha to explore."""
-    found = variants.get(variant)
-    return found.guided and "rectifier" in found.trains
-
-
 def alphas(explore: Mapping[str, Any], variant: str) -> int:
     """How many alphas an exploration tries at most: `qr.explore` tries all, or searches."""
-    if not _guided(variant):
+    if not variants.get(variant).takes_alpha:
         return 1
     alpha = explore["alpha"]
     decades = math.log(alpha["min"] / alpha["start"], alpha["factor"])

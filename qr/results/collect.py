@@ -382,10 +382,9 @@ def is_bound(variant: str) -> bool:
 def takes_alpha(variant: str) -> bool:
     """Whether the feature distance is part of a variant's loss, so that its weight matters."""
     try:
-        found = variants.get(variant)
+        return variants.get(variant).takes_alpha
     except ConfigError:
         return True
-    return found.rectifier is not None and found.guided
 
 
 def first_seed(rows: pd.DataFrame) -> pd.DataFrame:
