@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
 from qr.errors import ResultsError
@@ -343,8 +343,8 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     for row, (metric, phase) in zip(axes, rows, strict=True):
         name, shown = f"{labels.METRIC[metric]}, {phase}", "loss"
         if phase == "predictive":
-            name = f"{name}, quality {compared[metric]}"
-            shown = f"change of {labels.QUALITY[metric]} (dB)"
+            name = f"{name}\nquality {compared[metric]}"
+            shown = f"{labels.QUALITY[metric]} change (dB)"
         row[0].set_ylabel(f"{name}\n{shown}")
     for ax in axes[-1]:
         ax.set_xlabel("step")
@@ -378,6 +378,9 @@ def _draw_loss(ax: Axes, table: pd.DataFrame, colours: Mapping) -> None:
     low, high = table["loss"].min(), table["loss"].max()
     if low > 0 and high / low > 20:
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter("")
 
 
 def _draw_change(ax: Axes, table: pd.DataFrame, column: str, looks: Mapping) -> None:
