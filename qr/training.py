@@ -146,8 +146,10 @@ class Trainer:
         fresh = self.phase.rectifier_parameters()
         others = set(map(id, fresh))
         rest = [p for p in self.phase.parameters_of(quantiles=False) if id(p) not in others]
-        rates = ((rest, rate), (fresh, rate * self.settings["rectifier_rate"]))
-        return [{"params": ps, "lr": lr, "initial_lr": lr} for ps, lr in rates if ps]
+        groups = [(rest, rate)] if rest else []
+        if fresh:
+            groups.append((fresh, rate * self.settings["rectifier_rate"]))
+        return [{"params": ps, "lr": lr, "initial_lr": lr} for ps, lr in groups]
 
     def _run(self) -> None:
         progress, steps = self.progress, self.settings["steps"]
