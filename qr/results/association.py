@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from qr.results.collect import Metrics
+from qr.results.collect import Metrics, first_seed
 from qr.results.labels import QUALITY_COLUMN
 from qr.results.statistics import CONTROL, correlation
 
@@ -18,11 +18,11 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
     Returns:
         model, metric, variant, quality, image, error_change_percent (of ||y - y_tilde|| against
         ||y - y_hat||; negative is less error), own_gain_db (over the decoder-only control, so that
-        the longer training of the decoder is not in it). Means over the seeds that both have.
+        the longer training of the decoder is not in it). Of the first seed, which all have.
         Variants that leave the latent as it is are left out, and so are bounds.
     """
-    images = metrics.of_decoders().images
-    key = [*_CODEC, "quality", "seed", "image"]
+    images = first_seed(metrics.of_decoders().images)
+    key = [*_CODEC, "quality", "image"]
     quality = pd.concat(
         images.loc[images["metric"] == metric, column] for metric, column in QUALITY_COLUMN.items()
     )
@@ -34,12 +34,11 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
         error_change_percent=100 * (ratio - 1),
         own_gain_db=table["quality_db"] - table["control_db"],
     )
-    groups = table.groupby([*_CODEC, "variant", "quality", "image"], sort=False)
-    means = groups[list(_CHANGES)].mean().reset_index()
-    moved = means.groupby([*_CODEC, "variant"])["error_change_percent"].transform(
+    moved = table.groupby([*_CODEC, "variant"])["error_change_percent"].transform(
         lambda change: change.abs().max()
     )
-    return means[moved > 0].reset_index(drop=True)
+    columns = [*_CODEC, "variant", "quality", "image", *_CHANGES]
+    return table.loc[moved > 0, columns].reset_index(drop=True)
 
 
 def correlations(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFrame:
@@ -47,12 +46,14 @@ def correlations(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFram
 
     Returns:
         model, metric, variant, correlation, correlation_low, correlation_high (95 % bootstrap
-        interval over images), error_change_percent and own_gain_db (means), images, qualities.
+        interval over images), error_change_percent and own_gain_db (means), error_spread_percent
+        (standard deviation of the former over images, within a quality), images, qualities.
         Negative correlation: the images whose error shrinks most gain most.
     """
     rows = list(_rows(error_and_quality(metrics), statistics))
     named = ["correlation", "correlation_low", "correlation_high"]
-    columns = [*_CODEC, "variant", *named, *_CHANGES, "images", "qualities"]
+    columns = [*_CODEC, "variant", *named, *_CHANGES, "error_spread_percent"]
+    columns += ["images", "qualities"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -64,4 +65,5 @@ def _rows(table: pd.DataFrame, statistics: Mapping[str, int]) -> Iterator[tuple]
         )
         found = correlation(error.to_numpy(), gain.to_numpy(), **statistics)
         means = rows[list(_CHANGES)].mean()
-        yield (*key, *found[:3], *means, found.images, len(error))
+        spread = error.sub(error.mean(axis=1), axis=0).to_numpy().std()
+        yield (*key, *found[:3], *means, spread, found.images, len(error))

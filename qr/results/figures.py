@@ -28,6 +28,8 @@ from qr.results.reference import CLASSICAL, is_kodak, published
 from qr.results.statistics import ALL_QUALITIES, DEFAULT, REFERENCE, gains
 
 Curve = tuple[np.ndarray, np.ndarray]  # bpp and dB, lowest rate first
+_PANEL = ["model", "metric", "quality", "variant"]
+_Rates = tuple[float, float]  # learning rate, and the multiple of it that the rectifier has
 
 
 def write_figures(
@@ -96,19 +98,15 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
     return figure
 
 
-_PANEL = ["model", "metric", "quality", "variant"]
-
-
-def _rates(trial: pd.DataFrame) -> tuple[float, float]:
-    """The decoder's learning rate, and the multiple of it that the rectifier has."""
+def _rates(trial: pd.DataFrame) -> _Rates:
     return trial["learning_rate"].iloc[0], trial["rectifier_rate"].iloc[0]
 
 
-def _rates_label(pair: tuple[float, float]) -> str:
+def _rates_label(pair: _Rates) -> str:
     return f"rate {pair[0]:.0e}" + (f", rectifier × {pair[1]:g}" if pair[1] != 1 else "")
 
 
-def _rate_line(pair: tuple[float, float], rates: Sequence[tuple[float, float]]) -> str:
+def _rate_line(pair: _Rates, rates: Sequence[_Rates]) -> str:
     lines = ("-", "--", ":", "-.")
     return lines[rates.index(pair) % len(lines)]
 
@@ -120,7 +118,7 @@ def _alpha_looks(tried: Sequence[float]) -> dict[float, dict]:
     return {alpha: {"color": tuple(shade), "marker": marker} for alpha, shade, marker in looks}
 
 
-def _draw_trial(ax: Axes, trial: pd.DataFrame, looks: Mapping, rates: Sequence[float]) -> None:
+def _draw_trial(ax: Axes, trial: pd.DataFrame, looks: Mapping, rates: Sequence[_Rates]) -> None:
     predictive = trial[trial["phase"] == "predictive"]
     rows = trial if predictive.empty else predictive
     quality = rows[labels.QUALITY_COLUMN[rows["metric"].iloc[0]]].to_numpy(float)

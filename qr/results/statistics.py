@@ -19,6 +19,7 @@ from qr.results.labels import QUALITY_COLUMN
 
 REFERENCE = "baseline"  # of every gain
 CONTROL = "decoder"  # of every rectifier's own gain
+PAPER = "qr"  # the rectifier that the others are compared with
 CEILING = "ceiling"  # the decoder without quantization: what own gains are measured by
 
 DEFAULT = {"bootstrap": 10000, "seed": 0}
@@ -155,11 +156,16 @@ def gains(
     return pd.DataFrame(found, columns=[*columns, "images", "seeds"])
 
 
-def own_gains(images: pd.DataFrame, statistics: Mapping[str, int] = DEFAULT) -> pd.DataFrame:
-    """`gains` over the decoder-only control, of all variants that were trained like it."""
-    table = gains(images, CONTROL, statistics)
+def own_gains(
+    images: pd.DataFrame, statistics: Mapping[str, int] = DEFAULT, over: str = CONTROL
+) -> pd.DataFrame:
+    """`gains` over the decoder-only control, or over another variant that was trained.
+
+    Of all variants that were trained, too, but the one that they are compared with.
+    """
+    table = gains(images, over, statistics)
     trained = images.dropna(subset="seed")["variant"].unique()
-    return table[table["variant"].isin(trained) & (table["variant"] != CONTROL)]
+    return table[table["variant"].isin(trained) & (table["variant"] != over)]
 
 
 def correlation(a: np.ndarray, b: np.ndarray, bootstrap: int, seed: int) -> Interval:

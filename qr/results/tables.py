@@ -25,7 +25,9 @@ from qr.results.layout import Row, Table, latex, markdown, number, text, with_in
 from qr.results.statistics import (
     ALL_QUALITIES,
     CEILING,
+    CONTROL,
     DEFAULT,
+    PAPER,
     REFERENCE,
     bjontegaard_delta,
     gains,
@@ -330,9 +332,12 @@ def _deltas(baseline: pd.DataFrame, curve: pd.DataFrame, quality: str) -> dict[s
 
 
 def controls(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
-    """Every variant against the baseline and against the decoder trained without a rectifier."""
+    """Every variant against the baseline, the decoder trained without a rectifier, and QR."""
     table = gains(metrics.images, REFERENCE, statistics)
-    table = table.join(_own_gains(metrics.images, statistics), on=_KEY)
+    for name, over in (("own", CONTROL), ("over_qr", PAPER)):
+        compared = own_gains(metrics.images, statistics, over).set_index(_KEY)
+        compared = compared[["gain_db", "gain_low_db", "gain_high_db"]]
+        table = table.join(compared.add_prefix(f"{name}_"), on=_KEY)
     table = table.join(_changes(metrics.summary), on=_KEY)
     fair = ~table["variant"].map(has_own_bitstreams).astype(bool)
     ranked = fair & ~table["variant"].map(is_bound).astype(bool)
@@ -341,10 +346,12 @@ def controls(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
     alike = _changes(first_seed(metrics.summary))["error_change_percent"]
     table["error_rank"] = _rank(table, alike, ranked)
     columns = [*_KEY, "gain_db", "gain_low_db", "gain_high_db"]
-    columns += ["own_gain_db", "own_gain_low_db", "own_gain_high_db", "error_change_percent"]
-    columns += ["gain_rank", "error_rank", "bpp_change_percent", "images", "seeds"]
+    columns += ["own_gain_db", "own_gain_low_db", "own_gain_high_db"]
+    columns += ["over_qr_gain_db", "over_qr_gain_low_db", "over_qr_gain_high_db"]
+    columns += ["error_change_percent", "gain_rank", "error_rank", "bpp_change_percent"]
+    columns += ["images", "seeds"]
     return Table(
-        "Gain of every variant over the baseline, and its own gain over the decoder trained alone.",
+        "Gain of every variant over the baseline, over the decoder trained alone, and over QR.",
         table[columns],
         {
             "Model": _model,
@@ -353,6 +360,7 @@ def controls(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
             "Variant": _variant,
             "Gain over baseline [dB]": with_interval("gain"),
             "Own gain over decoder only [dB]": with_interval("own_gain"),
+            "Gain over QR [dB]": with_interval("over_qr_gain"),
             "Quantization error [%]": number("error_change_percent", "+.2f"),
             "Rank by gain": text("gain_rank"),
             "Rank by error": text("error_rank"),
@@ -362,11 +370,6 @@ def controls(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
         shown=_informative(table),
         notes=_control_notes(table, fair),
     )
-
-
-def _own_gains(images: pd.DataFrame, statistics: Mapping[str, int]) -> pd.DataFrame:
-    table = own_gains(images, statistics).set_index(_KEY)
-    return table[["gain_db", "gain_low_db", "gain_high_db"]].add_prefix("own_")
 
 
 def _changes(summary: pd.DataFrame) -> pd.DataFrame:
@@ -447,10 +450,9 @@ def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
         shown=_informative(frame),
         notes=[
             f"{_WHICH_QUALITY} {_WHICH_INTERVAL}",
-            f"The ceiling, '{labels.variant(CEILING)}', is the same decoder, trained and fed with "
-            "the latent before quantization: all that undoing quantization could bring. Only what "
-            "a rectifier adds to the decoder besides could bring more. Shares are of the first "
-            "seed, which both have.",
+            f"The ceiling, '{labels.variant(CEILING)}', is the same decoder, trained as long on "
+            "the latent before quantization. No function of ŷ gives that back: only by adding "
+            "capacity could a rectifier pass it. Shares are of the first seed, which both have.",
         ],
     )
 
@@ -466,6 +468,7 @@ def error_correlation(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
             "Variant": _variant,
             "Correlation": with_interval("correlation", unit=""),
             "Quantization error [%]": number("error_change_percent", "+.2f"),
+            "Its spread [%]": number("error_spread_percent", ".2f"),
             "Own gain [dB]": number("own_gain_db", "+.3f"),
             "Images": text("images"),
             "Qualities": text("qualities"),
@@ -474,7 +477,9 @@ def error_correlation(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
         notes=[
             "Pearson's correlation within each quality; in brackets: 95 % bootstrap interval over "
             "images. Negative: images whose error shrinks more gain more. Means are over the "
-            "qualities at which the variant was trained.",
+            "qualities at which the variant was trained, of the first seed. Spread: standard "
+            "deviation over images within a quality; where it is small beside what two trainings "
+            "differ by, the correlation says nothing.",
         ],
     )
 
