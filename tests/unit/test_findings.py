@@ -43,7 +43,8 @@ def wrong(claim: re.Match, tables: Path) -> list[str]:
         return [f"{len(rows)} rows: {claim.group()}"]
     values = {"mean": rows[column].agg(how) if how else rows[column].item()}
     if claim["low"]:
-        values |= {end: rows[column.replace("_db", f"_{end}_db")].item() for end in ("low", "high")}
+        stem, unit = re.fullmatch(r"(.+?)(_db)?", column).groups("")
+        values |= {end: rows[f"{stem}_{end}{unit}"].item() for end in ("low", "high")}
     return [
         f"{claim[end]} is {shown(value, claim[end])}: {claim.group()}"
         for end, value in values.items()
@@ -74,6 +75,9 @@ def tables(tmp_path):
     columns = ["variant", "quality", "gain_db", "gain_low_db", "gain_high_db", "change_percent"]
     rows = [("qr", "4", 0.1234, 0.1, 0.15, -4.26), ("decoder", "mean", -0.02, -0.03, 1234.5, 0.0)]
     pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "controls.csv", index=False)
+    columns = ["variant", "correlation", "correlation_low", "correlation_high"]
+    table = pd.DataFrame([("qr", -0.5, -0.61, 0.2)], columns=columns)
+    table.to_csv(tmp_path / "error_correlation.csv", index=False)
     return tmp_path
 
 
@@ -84,6 +88,7 @@ TRUE = (
     "−0.02 dB<!-- min controls.gain_db: gain_db < 1 -->",
     "2 points<!-- count controls.gain_db: gain_db < 1 -->",
     '1,234 dB<!-- controls.gain_high_db: variant == "decoder" -->',
+    '−0.50 [−0.61, +0.20]<!-- error_correlation.correlation: variant == "qr" -->',
     "1.8 %<!-- cited: somebody -->",
 )
 
