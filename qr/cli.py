@@ -239,7 +239,7 @@ def predictive(
     settings = configuration.predictive(run.config, run.codec_id.metric)
     decoder, progress = stp.predictive(
         run, frozen, warm, variant, choice.alpha,
-        settings | choice.rates,
+        settings | {"learning_rate": choice.learning_rate},
         configuration.training(run.config, run.config["soft"]["training"]), seed,
     )  # fmt: skip
     weights.save_decoder(out, decoder, variant, run.config["rectifier"]["width"], frozen)

@@ -6,7 +6,6 @@ decides; no test image is read.
 """
 
 import copy
-import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,12 +29,6 @@ class Choice:
 
     alpha: float
     learning_rate: float
-    rectifier_rate: float
-
-    @property
-    def rates(self) -> dict[str, float]:
-        """As settings of the predictive phase."""
-        return {"learning_rate": self.learning_rate, "rectifier_rate": self.rectifier_rate}
 
 
 @dataclass
@@ -53,15 +46,6 @@ def grid(alpha: Mapping[str, float]) -> list[float]:
     """
     count = 1 + math.floor(math.log(alpha["min"] / alpha["start"], alpha["factor"]) + 1e-9)
     return [float(f"{alpha['start'] * alpha['factor'] ** k:.6g}") for k in range(max(count, 1))]
-
-
-def rates(explore: Mapping[str, Any], fresh: bool) -> list[tuple[float, float]]:
-    """The pairs of learning rates to try; a variant is `fresh` that trains a rectifier.
-
-    The second of a pair is the rectifier's, as a multiple of the first, the decoder's.
-    """
-    multiples = explore["rectifier_rates"] if fresh else explore["rectifier_rates"][:1]
-    return list(itertools.product(explore["learning_rates"], multiples))
 
 
 def sweep(count: int, loss: Callable[[int], float]) -> None:
@@ -104,18 +88,17 @@ class Exploration:
         self.run, self.codec, self.variant = run, codec, variant
         self.settings = run.config["explore"]
         self.trials: dict[Choice, _Trial] = {}
-        described = variants.get(variant)
-        self._guided = described.takes_alpha
-        self._fresh = "rectifier" in described.trains
+        self._guided = variants.get(variant).takes_alpha
 
     def explore(self) -> pd.DataFrame:
         """Rows per trial and epoch, as `metrics/exploration.csv` has them."""
         alphas = grid(self.settings["alpha"])
-        found = rates(self.settings, self._fresh)
-        best = min(found, key=lambda pair: self._loss(Choice(alphas[0], *pair)))
+        rates = self.settings["learning_rates"]
+        losses = [self._loss(Choice(alphas[0], rate)) for rate in rates]
+        best_rate = rates[losses.index(min(losses))]
         if self._guided:
             search = _STRATEGIES[self.settings["strategy"]]
-            search(len(alphas), lambda k: self._loss(Choice(alphas[k], *best)))
+            search(len(alphas), lambda k: self._loss(Choice(alphas[k], best_rate)))
         chosen = min(self.trials.values(), key=lambda t: t.loss).choice
         return self._table(chosen)
 
@@ -136,8 +119,8 @@ class Exploration:
                 here.within("soft"), codec, choice.alpha, warming, "exploration"
             )
         _, predictive = stp.predictive(
-            here.within(f"rate-{choice.learning_rate:g}-{choice.rectifier_rate:g}"), codec, warm,
-            self.variant, choice.alpha, settings | choice.rates, warming,
+            here.within(f"rate-{choice.learning_rate:g}"), codec, warm, self.variant, choice.alpha,
+            settings | {"learning_rate": choice.learning_rate}, warming,
             self.run.config["seeds"][0], "exploration",
         )  # fmt: skip
         rows = self._rows("soft", soft) + self._rows("predictive", predictive, self._rate(codec))
@@ -189,7 +172,7 @@ class Exploration:
                 "variant": self.variant,
                 "strategy": self.settings["strategy"],
                 "trial": number,
-                **trial.choice.rates,
+                "learning_rate": trial.choice.learning_rate,
                 "alpha": trial.choice.alpha,
                 **row,
                 "chosen": trial.choice == chosen,
@@ -211,11 +194,11 @@ def read_choice(path, metric: str, ms_ssim_factor: float) -> Choice:
     """
     try:
         table = pd.read_csv(path)
-        columns = ["alpha", "learning_rate", "rectifier_rate"]
-        chosen = table.loc[table["chosen"], columns].astype(float)
+        chosen = table.loc[table["chosen"], ["alpha", "learning_rate"]].astype(float)
     except (OSError, ValueError, KeyError) as error:
         raise ResultsError(f"{path} is no exploration: {error}") from error
     if chosen.empty:
         raise ResultsError(f"{path} chooses nothing; delete it and explore again")
-    alpha, *pair = map(float, chosen.iloc[0])
-    return Choice(alpha * (ms_ssim_factor if metric == "ms-ssim" else 1.0), *pair)
+    alpha, learning_rate = chosen.iloc[0]
+    factor = ms_ssim_factor if metric == "ms-ssim" else 1.0
+    return Choice(float(alpha) * factor, float(learning_rate))

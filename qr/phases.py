@@ -44,10 +44,6 @@ class Phase(nn.Module):
             p for name, p in named if p.requires_grad and name.endswith(".quantiles") == quantiles
         ]
 
-    def rectifier_parameters(self) -> list[nn.Parameter]:
-        """Those of `parameters_of` that may learn at a rate of their own."""
-        return []
-
     def _aux(self, x: Tensor) -> Values:
         with _without_autocast(x):  # quantiles are finer than bfloat16
             return {"aux": self.model.aux_loss()}
@@ -195,11 +191,6 @@ class PredictivePhase(Phase):
         self.oracle = variant.oracle
         if not any(p.requires_grad for p in decoder.parameters()):
             raise ConfigError("this variant has nothing to train in the predictive phase")
-
-    def rectifier_parameters(self) -> list[nn.Parameter]:
-        if self.decoder.rectifier is None:
-            return []
-        return [p for p in self.decoder.rectifier.parameters() if p.requires_grad]
 
     def forward(self, x: Tensor) -> Values:
         with torch.no_grad(), _without_autocast(x):

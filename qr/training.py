@@ -134,22 +134,12 @@ class Trainer:
         return self.progress
 
     def _make_optimizers(self) -> list[torch.optim.Optimizer]:
-        main = _OPTIMIZERS[self.settings["optimizer"]](self._groups())
+        make = _OPTIMIZERS[self.settings["optimizer"]]
+        main = make(self.phase.parameters_of(quantiles=False), self.settings["learning_rate"])
         quantiles = self.phase.parameters_of(quantiles=True)
         if not quantiles:
             return [main]
         return [main, torch.optim.Adam(quantiles, lr=self.settings["aux_learning_rate"])]
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """What the main optimizer trains, a group for each learning rate."""
-        rate = self.settings["learning_rate"]
-        fresh = self.phase.rectifier_parameters()
-        others = set(map(id, fresh))
-        rest = [p for p in self.phase.parameters_of(quantiles=False) if id(p) not in others]
-        groups = [(rest, rate)] if rest else []
-        if fresh:
-            groups.append((fresh, rate * self.settings["rectifier_rate"]))
-        return [{"params": ps, "lr": lr, "initial_lr": lr} for ps, lr in groups]
 
     def _run(self) -> None:
         progress, steps = self.progress, self.settings["steps"]
@@ -207,7 +197,9 @@ class Trainer:
             self._fail(f"a gradient is not finite ({error})")
         if self.settings["schedule"] == "cosine":
             for group in self.optimizers[0].param_groups:
-                group["lr"] = group["initial_lr"] * annealed(step, self.settings["steps"])
+                group["lr"] = self.settings["learning_rate"] * annealed(
+                    step, self.settings["steps"]
+                )
         for optimizer in self.optimizers:
             optimizer.step()
         sums = self.progress.sums
@@ -372,7 +364,7 @@ class Trainer:
         )
 
 
-def _soap(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+def _soap(parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
     """SOAP (Vyas et al., arXiv 2409.11321): Adam in the eigenbasis of the gradients' covariance.
 
     The taps of a kernel count as one side of a weight. A side that is longer than 128 stays as it
@@ -381,7 +373,7 @@ def _soap(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     """
     from pytorch_optimizer import SOAP  # imports for a second
 
-    def alone(parameter: nn.Parameter) -> dict[str, Any]:
+    def group(parameter: nn.Parameter) -> dict[str, Any]:
         wide = parameter.ndim > 1 and min(parameter.shape[:2]) > _LONGEST_SIDE
         return {
             "params": [parameter],
@@ -390,14 +382,19 @@ def _soap(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
             "merge_dims": parameter.ndim > 1 and not wide and parameter.numel() > _LONGEST_SIDE,
         }
 
-    each = [group | alone(parameter) for group in groups for parameter in group["params"]]
-    return SOAP(each, weight_decay=0.0, precondition_frequency=10)
+    return SOAP(
+        [group(parameter) for parameter in parameters], learning_rate,
+        weight_decay=0.0, precondition_frequency=10,
+    )  # fmt: skip
 
 
 _LONGEST_SIDE = 128
 
 
-_OPTIMIZERS = {"adam": torch.optim.Adam, "soap": _soap}
+_OPTIMIZERS = {
+    "adam": lambda parameters, learning_rate: torch.optim.Adam(parameters, lr=learning_rate),
+    "soap": _soap,
+}
 
 
 def _fabric(engine: Mapping[str, Any]) -> Fabric:

@@ -122,8 +122,6 @@ class Work:
         shared = tried * [soft] if self.grid.joint or variants.get(job.variant).takes_alpha else []
         # The rates are compared at the first alpha.
         trials = len(explore["learning_rates"]) + tried - 1
-        if "rectifier" in variants.get(job.variant).trains:
-            trials += len(explore["learning_rates"]) * (len(explore["rectifier_rates"]) - 1)
         return shared + trials * self._decoder(job, warming, settings)
 
     def _decoder(self, job: Job, soft: Mapping, predictive: Mapping) -> list[Training]:

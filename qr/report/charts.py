@@ -62,8 +62,6 @@ def _trial(trial: pd.DataFrame, search: str, column: str, looks: Mapping) -> dic
     alpha, chosen = rows["alpha"].iloc[0], bool(rows["chosen"].iloc[0])
     look = looks[alpha] | {"width": 4 if chosen else 1.5}
     rate = f"{rows['learning_rate'].iloc[0]:.0e}"
-    if rows["rectifier_rate"].iloc[0] != 1:
-        rate += f", rectifier × {rows['rectifier_rate'].iloc[0]:g}"
     name = f"α = {alpha:.3g}, learning rate {rate}" + (", chosen" if chosen else "")
     return trace(
         {"search": search, "alpha": f"{alpha:.3g}"}, name, rows["epoch"], rows[column], look,

@@ -102,7 +102,6 @@ EXPLORATION = Schema(
         "strategy": "sweep or bracket; derived: taken from another codec's choice, not tried",
         "trial": "number of the trial, from 0",
         "learning_rate": "of the predictive phase",
-        "rectifier_rate": "of the rectifier's weights, as a multiple of learning_rate",
         "alpha": "weight of the feature distance",
         "phase": "soft or predictive",
         "epoch": "epochs of the phase that were done; 0 is before training",
@@ -315,8 +314,7 @@ def with_derived(exploration: pd.DataFrame, factor: float) -> pd.DataFrame:
     """Add the choices that MS-SSIM codecs take over from MSE ones: alpha times `factor`."""
     rows = exploration[exploration["chosen"] & exploration["metric"].eq("mse")]
     key = ["model", "quality", "variant"]
-    columns = [*key, "trial", "learning_rate", "rectifier_rate", "alpha", "phase"]
-    taken = rows.drop_duplicates(key)[columns]
+    taken = rows.drop_duplicates(key)[[*key, "trial", "learning_rate", "alpha", "phase"]]
     derived = taken.assign(
         metric="ms-ssim",
         strategy="derived",

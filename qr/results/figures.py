@@ -28,8 +28,6 @@ from qr.results.reference import CLASSICAL, is_kodak, published
 from qr.results.statistics import ALL_QUALITIES, DEFAULT, REFERENCE, gains
 
 Curve = tuple[np.ndarray, np.ndarray]  # bpp and dB, lowest rate first
-_PANEL = ["model", "metric", "quality", "variant"]
-_Rates = tuple[float, float]  # learning rate, and the multiple of it that the rectifier has
 
 
 def write_figures(
@@ -70,10 +68,10 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
     table = table[table["strategy"] != "derived"]
     if table.empty:
         return canvas.message("Nothing was explored in this run.")
-    panels = list(table.groupby(_PANEL, sort=False))
+    panels = list(table.groupby(["model", "metric", "quality", "variant"], sort=False))
     figure, axes = canvas.panels(len(panels), height=2.0)
     tried = sorted(table["alpha"].unique(), reverse=True)
-    rates = sorted({_rates(trial) for _, trial in table.groupby([*_PANEL, "trial"])}, reverse=True)
+    rates = sorted(table["learning_rate"].unique(), reverse=True)
     looks = _alpha_looks(tried)
     for ax, (key, trials) in zip(axes, panels, strict=True):
         model, metric, quality, variant = key
@@ -83,7 +81,7 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
         chosen = trials[trials["chosen"].astype(bool)]
         if not chosen.empty:
             found = [f"α = {chosen['alpha'].iloc[0]:.3g}"] if takes_alpha(variant) else []
-            found += [_rates_label(_rates(chosen))] if len(rates) > 1 else []
+            found += [f"rate {chosen['learning_rate'].iloc[0]:.0e}"] if len(rates) > 1 else []
             ax.set_title(f"{ax.get_title()}\nchosen: {', '.join(found)}")
         ax.set_xlabel("epoch")
         ax.set_ylabel(f"validation {labels.QUALITY[metric]} (dB)")
@@ -91,24 +89,16 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
     handles = [Line2D([], [], label=f"α = {alpha:.3g}", **looks[alpha]) for alpha in tried]
     grey = {"color": style.GREY}
     handles.append(Line2D([], [], linewidth=3, label="chosen (thick)", **grey))
-    for pair in rates if len(rates) > 1 else ():
-        label = f"learning {_rates_label(pair)}"
-        handles.append(Line2D([], [], linestyle=_rate_line(pair, rates), label=label, **grey))
+    for rate in rates if len(rates) > 1 else ():
+        label = f"learning rate {rate:.0e}"
+        handles.append(Line2D([], [], linestyle=_rate_line(rate, rates), label=label, **grey))
     canvas.legend(figure, handles)
     return figure
 
 
-def _rates(trial: pd.DataFrame) -> _Rates:
-    return trial["learning_rate"].iloc[0], trial["rectifier_rate"].iloc[0]
-
-
-def _rates_label(pair: _Rates) -> str:
-    return f"rate {pair[0]:.0e}" + (f", rectifier × {pair[1]:g}" if pair[1] != 1 else "")
-
-
-def _rate_line(pair: _Rates, rates: Sequence[_Rates]) -> str:
+def _rate_line(rate: float, rates: Sequence[float]) -> str:
     lines = ("-", "--", ":", "-.")
-    return lines[rates.index(pair) % len(lines)]
+    return lines[rates.index(rate) % len(lines)]
 
 
 def _alpha_looks(tried: Sequence[float]) -> dict[float, dict]:
@@ -118,7 +108,7 @@ def _alpha_looks(tried: Sequence[float]) -> dict[float, dict]:
     return {alpha: {"color": tuple(shade), "marker": marker} for alpha, shade, marker in looks}
 
 
-def _draw_trial(ax: Axes, trial: pd.DataFrame, looks: Mapping, rates: Sequence[_Rates]) -> None:
+def _draw_trial(ax: Axes, trial: pd.DataFrame, looks: Mapping, rates: Sequence[float]) -> None:
     predictive = trial[trial["phase"] == "predictive"]
     rows = trial if predictive.empty else predictive
     quality = rows[labels.QUALITY_COLUMN[rows["metric"].iloc[0]]].to_numpy(float)
@@ -127,7 +117,7 @@ def _draw_trial(ax: Axes, trial: pd.DataFrame, looks: Mapping, rates: Sequence[_
         rows["epoch"].to_numpy(float),
         quality,
         **looks[rows["alpha"].iloc[0]],
-        linestyle=_rate_line(_rates(rows), rates),
+        linestyle=_rate_line(rows["learning_rate"].iloc[0], rates),
         linewidth=2.6 if chosen else 0.9,
         markersize=5 if chosen else 3,
         zorder=3 if chosen else 2,

@@ -100,8 +100,8 @@ def alpha(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
     for row in rows:
         if not takes_alpha(row["variant"]):
             row["alpha"] = np.nan
-    columns = [*_KEY, "strategy", "alpha", "learning_rate", "rectifier_rate", "validation_db"]
-    columns += ["worst_trial_db", "trials", "epochs", "stop_reason"]
+    columns = [*_KEY, "strategy", "alpha", "learning_rate", "validation_db", "worst_trial_db"]
+    columns += ["trials", "epochs", "stop_reason"]
     return Table(
         "Chosen weight α of the feature distance and its quality on the validation set.",
         pd.DataFrame(rows, columns=columns),
@@ -112,7 +112,6 @@ def alpha(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
             "Variant": _variant,
             "α": number("alpha", ".3g"),
             "Learning rate": number("learning_rate", ".1e"),
-            "Rectifier's": number("rectifier_rate", ".3g"),
             "Validation [dB]": number("validation_db"),
             "Worst trial [dB]": number("worst_trial_db"),
             "Trials": text("trials"),
@@ -123,10 +122,9 @@ def alpha(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
         notes=[
             "Validation: PSNR of codecs trained for MSE, MS-SSIM of those trained for MS-SSIM, "
             "at the chosen trial's epoch of lowest loss. Worst trial: the same for the last of the "
-            "trials at those learning rates; where the two are close, α matters little. Epochs: of "
+            "trials at that learning rate; where the two are close, α matters little. Epochs: of "
             "the chosen trial's predictive phase. Search 'derived': computed from the choice made "
-            "for MSE, not tried. Rectifier's: the learning rate of a rectifier's own weights, as a "
-            "multiple of the other. No α: the variant's loss has no feature distance.",
+            "for MSE, not tried. No α: the variant's loss has no feature distance.",
         ],
     )
 
@@ -139,12 +137,11 @@ def _choice(trials: pd.DataFrame, key: tuple) -> dict[str, Any]:
         raise ResultsError(f"exploration.csv: {', '.join(map(str, key))}: {found}")
     reached = pd.Series({name: _reached(trial) for name, trial in trials.groupby("trial")})
     last = chosen.iloc[-1]
-    rates = ["learning_rate", "rectifier_rate"]
-    alike = trials[(trials[rates] == last[rates]).all(axis=1)]
+    alike = trials[trials["learning_rate"] == last["learning_rate"]]
     return {
         "strategy": last["strategy"],
         "alpha": last["alpha"],
-        **last[rates],
+        "learning_rate": last["learning_rate"],
         "validation_db": reached[last["trial"]],
         "worst_trial_db": reached[alike["trial"].unique()].min(),
         "trials": len(reached),

@@ -115,7 +115,6 @@ def exploration(models, metrics) -> pd.DataFrame:
                                 "strategy": "sweep",
                                 "trial": trial,
                                 "learning_rate": 1e-4,
-                                "rectifier_rate": 1.0,
                                 "alpha": alpha,
                                 "phase": phase,
                                 "epoch": epoch,

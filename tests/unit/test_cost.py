@@ -123,11 +123,8 @@ def test_trials_of_one_alpha_share_the_soft_phase(costs):
     """A second learning rate costs another predictive phase at the first of two alphas, no more."""
     trial = 4 * 0.5 + 3 * HELD_BACK * 0.1 + 4 * 0.25 + 3 * HELD_BACK * 0.2
     again = 4 * 0.25 + 3 * HELD_BACK * 0.2
-    rates = {"learning_rates": [1e-3, 1e-4]}
-    found = costs(JOINT, QR, explore=rates)
+    found = costs(JOINT, QR, explore={"learning_rates": [1e-3, 1e-4]})
     assert seconds(found, Job("explore", CODEC, "qr")) == pytest.approx(2 * trial + again)
-    found = costs(JOINT, QR, explore=rates | {"rectifier_rates": [1, 7]})
-    assert seconds(found, Job("explore", CODEC, "qr")) == pytest.approx(2 * trial + 3 * again)
 
 
 def test_a_frozen_codec_needs_no_soft_phase_to_explore_its_decoder_alone(costs):

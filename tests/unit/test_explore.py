@@ -88,9 +88,9 @@ def test_the_table_has_each_trials_course_and_its_best_is_chosen(make_run):
     table = Exploration(run, codec, "qr").explore()
     assert weights.codec_digest(codec) == before
     assert list(table.columns) == [
-        "model", "metric", "quality", "variant", "strategy", "trial", "learning_rate",
-        "rectifier_rate", "alpha", "phase", "epoch", "loss", "bpp", "psnr_db", "ms_ssim_db",
-        "feature_distance", "stop_reason", "chosen",
+        "model", "metric", "quality", "variant", "strategy", "trial", "learning_rate", "alpha",
+        "phase", "epoch", "loss", "bpp", "psnr_db", "ms_ssim_db", "feature_distance",
+        "stop_reason", "chosen",
     ]  # fmt: skip
     trials = table.groupby("trial")
     # Both rates at the first alpha, then the other alpha at the better rate.
@@ -110,19 +110,6 @@ def test_the_table_has_each_trials_course_and_its_best_is_chosen(make_run):
     mse = 255**2 / 10 ** (predictive["psnr_db"] / 10)
     expected = predictive["bpp"] + run.lmbda * mse
     pd.testing.assert_series_equal(predictive["loss"], expected, check_names=False, rtol=1e-4)
-
-
-def test_each_rate_of_the_decoder_is_tried_with_each_of_the_rectifier(make_run):
-    rates = {"learning_rates": [1e-3, 1e-4], "rectifier_rates": [1, 7]}
-    table = explored(make_run("qr", explore=rates))
-    first = table[table["trial"] < 4].drop_duplicates("trial")
-    pairs = list(zip(first["learning_rate"], first["rectifier_rate"], strict=True))
-    assert pairs == [(1e-3, 1), (1e-3, 7), (1e-4, 1), (1e-4, 7)]
-    assert first["alpha"].eq(1.0).all()
-    # The decoder alone has one rate.
-    table = explored(make_run("decoder", explore=rates), "decoder")
-    assert table["trial"].nunique() == 2
-    assert table["rectifier_rate"].eq(1).all()
 
 
 def test_a_trial_warms_up_no_longer_than_the_real_training(make_run):
@@ -189,7 +176,7 @@ def explored_until(fatal, run):
 
 
 def write_table(path, rows):
-    columns = ["metric", "alpha", "learning_rate", "rectifier_rate", "phase", "loss", "chosen"]
+    columns = ["metric", "alpha", "learning_rate", "phase", "loss", "chosen"]
     pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
     return path
 
@@ -197,14 +184,14 @@ def write_table(path, rows):
 def test_the_choice_is_read_back_and_scaled_for_ms_ssim(tmp_path):
     path = write_table(
         tmp_path / "e.csv",
-        [("mse", 1.0, 1e-4, 1.0, "soft", 3.0, False), ("mse", 0.1, 1e-3, 7.0, "soft", 2.0, True)],
+        [("mse", 1.0, 1e-4, "soft", 3.0, False), ("mse", 0.1, 1e-3, "soft", 2.0, True)],
     )
-    assert read_choice(path, "mse", 0.1) == Choice(0.1, 1e-3, 7.0)
-    assert read_choice(path, "ms-ssim", 0.1) == Choice(pytest.approx(0.01), 1e-3, 7.0)
+    assert read_choice(path, "mse", 0.1) == Choice(0.1, 1e-3)
+    assert read_choice(path, "ms-ssim", 0.1) == Choice(pytest.approx(0.01), 1e-3)
 
 
 def test_a_table_that_chooses_nothing_is_named(tmp_path):
-    path = write_table(tmp_path / "e.csv", [("mse", 1.0, 1e-4, 1.0, "soft", 3.0, False)])
+    path = write_table(tmp_path / "e.csv", [("mse", 1.0, 1e-4, "soft", 3.0, False)])
     with pytest.raises(ResultsError, match=r"e\.csv"):
         read_choice(path, "mse", 0.1)
 

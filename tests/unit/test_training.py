@@ -25,7 +25,6 @@ SETTINGS = {
     "crop": 64,
     "optimizer": "adam",
     "learning_rate": 1e-3,
-    "rectifier_rate": 1.0,
     "aux_learning_rate": 1e-3,
     "clip_grad_norm": 1.0,
     "validate_every": 3,
@@ -169,33 +168,12 @@ def test_soap_finds_the_minimum_whatever_the_shape_of_the_weight(shape):
     target = torch.randn(shape, generator=generator)
     scale = 10 ** torch.linspace(-1, 1, target.numel()).reshape(shape)
     weight = nn.Parameter(torch.zeros(shape))
-    optimizer = _OPTIMIZERS["soap"]([{"params": [weight], "lr": 0.05}])
+    optimizer = _OPTIMIZERS["soap"]([weight], 0.05)
     for _ in range(300):
         optimizer.zero_grad()
         (scale * (weight - target) ** 2).mean().backward()
         optimizer.step()
     assert (weight - target).abs().max() < 0.2 * target.abs().max()
-
-
-@pytest.mark.parametrize("schedule", ["plateau", "cosine"])
-def test_a_rectifier_learns_at_a_rate_of_its_own(new_trainer, schedule):
-    """Adam's first step is as long as its learning rate, whatever the gradient."""
-
-    def change(rate):
-        trainer = new_trainer(
-            "predictive", f"rate-{rate}", steps=1, schedule=schedule, rectifier_rate=rate
-        )
-        before = {name: p.clone() for name, p in trainer.phase.decoder.named_parameters()}
-        trainer._set_weights = lambda best: None  # as trained, not as validated best
-        trainer.fit()
-        return {n: p.detach() - before[n] for n, p in trainer.phase.decoder.named_parameters()}
-
-    once, fivefold = change(1.0), change(5.0)
-    moved = {name for name in once if once[name].any()}
-    assert {name.split(".")[0] for name in moved} == {"g_s", "rectifier"}
-    for name in moved:
-        factor = 5 if name.startswith("rectifier") else 1
-        assert torch.allclose(fivefold[name], factor * once[name], rtol=1e-3, atol=1e-7), name
 
 
 def test_killed_at_random_moments_and_resumed_it_ends_the_same(new_trainer):
@@ -328,9 +306,6 @@ class Parabola(nn.Module):
 
     def parameters_of(self, quantiles):
         return [] if quantiles else [self.w]
-
-    def rectifier_parameters(self):
-        return []
 
     def forward(self, x):
         self.batches.append(x.clone())
