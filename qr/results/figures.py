@@ -25,7 +25,7 @@ from qr.results.collect import (
 from qr.results.curves import anchor_means
 from qr.results.efficiency import comparable, own_gain_and_cost
 from qr.results.reference import CLASSICAL, is_kodak, published
-from qr.results.statistics import ALL_QUALITIES, DEFAULT, REFERENCE, gains
+from qr.results.statistics import ALL_QUALITIES, CONTROL, DEFAULT, REFERENCE, gains
 
 Curve = tuple[np.ndarray, np.ndarray]  # bpp and dB, lowest rate first
 
@@ -344,7 +344,7 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
         name, shown = f"{labels.METRIC[metric]}, {phase}", "loss"
         if phase == "predictive":
             name = f"{name}\nquality {compared[metric]}"
-            shown = f"{labels.QUALITY[metric]} change (dB)"
+            shown = f"{labels.QUALITY[metric]} gain (dB)"
         row[0].set_ylabel(f"{name}\n{shown}")
     for ax in axes[-1]:
         ax.set_xlabel("step")
@@ -384,12 +384,17 @@ def _draw_loss(ax: Axes, table: pd.DataFrame, colours: Mapping) -> None:
 
 
 def _draw_change(ax: Axes, table: pd.DataFrame, column: str, looks: Mapping) -> None:
-    """Change since the first validation, of the first seed."""
+    """Change since the first validation of the control, of the first seed.
+
+    The control starts as the baseline; a rectifier that was warmed up starts elsewhere.
+    """
     table = first_seed(table[table["split"] == "validation"])
     table = table.dropna(subset=column).sort_values("step")
     ax.axhline(0, color=style.BLACK, linewidth=0.8)
+    control = table[table["variant"] == CONTROL]
+    start = (table if control.empty else control)[column].iloc[0]
     for variant, rows in table.groupby("variant", sort=False):
-        change = (rows[column] - rows[column].iloc[0]).to_numpy(float)
+        change = (rows[column] - start).to_numpy(float)
         ax.plot(rows["step"].to_numpy(float), change, **looks[variant], markevery=[-1])
 
 

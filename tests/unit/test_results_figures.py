@@ -216,8 +216,10 @@ def test_training_shows_losses_and_the_change_of_each_variant_at_one_quality(met
     panel = next(ax for ax in figure.axes if "predictive" in ax.get_ylabel())
     qr = next(x for x in panel.lines if x.get_color() == style._VARIANTS["qr"]["color"])
     assert "quality 4" in panel.get_ylabel()
-    assert qr.get_ydata()[-1] == pytest.approx((0.15 + fixture.gain("qr", 4)) * (1 - 0.6**10))
-    assert qr.get_ydata()[0] == 0
+    # Over the control's start, which is the baseline.
+    gained = (0.15 + fixture.gain("qr", 4)) * (1 - 0.6**10)
+    assert qr.get_ydata()[-1] == pytest.approx(gained - fixture.WARM * 0.6**10)
+    assert qr.get_ydata()[0] == pytest.approx(-fixture.WARM)
 
 
 def test_a_grey_print_keeps_the_variants_apart(metrics):
