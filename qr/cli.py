@@ -471,7 +471,7 @@ def join(
     parts: Annotated[list[Path], typer.Argument(help="Folders of finished versions.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the joined version, its name.")],
 ) -> None:
-    """Make one finished version of some that differ in their models' qualities only.
+    """Make one finished version of some that differ in nothing but which codecs they have.
 
     So a long run may be done in parts: on several days or machines, each part a version of its own.
     `snakemake report` then writes the joined version's report.

@@ -1,8 +1,8 @@
 """What a run will take, before a job is submitted: jobs, hours and disk.
 
-Minutes of a job are its own where it has finished; else the mean of finished jobs alike; else
-what `resources.speed`, the table of measured seconds, lets expect; else the limit in
-`resources`, which is a ceiling and no measurement.
+Minutes of a job are its own where it has finished; else those of finished jobs alike, as much
+longer as it is expected to be; else what `resources.speed`, the table of measured seconds, lets
+expect; else the limit in `resources`, which is a ceiling and no measurement.
 """
 
 import csv
@@ -52,17 +52,25 @@ class _Estimates:
         self.measured = {job: value for job, value in found.items() if value is not None}
         self.expected = expected
         self.alike = defaultdict(list)
-        for job, value in self.measured.items():
-            self.alike[_kind(job)].append(value)
+        for job in self.measured:
+            self.alike[_kind(job)].append(job)
 
     def of(self, job: Job) -> tuple[float | None, str]:
         """The value, and which of `SOURCES` it is from; None from the last."""
         if job in self.measured:
             return self.measured[job], "done"
-        if _kind(job) in self.alike:
-            return mean(self.alike[_kind(job)]), "alike"
         expected = self.expected(job)
+        if alike := self.alike[_kind(job)]:
+            return self._scaled(alike, expected), "alike"
         return expected, "limit" if expected is None else "speed"
+
+    def _scaled(self, alike: list[Job], expected: float | None) -> float:
+        """The mean of jobs alike, by how much longer than theirs this is expected to take."""
+        measured = mean(self.measured[job] for job in alike)
+        theirs = [self.expected(job) for job in alike]
+        if not expected or not all(theirs):
+            return measured
+        return measured * expected / mean(theirs)
 
 
 def _kind(job: Job) -> Job:

@@ -85,7 +85,7 @@ for _variant in (
     Variant("qr-detached", "QR, detached", rectifier="qr", trains=BOTH, detached=True),
     Variant("centroid-decoder", "centroid + decoder", rectifier="centroid", trains=DECODER),
     Variant("wide-decoder", "wide decoder", rectifier="qr", trains=BOTH, guided=False),
-    # Ours. The operations are about the paper's, and a tenth of them (W is the paper's width).
+    # Ours. No more operations than the paper's, and under a tenth (W is the paper's width).
     Variant("qr-next", "QR, next", "qr-next", {"scale": 1.5, "blocks": 6}, BOTH),
     Variant("qr-picture", "QR, picture", "qr-picture", {"scale": 0.28, "blocks": 2}, BOTH, False),
     Variant(

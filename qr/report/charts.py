@@ -185,7 +185,7 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
 _COSTS = {
     "decode_ratio": (
         "decode time",
-        "decode time, as a multiple of the decoder-only control's",
+        "decode time, as a multiple of the baseline's",
         1.0,
     ),
     "added_parameters": ("parameters", "added parameters (millions)", 1e-6),

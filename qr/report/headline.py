@@ -12,6 +12,7 @@ from qr.results.efficiency import own_gain_and_cost
 from qr.results.statistics import (
     ALL_QUALITIES,
     CONTROL,
+    PAPER,
     REFERENCE,
     Interval,
     differences,
@@ -19,7 +20,6 @@ from qr.results.statistics import (
     mean_of,
 )
 
-PAPERS = "qr"  # the variant that the headline is about, where there is one
 _FEW_IMAGES = 10  # below them, an interval over images means little
 _FEW_STEPS = 1000  # of the predictive phase: below them, a run shows only that it runs
 _POINT = ["model", "metric", "quality"]
@@ -52,7 +52,7 @@ def _seeds(metrics: Metrics, variant: str) -> int:
 def subject(summary: pd.DataFrame) -> str | None:
     """The variant that the headline is about: the paper's, or else the first trained rectifier."""
     trained = summary.dropna(subset="seed")["variant"].unique()
-    names = sorted(trained, key=lambda name: name != PAPERS)
+    names = sorted(trained, key=lambda name: name != PAPER)
     return next((name for name in names if _rectifies(name)), None)
 
 
@@ -67,14 +67,15 @@ def _rectifies(name: str) -> bool:
 def mean_gain(
     images: pd.DataFrame, metric: str, variant: str, reference: str, statistics: Mapping[str, int]
 ) -> Interval | None:
-    """Gain over all codecs and qualities that have both variants; None where none has."""
+    """Gain over all codecs and qualities that have both variants; None where nothing is paired."""
     rows = images[images["metric"] == metric]
     tables = [
         differences(codec, variant, reference)
         for _, codec in rows.groupby(_POINT, sort=False)
         if {variant, reference} <= set(codec["variant"])
     ]
-    return interval(mean_of(tables), **statistics) if tables else None
+    gain = interval(mean_of(tables), **statistics) if tables else None
+    return None if gain is None or pd.isna(gain.mean) else gain
 
 
 def _gains(images: pd.DataFrame, variant: str, reference: str, statistics: Mapping) -> list[str]:
@@ -82,7 +83,7 @@ def _gains(images: pd.DataFrame, variant: str, reference: str, statistics: Mappi
     found = []
     for metric, quality in labels.QUALITY.items():
         gain = mean_gain(images, metric, variant, reference, statistics)
-        if gain is not None and gain.images:
+        if gain is not None:
             found.append(f"{with_interval(gain)} in {quality}")
     return found
 
@@ -96,8 +97,7 @@ def with_interval(gain: Interval) -> str:
 
 
 def _signed(value: float) -> str:
-    text = f"{value:+.3f}"
-    return "0.000" if float(text) == 0 else text.replace("-", "−")
+    return f"{value:+.3f}".replace("-", "−")
 
 
 def _gain(images: pd.DataFrame, variant: str, statistics: Mapping[str, int]) -> str:
@@ -123,7 +123,7 @@ def _own(images: pd.DataFrame, variant: str, statistics: Mapping[str, int]) -> s
     verdicts = [
         f"{quality} {_verdict(gain)}"
         for metric, quality in labels.QUALITY.items()
-        if (gain := mean_gain(images, metric, variant, CONTROL, statistics)) and gain.images
+        if (gain := mean_gain(images, metric, variant, CONTROL, statistics))
     ]
     return (
         f"The same decoder, trained as long without a rectifier, gains {control}, which leaves "

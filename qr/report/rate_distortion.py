@@ -20,7 +20,7 @@ from qr.report.chart import (
     variant_looks,
 )  # fmt: skip
 from qr.results import labels
-from qr.results.collect import Metrics, over_seeds
+from qr.results.collect import Metrics, has_own_bitstreams, over_seeds
 from qr.results.curves import anchor_means
 from qr.results.reference import CLASSICAL, is_kodak, published
 from qr.results.statistics import REFERENCE, gains
@@ -44,7 +44,8 @@ def rate_distortion(metrics: Metrics, statistics: Mapping[str, int]) -> Chart:
         tags = {"model": model, "metric": metric, "variant": name}
         traces.append(_rd_trace(tags, labels.variant(name), rows, metric, looks[name], focus=True))
         keys = [(model, metric, quality, name) for quality in rows["quality"]]
-        if name != REFERENCE and set(keys) <= set(gained.index):
+        at_equal_bits = name != REFERENCE and not has_own_bitstreams(name)
+        if at_equal_bits and set(keys) <= set(gained.index):
             traces.append(_gain_trace(tags, rows, gained.loc[keys], looks[name]))
     controls = [models(points), trained_for(points, "yaxis"), decoders(names, looks)]
     anchors = [*_classical(metrics), *_published(metrics)]

@@ -12,9 +12,8 @@ import pandas as pd
 from qr.config import CodecId
 from qr.errors import ResultsError
 from qr.report.chart import plain
-from qr.report.headline import PAPERS
 from qr.results import labels
-from qr.results.statistics import REFERENCE
+from qr.results.statistics import PAPER, REFERENCE
 
 INDEX = "pictures.json"  # in the folder of each codec
 _ORIGINAL = "image"  # the picture that was coded, among the views of the decoders
@@ -44,7 +43,7 @@ def load(folder: Path | None, images: pd.DataFrame) -> dict[str, Any] | None:
         for name in names
     ]
     variants = [view["variant"] for view in shown[0]["images"][0]["views"]]
-    right = PAPERS if PAPERS in variants else variants[-1]
+    right = PAPER if PAPER in variants else variants[-1]
     return plain({"files": files, "codecs": shown, "left": REFERENCE, "right": right})
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import pandas as pd
 
 from qr.results.collect import Metrics, first_seed
@@ -18,7 +19,7 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
     Returns:
         model, metric, variant, quality, image, error_change_percent (of ||y - y_tilde|| against
         ||y - y_hat||; negative is less error), own_gain_db (over the decoder-only control, so that
-        the longer training of the decoder is not in it). Of the first seed, which all have.
+        the longer training of the decoder is not in it). Of the first seed.
         Variants that leave the latent as it is are left out, and so are bounds.
     """
     images = first_seed(metrics.of_decoders().images)
@@ -59,10 +60,9 @@ def correlations(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFram
 
 def _rows(table: pd.DataFrame, statistics: Mapping[str, int]) -> Iterator[tuple]:
     for key, rows in table.groupby([*_CODEC, "variant"], sort=False):
-        error, gain = (
-            rows.pivot(index="quality", columns="image", values=column).dropna(axis="columns")
-            for column in _CHANGES
-        )
+        images = rows.pivot(index="image", columns="quality", values=list(_CHANGES))
+        images = images.replace([np.inf, -np.inf], np.nan).dropna()
+        error, gain = (images[column].T for column in _CHANGES)
         found = correlation(error.to_numpy(), gain.to_numpy(), **statistics)
         means = rows[list(_CHANGES)].mean()
         spread = error.sub(error.mean(axis=1), axis=0).to_numpy().std()

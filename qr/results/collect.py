@@ -388,8 +388,9 @@ def takes_alpha(variant: str) -> bool:
 
 
 def first_seed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the first seed and of no seed: what all variants have, and so can be compared."""
-    return rows[rows["seed"].isna() | (rows["seed"] == rows["seed"].min())]
+    """Rows of no seed and of each trained point's first: what its variants can be compared by."""
+    first = rows.groupby(["model", "metric", "quality"])["seed"].transform("min")
+    return rows[rows["seed"].isna() | (rows["seed"] == first)]
 
 
 def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:

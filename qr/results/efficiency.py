@@ -13,6 +13,7 @@ _COSTS = {
     "added_parameters": "parameters",
     "added_macs_per_pixel": "macs_per_pixel",
     "decode_ratio": "ratio_to_baseline",
+    "decode_ratio_iqr": "ratio_iqr",
 }
 
 
@@ -22,10 +23,10 @@ def own_gain_and_cost(metrics: Metrics, statistics: Mapping[str, int]) -> pd.Dat
     Returns:
         model, metric, quality (an int, or 'mean'), variant, own_gain_db, own_gain_low_db,
         own_gain_high_db, seeds, share_of_ceiling_percent (the same gain of a decoder that sees y
-        itself is 100; of the first seed, which both have), added_parameters,
-        added_macs_per_pixel, decode_ratio (decode time as a multiple of the control's). Costs do
-        not depend on metric and quality; they are empty for codecs that were not timed, and for
-        the ceiling, which is no codec.
+        itself is 100; of the first seed), added_parameters, added_macs_per_pixel, decode_ratio
+        (decode time as a multiple of the baseline's, which is a control's, too) and
+        decode_ratio_iqr. Costs do not depend on metric and quality; they are empty for codecs
+        that were not timed, and for the ceiling, which is no codec.
     """
     table = own_gains(metrics.images, statistics).drop(columns="images")
     table = table.rename(columns=lambda name: name.replace("gain_", "own_gain_"))
@@ -46,14 +47,12 @@ def _share_of_ceiling(metrics: Metrics, statistics: Mapping[str, int]) -> pd.Ser
 
 def _added(runtime: pd.DataFrame) -> pd.DataFrame:
     """Costs by model and variant: differences to the control's, and the ratio of times."""
-    costs = list(_COSTS.values())
     whole = runtime[runtime["part"] == "decode"].set_index("model")
-    control = whole.loc[whole["variant"] == CONTROL, costs].astype(float)
-    control = control.reindex(whole.index)
-    added = whole[costs].astype(float) - control
-    added["ratio_to_baseline"] = whole["ratio_to_baseline"].astype(float) / control.iloc[:, -1]
-    added.columns = list(_COSTS)
-    return added.set_index(whole["variant"], append=True)
+    costs = whole[list(_COSTS.values())].astype(float).set_axis(list(_COSTS), axis="columns")
+    control = costs[whole["variant"] == CONTROL].reindex(whole.index)
+    for column in ("added_parameters", "added_macs_per_pixel"):
+        costs[column] -= control[column]
+    return costs.set_index(whole["variant"], append=True)
 
 
 def comparable(table: pd.DataFrame) -> pd.DataFrame:

@@ -68,11 +68,13 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
     table = table[table["strategy"] != "derived"]
     if table.empty:
         return canvas.message("Nothing was explored in this run.")
+    weighted = table["variant"].map(takes_alpha).astype(bool)
+    table = table.assign(alpha=table["alpha"].where(weighted))
+    tried = sorted(table["alpha"].dropna().unique(), reverse=True)
+    rates = sorted(table["learning_rate"].unique(), reverse=True)
     panels = list(table.groupby(["model", "metric", "quality", "variant"], sort=False))
     figure, axes = canvas.panels(len(panels), height=2.0)
-    tried = sorted(table["alpha"].unique(), reverse=True)
-    rates = sorted(table["learning_rate"].unique(), reverse=True)
-    looks = _alpha_looks(tried)
+    looks = _alpha_looks(tried) | {None: {"color": style.GREY, "marker": "."}}
     for ax, (key, trials) in zip(axes, panels, strict=True):
         model, metric, quality, variant = key
         for _, trial in trials.groupby("trial"):
@@ -87,6 +89,8 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
         ax.set_ylabel(f"validation {labels.QUALITY[metric]} (dB)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles = [Line2D([], [], label=f"α = {alpha:.3g}", **looks[alpha]) for alpha in tried]
+    if not weighted.all():
+        handles.append(Line2D([], [], label="no α in the loss", **looks[None]))
     grey = {"color": style.GREY}
     handles.append(Line2D([], [], linewidth=3, label="chosen (thick)", **grey))
     for rate in rates if len(rates) > 1 else ():
@@ -116,7 +120,7 @@ def _draw_trial(ax: Axes, trial: pd.DataFrame, looks: Mapping, rates: Sequence[f
     ax.plot(
         rows["epoch"].to_numpy(float),
         quality,
-        **looks[rows["alpha"].iloc[0]],
+        **looks[None if rows["alpha"].isna().all() else rows["alpha"].iloc[0]],
         linestyle=_rate_line(rows["learning_rate"].iloc[0], rates),
         linewidth=2.6 if chosen else 0.9,
         markersize=5 if chosen else 3,
@@ -140,7 +144,7 @@ def rd_ms_ssim(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
 def _rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, int]) -> Figure:
     """Per codec: RD curves above, and below them what they are too close together to show."""
     points = over_seeds(metrics.summary[metrics.summary["metric"] == metric])
-    points = points.dropna(subset=labels.QUALITY_COLUMN[metric])
+    points = _curves(points.dropna(subset=labels.QUALITY_COLUMN[metric]))
     if points.empty:
         return canvas.message(
             f"No codec of this run has {labels.QUALITY[metric]} after training for it."
@@ -168,6 +172,12 @@ def _rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, int
         gain_ax.set_xlabel("bits per pixel")
     canvas.legend(figure, _rd_handles(points, looks, anchors, kodak))
     return figure
+
+
+def _curves(points: pd.DataFrame) -> pd.DataFrame:
+    """Without ablations at some of a codec's qualities, which `own_gain` draws."""
+    qualities = points.groupby(["model", "variant"])["quality"].transform("nunique")
+    return points[qualities == qualities.groupby(points["model"]).transform("max")]
 
 
 def _anchor_curves(anchors: pd.DataFrame, metric: str) -> dict[str, Curve]:
@@ -210,6 +220,7 @@ def _draw_curves(
         seen = np.linspace(max(left, x.min()), min(right, x.max()), 50)
         heights.append(np.interp(seen, x, y) if seen[0] <= seen[-1] else [])
     heights = np.concatenate(heights)
+    heights = heights[np.isfinite(heights)]
     pad = 0.06 * (np.ptp(heights) or 1)
     ax.set_xlim(left, right)
     ax.set_ylim(heights.min() - pad, heights.max() + pad)
@@ -221,34 +232,60 @@ def _emphasis(variant: str) -> dict:
 
 
 def _draw_gains(ax: Axes, gained: pd.DataFrame, points: pd.DataFrame, looks: Mapping) -> None:
-    """Gains over the baseline at the rates that they share, with their 95 % intervals."""
+    """Gains over the baseline at the rates that they share, with their 95 % intervals.
+
+    Trained decoders set the scale; what is far from them is a mark at the edge, with its gain.
+    """
     bits = points[points["variant"] == REFERENCE].set_index("quality")["bpp"]
     gained = gained[(gained["quality"] != ALL_QUALITIES) & (gained["variant"] != REFERENCE)]
+    gained = gained[gained["variant"].isin(points["variant"])]
     gained = gained[~gained["variant"].map(has_own_bitstreams).astype(bool)]
     gained = gained.dropna(subset="gain_db")
     # A single observation has no interval; its bar has no length.
     low, high = (gained[c].fillna(gained["gain_db"]) for c in ("gain_low_db", "gain_high_db"))
     gained = gained.assign(below=gained["gain_db"] - low, above=high - gained["gain_db"])
+    trained = gained["seeds"] > 0
+    scale = trained if trained.any() else ~trained
+    bottom, top = min([0, *low[scale]]), max([0, *high[scale]])
+    pad = 0.15 * (top - bottom) or 0.05
+    ax.set_ylim(bottom - pad, top + pad)
     names = list(gained["variant"].unique())
     step = min(4.0, 8 / max(len(names) - 1, 1))
     ax.axhline(0, color=style.BLACK, linewidth=1.2)
     for place, name in enumerate(names):
         rows = gained[gained["variant"] == name]
+        x = bits.loc[rows["quality"]].to_numpy(float)
+        moved = _sideways(ax, step * (place - (len(names) - 1) / 2))
         ax.errorbar(
-            bits.loc[rows["quality"]].to_numpy(float),
+            x,
             rows["gain_db"],
             yerr=rows[["below", "above"]].to_numpy().T.clip(min=0),
-            transform=_sideways(ax, step * (place - (len(names) - 1) / 2)),
+            transform=moved,
             **looks[name],
             capsize=2,
             markersize=3,
             elinewidth=0.9,
             linewidth=0.9,
         )
-    # Matplotlib does not see moved error bars when it scales an axis.
-    bottom, top = min([0, *low]), max([0, *high])
-    pad = 0.1 * (top - bottom) or 0.05
-    ax.set_ylim(bottom - pad, top + pad)
+        for where, gain in zip(x, rows["gain_db"], strict=True):
+            if not bottom - pad < gain < top + pad:
+                _draw_beyond(ax, where, gain, looks[name])
+
+
+def _draw_beyond(ax: Axes, x: float, gain: float, look: Mapping) -> None:
+    """An arrow at the edge for a gain that is beyond it, and the gain in figures."""
+    up = gain > 0
+    place = {"xy": (x, up), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    text = f"{gain:+.2f}".replace("-", "−")
+    ax.annotate(
+        f"{text} ▲" if up else f"{text} ▼",
+        **place,
+        xytext=(0, -2 if up else 2),
+        color=look["color"],
+        fontsize="x-small",
+        ha="center",
+        va="top" if up else "bottom",
+    )
 
 
 def _sideways(ax: Axes, points: float) -> Transform:
@@ -328,13 +365,14 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     for ax, (metric, phase), model in canvas.cells(axes, rows, models):
         here = table[(table["metric"] == metric) & (table["phase"] == phase)]
         here = here[here["model"] == model]
+        if phase == "predictive":
+            here = here[here["quality"] == compared.get(metric)]
         ax.xaxis.set_major_locator(MaxNLocator(3))
         ax.xaxis.set_major_formatter(_in_thousands)
         if here.empty:
             ax.set(xticks=[], yticks=[])
             ax.text(0.5, 0.5, "not trained", transform=ax.transAxes, ha="center", va="center")
         elif phase == "predictive":
-            here = here[here["quality"] == compared[metric]]
             _draw_change(ax, here, labels.QUALITY_COLUMN[metric], looks)
         else:
             _draw_loss(ax, here, colours)
@@ -343,7 +381,7 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     for row, (metric, phase) in zip(axes, rows, strict=True):
         name, shown = f"{labels.METRIC[metric]}, {phase}", "loss"
         if phase == "predictive":
-            name = f"{name}\nquality {compared[metric]}"
+            name += f"\nquality {compared[metric]}" if metric in compared else ""
             shown = f"{labels.QUALITY[metric]} gain (dB)"
         row[0].set_ylabel(f"{name}\n{shown}")
     for ax in axes[-1]:
@@ -437,20 +475,23 @@ def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
         quality = table.loc[table["model"] == model, "quality"].iloc[0]
         ax.set_title(f"{labels.model(model)}\nquality {quality}")
     for line in axes:
-        line[0].set_ylabel(f"own gain\nin {labels.QUALITY[timed]} (dB)")
-    _legend_of(figure, looks, table["variant"])
+        line[0].set_ylabel(f"{labels.QUALITY[timed]} gain over\n{labels.variant(CONTROL)} (dB)")
+    _legend_of(figure, looks, table["variant"], line=False)
     return figure
 
 
 def _draw_cost(ax: Axes, row: Mapping, cost: str, look: Mapping) -> None:
     gain, x = row["own_gain_db"], row[cost] * _COSTS[cost][1]
     error = [[gain - row["own_gain_low_db"]], [row["own_gain_high_db"] - gain]]
-    ax.errorbar([x], [gain], yerr=np.nan_to_num(error), **look, capsize=2, elinewidth=0.9)
+    spread = row["decode_ratio_iqr"] / 2 if cost == "decode_ratio" else None
+    ax.errorbar(
+        [x], [gain], xerr=spread, yerr=np.nan_to_num(error), **look, capsize=2, elinewidth=0.9
+    )
 
 
 def error_and_quality(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
-    """Image by image: change of the quantization error against own gain."""
-    table = association.error_and_quality(metrics)
+    """Image by image, at one quality: change of the quantization error against own gain."""
+    table = comparable(association.error_and_quality(metrics))
     if table.empty:
         return canvas.message("No trained rectifier of this run changes the latent.")
     looks, models = _looks(metrics), list(table["model"].unique())
@@ -462,13 +503,14 @@ def error_and_quality(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
         ax.axvline(0, color=style.BLACK, linewidth=0.8)
         for variant, rows in here.groupby("variant", sort=False):
             _draw_images(ax, rows, looks[variant])
-    for ax, model in zip(axes[0], models, strict=True):
-        ax.set_title(labels.model(model))
+        if not here.empty:
+            ax.set_title(f"{labels.model(model)}\nquality {here['quality'].iloc[0]}")
     for line, metric in zip(axes, trained_for, strict=True):
-        line[0].set_ylabel(f"trained for {labels.METRIC[metric]}\nown gain (dB)")
+        name = f"trained for {labels.METRIC[metric]}"
+        line[0].set_ylabel(f"{name}\ngain over {labels.variant(CONTROL)} (dB)")
     for ax in axes[-1]:
         ax.set_xlabel("error change (%)")
-    _legend_of(figure, looks, table["variant"])
+    _legend_of(figure, looks, table["variant"], line=False)
     return figure
 
 
@@ -483,11 +525,11 @@ def _draw_images(ax: Axes, rows: pd.DataFrame, look: Mapping) -> None:
 # Common parts
 
 
-def _legend_of(figure: Figure, looks: Mapping, names: pd.Series) -> None:
-    """A legend of the variants that were drawn."""
-    drawn = set(names)
-    handles = [Line2D([], [], label=labels.variant(n), **looks[n]) for n in looks if n in drawn]
-    canvas.legend(figure, handles)
+def _legend_of(figure: Figure, looks: Mapping, names: pd.Series, line: bool = True) -> None:
+    """A legend of the variants that were drawn, be it without a line."""
+    drawn, marks = set(names), {} if line else {"linestyle": "none"}
+    looks = {name: look | marks for name, look in looks.items() if name in drawn}
+    canvas.legend(figure, [Line2D([], [], label=labels.variant(n), **looks[n]) for n in looks])
 
 
 def _looks(metrics: Metrics) -> dict[str, dict]:

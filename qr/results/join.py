@@ -12,10 +12,12 @@ from typing import Any
 
 import pandas as pd
 
+from qr import config as configuration
 from qr.errors import ResultsError
 from qr.results import collect, manifest, seal
 
 _PARTS = (collect.IMAGES, collect.EXPLORATION, collect.TRAINING, collect.RUNTIME)
+_REDONE = ("collect", "export", "figures", "tables", "report")  # steps that joining does anew
 _TIMES = ["encode_s", "decode_s"]  # of a classical codec: what two machines never agree on
 
 
@@ -31,11 +33,14 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
     Raises:
         ResultsError: a part is unfinished, differs in more than its codecs, or has a codec
             that another has too; or `out` is finished already.
+        ConfigError: a plugin of theirs is missing.
     """
     if seal.finished(out):
         raise ResultsError(f"{out} is finished; it is not overwritten. Delete it to join anew")
     manifests = [_manifest(part) for part in parts]
     config = _config(parts, manifests, out.name)
+    configuration.load_plugins(config["plugins"])
+    shutil.rmtree(out / "pictures", ignore_errors=True)  # of a join that failed, perhaps
     folder = out / "metrics"
     for schema in _PARTS:
         files = [part / "metrics" / f"{schema.name}.csv" for part in parts]
@@ -44,7 +49,7 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
     collect.write_csv(collect.summarise(images), folder / "summary.csv")
     collect.write_csv(_anchors(parts), folder / "anchors.csv")
     for pictures in (path for part in parts for path in (part / "pictures").glob("*")):
-        shutil.copytree(pictures, out / "pictures" / pictures.name, dirs_exist_ok=True)
+        shutil.copytree(pictures, out / "pictures" / pictures.name)
     first = {
         key: manifests[0][key] for key in ("packages", "machine", "data_sha256", "code_sha256")
     }
@@ -70,7 +75,7 @@ def _config(
             ("configuration", _shared(first), _shared(other)),
             ("images", first["data_sha256"], other["data_sha256"]),
             ("packages", first["packages"], other["packages"]),
-            ("code", first["code_sha256"], other["code_sha256"]),
+            ("code", _measuring(first), _measuring(other)),
         ):
             if ours != theirs:
                 raise ResultsError(f"{part} cannot be joined: it has other {what} than {parts[0]}")
@@ -79,6 +84,11 @@ def _config(
                 raise ResultsError(f"{part} cannot be joined: {name} would be in {version} twice")
             models[name]["qualities"] = sorted({*models[name]["qualities"], *model["qualities"]})
     return dict(first["config"]) | {"version": version, "models": models}
+
+
+def _measuring(part: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the code that trained and measured."""
+    return {step: code for step, code in part["code_sha256"].items() if step not in _REDONE}
 
 
 def _steps(manifests: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

@@ -169,20 +169,23 @@ def own_gains(
 
 
 def correlation(a: np.ndarray, b: np.ndarray, bootstrap: int, seed: int) -> Interval:
-    """Pearson's correlation of two qualities × images tables, within each quality.
+    """Mean of Pearson's correlations of two qualities × images tables, row by row.
 
-    What differs from quality to quality is taken out: each row has its mean subtracted. The
-    95 % percentile bootstrap interval is over the images, each with all its qualities.
+    So a quality at which both vary widely counts no more than the others. The 95 % percentile
+    bootstrap interval is over the images, each with all its qualities.
 
     Args:
         bootstrap, seed: as in `interval`.
 
     Returns:
-        NaN where there are under three images, or one of the two does not vary.
+        of the qualities at which both vary; NaN where there is none, or under three images.
     """
     images = a.shape[1]
-    a, b = (table - table.mean(axis=1, keepdims=True) for table in (a, b))
-    if images < 3 or min(abs(a).max(), abs(b).max()) < _SAME:
+    if images < 3:
+        return Interval(np.nan, np.nan, np.nan, images, 0)
+    varied = (np.ptp(a, axis=1) > _SAME) & (np.ptp(b, axis=1) > _SAME)
+    a, b = (table[varied] - table[varied].mean(axis=1, keepdims=True) for table in (a, b))
+    if not len(a):
         return Interval(np.nan, np.nan, np.nan, images, 0)
     _, drawn = _weights(bootstrap, seed, 1, images)
     low, high = np.nanquantile(_weighted_correlation(a, b, drawn), [0.025, 0.975])
@@ -194,10 +197,10 @@ def _weighted_correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> 
     """One correlation for each row of `weights`, which are fractions of images."""
 
     def covariance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return (weights @ (x * y).T - (weights @ x.T) * (weights @ y.T)).sum(axis=1)
+        return weights @ (x * y).T - (weights @ x.T) * (weights @ y.T)
 
     spread = covariance(a, a) * covariance(b, b)
-    return covariance(a, b) / np.sqrt(np.where(spread > 0, spread, np.nan))
+    return (covariance(a, b) / np.sqrt(np.where(spread > 0, spread, np.nan))).mean(axis=1)
 
 
 def bjontegaard_delta(
@@ -215,7 +218,8 @@ def bjontegaard_delta(
         curve that does not rise. A note without NaN where the curves overlap by under 75 %.
     """
     curves = [
-        c[["bpp", quality]].dropna().sort_values("bpp").to_numpy(float) for c in (anchor, test)
+        c[["bpp", quality]].replace(np.inf, np.nan).dropna().sort_values("bpp").to_numpy(float)
+        for c in (anchor, test)
     ]
     if min(len(curve) for curve in curves) < 2:
         return Bjontegaard(np.nan, np.nan, "needs at least 2 points on each curve")

@@ -99,7 +99,7 @@ def alpha(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
     rows = [dict(zip(_KEY, key, strict=True)) | _choice(trials, key) for key, trials in groups]
     for row in rows:
         if not takes_alpha(row["variant"]):
-            row["alpha"] = np.nan
+            row |= {"alpha": np.nan, "worst_trial_db": np.nan}
     columns = [*_KEY, "strategy", "alpha", "learning_rate", "validation_db", "worst_trial_db"]
     columns += ["trials", "epochs", "stop_reason"]
     return Table(
@@ -122,9 +122,10 @@ def alpha(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
         notes=[
             "Validation: PSNR of codecs trained for MSE, MS-SSIM of those trained for MS-SSIM, "
             "at the chosen trial's epoch of lowest loss. Worst trial: the same for the last of the "
-            "trials at that learning rate; where the two are close, α matters little. Epochs: of "
-            "the chosen trial's predictive phase. Search 'derived': computed from the choice made "
-            "for MSE, not tried. No α: the variant's loss has no feature distance.",
+            "trials at that learning rate, if several α were tried there; where the two are close, "
+            "α matters little. Epochs: of the chosen trial's predictive phase. Search 'derived': "
+            "computed from the choice made for MSE, not tried. No α: the variant's loss has no "
+            "feature distance.",
         ],
     )
 
@@ -138,12 +139,13 @@ def _choice(trials: pd.DataFrame, key: tuple) -> dict[str, Any]:
     reached = pd.Series({name: _reached(trial) for name, trial in trials.groupby("trial")})
     last = chosen.iloc[-1]
     alike = trials[trials["learning_rate"] == last["learning_rate"]]
+    worst = reached[alike["trial"].unique()].min() if alike["alpha"].nunique() > 1 else np.nan
     return {
         "strategy": last["strategy"],
         "alpha": last["alpha"],
         "learning_rate": last["learning_rate"],
         "validation_db": reached[last["trial"]],
-        "worst_trial_db": reached[alike["trial"].unique()].min(),
+        "worst_trial_db": worst,
         "trials": len(reached),
         "epochs": last["epoch"],
         "stop_reason": last["stop_reason"],
@@ -167,7 +169,7 @@ def gain_summary(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
     table = gains(metrics.of_decoders().images, REFERENCE, statistics)
     found = [v for v in table["variant"].unique() if v != REFERENCE and not has_own_bitstreams(v)]
     rows = []
-    for name in sorted(found, key=lambda v: v != "qr"):  # the paper's first
+    for name in sorted(found, key=lambda v: v != PAPER):
         for codec, ours in table[table["variant"] == name].groupby("model", sort=False):
             psnr, ms_ssim = (ours[ours["metric"] == metric] for metric in ("mse", "ms-ssim"))
             numbers = _mean_and_maximum(psnr, "psnr") | _mean_and_maximum(ms_ssim, "ms_ssim")
@@ -220,7 +222,9 @@ _COSTS = ["ratio_to_baseline", "ratio_iqr", "parameters", "macs_per_pixel"]
 def runtime(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
     """What a variant costs in time, parameters and operations."""
     rows = []
-    for (codec, device), timed in metrics.runtime.groupby(["model", "device"], sort=False):
+    for (codec, device), timed in metrics.of_decoders().runtime.groupby(
+        ["model", "device"], sort=False
+    ):
         encode = _encode_seconds(timed)
         for name, parts in timed.groupby("variant", sort=False):
             if "decode" in set(parts["part"]):
@@ -275,9 +279,10 @@ def _decoder_costs(parts: pd.DataFrame) -> dict[str, Any]:
 def _conditions(frame: pd.DataFrame) -> str:
     if frame.empty:
         return ""
-    row = frame.iloc[0]
-    size = f"{row['width']}×{row['height']} pixels"
-    return f" Timed on {size}, {row['rounds']} rounds, {row['threads']} CPU threads."
+    width, height, rounds, threads = (
+        _span(frame[column]) for column in ("width", "height", "rounds", "threads")
+    )
+    return f" Timed on {width}×{height} pixels, {rounds} rounds, {threads} CPU threads."
 
 
 # Beyond the paper
@@ -333,7 +338,7 @@ def controls(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
     table = gains(metrics.images, REFERENCE, statistics)
     for name, over in (("own", CONTROL), ("over_qr", PAPER)):
         compared = own_gains(metrics.images, statistics, over).set_index(_KEY)
-        compared = compared[["gain_db", "gain_low_db", "gain_high_db"]]
+        compared = compared[["gain_db", "gain_low_db", "gain_high_db", "seeds"]]
         table = table.join(compared.add_prefix(f"{name}_"), on=_KEY)
     table = table.join(_changes(metrics.summary), on=_KEY)
     fair = ~table["variant"].map(has_own_bitstreams).astype(bool)
@@ -346,7 +351,7 @@ def controls(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
     columns += ["own_gain_db", "own_gain_low_db", "own_gain_high_db"]
     columns += ["over_qr_gain_db", "over_qr_gain_low_db", "over_qr_gain_high_db"]
     columns += ["error_change_percent", "gain_rank", "error_rank", "bpp_change_percent"]
-    columns += ["images", "seeds"]
+    columns += ["images", "seeds", "own_seeds"]
     return Table(
         "Gain of every variant over the baseline, over the decoder trained alone, and over QR.",
         table[columns],
@@ -362,6 +367,7 @@ def controls(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
             "Rank by gain": text("gain_rank"),
             "Rank by error": text("error_rank"),
             "Seeds": text("seeds"),
+            "Of own gain": text("own_seeds"),
         },
         group=3,
         shown=_informative(table),
@@ -403,10 +409,11 @@ def _control_notes(table: pd.DataFrame, fair: pd.Series) -> list[str]:
     seeds = table["seeds"][table["seeds"] > 0]
     notes = [
         f"{_WHICH_QUALITY} {_WHICH_INTERVAL} Images: {_span(table['images'])}; "
-        f"seeds: {_span(seeds)}.",
+        f"seeds: {_span(seeds)}. Own gains pair equal seeds: where the control has more of them "
+        "than the variant, they are no differences of two rows.",
         "Quantization error: change of ‖y − ỹ‖ against ‖y − ŷ‖, means over images; negative is "
-        "less error. Rank 1 by gain is the most dB, rank 1 by error the least error; of the first "
-        "seed, which all have.",
+        "less error. Rank 1 by gain is the most dB, rank 1 by error the least error; both of the "
+        "first seed.",
     ]
     moved = table.loc[~fair, "bpp_change_percent"].abs().max()
     if moved > 0:
@@ -440,7 +447,7 @@ def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
             "Of the ceiling [%]": number("share_of_ceiling_percent", ".1f"),
             "Added parameters [10⁶]": number("added_parameters", ".3f", scale=1e-6),
             "Added kMAC/pixel": number("added_macs_per_pixel", ".2f", scale=1e-3),
-            "Decode / decoder only": number("decode_ratio", ".3f"),
+            "Decode / baseline": number("decode_ratio", ".3f"),
             "Seeds": text("seeds"),
         },
         group=3,
@@ -472,11 +479,11 @@ def error_correlation(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
         },
         group=2,
         notes=[
-            "Pearson's correlation within each quality; in brackets: 95 % bootstrap interval over "
-            "images. Negative: images whose error shrinks more gain more. Means are over the "
-            "qualities at which the variant was trained, of the first seed. Spread: standard "
-            "deviation over images within a quality; where it is small beside what two trainings "
-            "differ by, the correlation says nothing.",
+            "Mean of Pearson's correlations within each quality; in brackets: 95 % bootstrap "
+            "interval over images. Negative: images whose error shrinks more gain more. Means are "
+            "over the qualities at which the variant was trained, of the first seed. Spread: "
+            "standard deviation over images within a quality; where it is small beside what two "
+            "trainings differ by, the correlation says nothing.",
         ],
     )
 

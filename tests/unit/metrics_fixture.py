@@ -43,15 +43,10 @@ def images(models, metrics, qualities, variants, seeds, names, small=()) -> pd.D
             for quality in qualities:
                 for variant in variants:
                     for seed in [None] if variant in UNTRAINED else seeds:
-                        spread = (
-                            0
-                            if seed is None
-                            else 0.02 * (2 * seeds.index(seed) / max(1, len(seeds) - 1) - 1)
-                        )
-                        spread = 0 if len(seeds) == 1 else spread
+                        trained = gain(variant, quality) + spread(seed, seeds)
                         for i, name in enumerate(names):
                             alternating = (0 if variant == "baseline" else 0.03) * (-1) ** i
-                            better = gain(variant, quality) + spread + alternating
+                            better = trained + alternating
                             rows.append(
                                 row(m, metric, quality, variant, i, better, name in small)
                                 | {"model": model, "seed": seed, "image": name}

@@ -108,6 +108,19 @@ def test_finished_jobs_come_before_the_table(settings, tmp_path):
     assert found["disk_gb"] == pytest.approx(60 * 0.02 * 8 / 14, abs=0.001)  # scaled up
 
 
+def test_jobs_alike_are_as_much_longer_as_they_do_more(tmp_path, monkeypatch):
+    """A warm start takes a part of the steps of what it starts from, here half as slow again."""
+    monkeypatch.chdir(ROOT)
+    tier = config.load(ROOT / "config.yaml", ROOT / "workflow/tiers/cpu.yaml")
+    codecs = [CodecId("mbt2018", "mse", quality) for quality in (2, 4, 6)]
+    two, four, six = (cost.Cost(tier, tmp_path).minutes(Job("baseline", c)) for c in codecs)
+    assert two < six / 3
+    before = rows(tier, tmp_path)["baseline"]["cpu_hours"]
+    finish(tmp_path, "baseline", Job("baseline", codecs[2]).name, 60 * six * 1.5)
+    after = rows(tier, tmp_path)["baseline"]["cpu_hours"]
+    assert after - before == pytest.approx(((two + four) * 0.5 - six) / 60, abs=0.011)
+
+
 def test_variants_and_metrics_are_not_alike(settings, tmp_path):
     finish(tmp_path, "predictive", "mbt2018_mse_q1/qr_s0", 60)
     found = rows(settings, tmp_path)["predictive"]

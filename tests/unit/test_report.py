@@ -88,7 +88,7 @@ def test_the_headline_has_the_known_gains(version):
 
 @pytest.mark.parametrize(
     ("gain", "verdict", "number"),
-    [(-0.2, "is worse", "−"), (GAIN["decoder"], "is undecided", "0.000 dB")],
+    [(-0.2, "is worse", "−"), (GAIN["decoder"], "is undecided", "+0.000 dB")],
 )
 def test_a_gain_that_is_none_or_negative_is_called_so(tmp_path, monkeypatch, gain, verdict, number):
     monkeypatch.setitem(GAIN, "qr", gain)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from io import BytesIO
 
 import metrics_fixture as fixture
 import numpy as np
@@ -14,7 +13,7 @@ from PIL import Image
 
 from qr import variants
 from qr.errors import ResultsError
-from qr.results import FIGURES, figures, style
+from qr.results import FIGURES, collect, figures, labels, style
 from qr.results.collect import Metrics
 
 QUICK = {"bootstrap": 500, "seed": 0}
@@ -96,7 +95,11 @@ def test_the_gain_panel_shows_the_known_gains(metrics):
     known = [fixture.gain("qr", q) for q in (1, 2, 4)]
     assert qr.get_ydata() == pytest.approx(known)
     low, high = gain.get_ylim()
-    assert low < fixture.gain("centroid", 4) and high > fixture.gain("qr", 4)
+    # The centroid is too far away to be drawn beside the others: its gain is written at the edge.
+    assert fixture.gain("centroid", 1) < low < 0 and high > fixture.gain("qr", 4)
+    beyond = [text.get_text().replace("−", "-").removesuffix(" ▼") for text in gain.texts]
+    known = [fixture.gain("centroid", q) for q in (1, 2, 4)]
+    assert list(map(float, beyond)) == pytest.approx(known, abs=0.006)
 
 
 def test_rd_panel_shows_every_variant_and_its_points(metrics):
@@ -154,6 +157,47 @@ def test_legends_cover_no_panel_and_nothing_is_cut_off(tmp_path, name, run):
         for inner, outer in ((box, page), (legend, page)):
             assert inner.x0 >= outer.x0 - 1 and inner.x1 <= outer.x1 + 1
             assert inner.y0 >= outer.y0 - 1 and inner.y1 <= outer.y1 + 1
+
+
+def rewritten(folder, name, change):
+    """Metrics whose images.csv and training.csv `change` went over."""
+    for file in ("images", "training"):
+        table = change(pd.read_csv(folder / f"{file}.csv"))
+        collect.write_csv(table.astype({"seed": "Int64"}), folder / f"{file}.csv")
+    images = collect.read(folder / "images.csv", collect.IMAGES)
+    collect.write_csv(collect.summarise(images), folder / "summary.csv")
+    return draw(folder, name)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_codecs_may_have_other_qualities_and_metrics_other_variants(tmp_path, name):
+    def uneven(table):
+        other = (table["model"] == "mbt2018") & table["quality"].isin([1, 2])
+        ours = (table["model"] != "mbt2018") & table["quality"].isin([3, 4])
+        untrained = (table["metric"] == "ms-ssim") & table["variant"].isin(["decoder", "qr"])
+        return table[~other & ~ours & ~untrained]
+
+    assert rewritten(fixture.write_metrics(tmp_path, models=MODELS), name, uneven).axes
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_perfect_picture_spoils_no_figure(tmp_path, name):
+    def perfect(table):
+        if "image" in table:
+            exact = (table["image"] == fixture.KODAK[0]) & (table["quality"] == 4)
+            table.loc[exact, "psnr_db"] = np.inf
+        return table
+
+    assert rewritten(fixture.write_metrics(tmp_path, models=MODELS), name, perfect).axes
+
+
+def test_ablations_at_some_qualities_are_no_curve(tmp_path):
+    folder = fixture.write_metrics(tmp_path, models=MODELS, variants=(*fixture.VARIANTS, "qr-next"))
+    figure = rewritten(
+        folder, "rd_psnr", lambda t: t[(t["variant"] != "qr-next") | (t["quality"] == 4)]
+    )
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "QR" in shown and labels.variant("qr-next") not in shown
 
 
 def test_each_variant_looks_different(tmp_path):
@@ -228,10 +272,6 @@ def test_a_grey_print_keeps_the_variants_apart(metrics):
     handles = figure.legends[0].legend_handles
     markers = [h.get_marker() for h in handles if h.get_marker() not in ("None", None, "")]
     assert len(markers) == len(set(markers)) == 5
-    buffer = BytesIO()
-    with style.applied():
-        figure.savefig(buffer, format="png", dpi=50)
-    assert np.ptp(np.asarray(Image.open(buffer).convert("L"))) > 200
 
 
 def test_own_gain_is_drawn_against_each_cost(metrics):
@@ -272,7 +312,8 @@ def test_a_bound_is_in_no_figure(tmp_path, monkeypatch):
 def test_every_image_is_a_point_of_error_and_quality(metrics):
     figure = draw(metrics, "error_and_quality")
     points, mean = (line for line in figure.axes[0].lines if line.get_linestyle() == "None")
-    assert len(points.get_xdata()) == len(fixture.KODAK) * 3
+    assert figure.axes[0].get_title().endswith("quality 4")
+    assert len(points.get_xdata()) == len(fixture.KODAK)
     assert mean.get_xdata() == pytest.approx(-fixture.ERROR_REDUCTION["qr"])
-    own = [fixture.gain("qr", q) - fixture.gain("decoder", q) for q in (1, 2, 4)]
-    assert mean.get_ydata() == pytest.approx(np.mean(own))
+    own = fixture.gain("qr", 4) - fixture.gain("decoder", 4)
+    assert mean.get_ydata() == pytest.approx(own)

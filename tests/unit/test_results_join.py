@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from qr import config as configuration
 from qr.cli import app
 from qr.errors import ResultsError
-from qr.results import manifest
+from qr.results import collect, manifest
 from qr.results.collect import Metrics
 from qr.results.join import join
 
@@ -31,7 +31,7 @@ def part(folder, models, code="a", **changes):
     config = configuration.overlay(config, {"version": folder.name} | changes)
     sealed = manifest.origin(config) | {
         "packages": {"torch": "2"}, "machine": {}, "data_sha256": {"test": {"images": 24}},
-        "code_sha256": {"predictive": code},
+        "code_sha256": {"predictive": code, "figures": folder.name},
         "steps": {"soft": {"jobs": 4, "wall_seconds": 1.5, "max_rss_mib": len(models) * 100.0}},
     }  # fmt: skip
     manifest.write(sealed, folder / "manifest.json")
@@ -66,6 +66,30 @@ def test_the_command_draws_and_seals_it(parts, tmp_path):
         assert (out / name).exists(), name
     with pytest.raises(ResultsError, match="finished"):
         join(parts, out)
+
+
+def test_pictures_of_a_join_that_failed_are_gone(parts, tmp_path):
+    for folder in (parts[1] / "pictures" / "mbt2018_mse_q4", tmp_path / "joined/pictures/stray"):
+        folder.mkdir(parents=True)
+        (folder / "qr.png").write_bytes(b"picture")
+    join(parts, tmp_path / "joined")
+    assert [p.name for p in (tmp_path / "joined/pictures").iterdir()] == ["mbt2018_mse_q4"]
+
+
+def test_the_plugins_of_the_parts_are_loaded(tmp_path):
+    """Else a bound of theirs would be ranked among decoders."""
+    plugin = tmp_path / "bound.py"
+    plugin.write_text(
+        "from qr.variants import Variant, register_variant\n"
+        'register_variant(Variant("my-bound", oracle=True))\n'
+    )
+    parts = [
+        part(tmp_path / f"part-{k}", [model], plugins=[str(plugin)])
+        for k, model in enumerate(MODELS)
+    ]
+    assert not collect.is_bound("my-bound")
+    join(parts, tmp_path / "joined")
+    assert collect.is_bound("my-bound")
 
 
 @pytest.mark.parametrize(

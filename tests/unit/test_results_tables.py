@@ -71,6 +71,14 @@ def test_alpha_holds_the_chosen_trial(written):
         assert row["stop_reason"] == "patience"
 
 
+def test_one_alpha_alone_has_no_worst_trial(tmp_path):
+    folder = fixture.write_metrics(tmp_path, models=["mbt2018"], qualities=[1])
+    table = pd.read_csv(folder / "exploration.csv")
+    collect.write_csv(table[table["trial"] == 2], folder / "exploration.csv")
+    tables.write_tables(folder, tmp_path, QUICK, only="alpha")
+    assert {(r["trials"], r["worst_trial_db"]) for r in rows_of(tmp_path, "alpha")} == {("1", "")}
+
+
 def test_alpha_takes_the_epoch_of_lowest_loss_and_marks_derived_choices(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], qualities=[1])
     table = pd.read_csv(folder / "exploration.csv")
@@ -226,6 +234,7 @@ def test_seeds_are_counted_where_they_are_and_ranks_compare_the_first(uneven):
     }
     assert rows["qr", "4"]["seeds"] == "2" and rows["qr-hyper", "4"]["seeds"] == "1"
     assert rows["qr", "mean"]["seeds"] == "1"
+    assert rows["qr", "4"]["own_seeds"] == "2" and rows["qr-hyper", "4"]["own_seeds"] == "1"
     # Of both seeds qr gains 0.14, of the first 0.02 dB less, which is still more than qr-hyper's.
     first = fixture.gain("qr", 4) - 0.02
     assert float(rows["qr-hyper", "4"]["gain_db"]) == pytest.approx(
@@ -241,11 +250,33 @@ def test_seeds_are_counted_where_they_are_and_ranks_compare_the_first(uneven):
     assert float(shares["qr"]["share_of_ceiling_percent"]) == pytest.approx(100 * own / whole)
 
 
+def test_the_first_seed_is_each_points_own():
+    rows = pd.DataFrame(
+        [("a", "mse", 1, seed) for seed in (None, 1, 2)] + [("b", "mse", 1, 0), ("b", "mse", 2, 3)],
+        columns=["model", "metric", "quality", "seed"],
+    ).astype({"seed": "Int64"})
+    assert list(collect.first_seed(rows)["seed"].fillna(-1)) == [-1, 1, 0, 3]
+
+
+def test_a_perfect_picture_spoils_no_table(tmp_path):
+    folder = fixture.write_metrics(tmp_path, models=["mbt2018"], metrics=["mse"])
+    images = collect.read(folder / "images.csv", collect.IMAGES)
+    exact = (images["image"] == fixture.KODAK[0]) & (images["quality"] == 4)
+    images.loc[exact, "psnr_db"] = np.inf
+    collect.write_csv(images, folder / "images.csv")
+    collect.write_csv(collect.summarise(images), folder / "summary.csv")
+    tables.write_tables(folder, tmp_path, QUICK)
+    (qr,) = (r for r in rows_of(tmp_path, "bd_rate") if r["variant"] == "qr")
+    assert float(qr["bd_quality_db"]) > 0 and qr["points"] == "4"
+    (qr,) = rows_of(tmp_path, "error_correlation")
+    assert qr["images"] == "23"
+
+
 def test_a_bound_is_tabulated_but_neither_ranked_nor_a_codec(uneven):
     rows = [r for r in rows_of(uneven, "controls") if r["variant"] == "ceiling"]
     assert rows and {(r["gain_rank"], r["error_rank"]) for r in rows} == {("", "")}
     assert "ceiling" in {r["variant"] for r in rows_of(uneven, "own_gain")}
-    for name in ("gains", "bd_rate", "error_correlation"):
+    for name in ("gains", "bd_rate", "runtime", "error_correlation"):
         assert "ceiling" not in {r["variant"] for r in rows_of(uneven, name)}
 
 
