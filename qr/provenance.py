@@ -39,7 +39,11 @@ _RESULTS = tuple(
     f"results/{module}"
     for module in ("__init__", "association", "collect", "efficiency", "labels", "statistics")
 )
-_DRAWING = tuple(f"results/{module}" for module in ("canvas", "figures", "reference", "style"))
+_FIGURES = ("__init__", "common", "cost", "courses", "error", "exploration", "rate_distortion")
+_DRAWING = (
+    *(f"results/{module}" for module in ("canvas", "reference", "style")),
+    *(f"results/figures/{module}" for module in _FIGURES),
+)
 _TABLES = ("results/layout", "results/tables")
 _CURVES = ("metrics", "results/curves")
 _REPORT = (

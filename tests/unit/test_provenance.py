@@ -90,7 +90,7 @@ RESULTS = {"collect", "export", "figures", "tables", "report"}
         ("results/collect", "import", "import os\nimport", RESULTS),
         ("codecs", "2.0**20", "2.0**21", TRAINING | {"encode", "decode", "runtime", "pictures"}),
         ("zoo", "hash_prefix=expected", "hash_prefix=None", {"baseline"}),
-        ("results/figures", "import", "import os\nimport", {"figures"}),
+        ("results/figures/courses", "import", "import os\nimport", {"figures"}),
         ("cli", "import", "import math\nimport", set()),
     ],
 )

@@ -1,0 +1,81 @@
+"""Figure 2: the exploration of alpha and of learning rates."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from qr.results import canvas, labels, style
+from qr.results.collect import Metrics, takes_alpha
+
+
+def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
+    """Validation quality per epoch of each weight that was tried; one panel a search."""
+    table = metrics.exploration
+    table = table[table["strategy"] != "derived"]
+    if table.empty:
+        return canvas.message("Nothing was explored in this run.")
+    weighted = table["variant"].map(takes_alpha).astype(bool)
+    table = table.assign(alpha=table["alpha"].where(weighted))
+    tried = sorted(table["alpha"].dropna().unique(), reverse=True)
+    rates = sorted(table["learning_rate"].unique(), reverse=True)
+    panels = list(table.groupby(["model", "metric", "quality", "variant"], sort=False))
+    figure, axes = canvas.panels(len(panels), height=2.0)
+    looks = _alpha_looks(tried) | {None: {"color": style.GREY, "marker": "."}}
+    for ax, (key, trials) in zip(axes, panels, strict=True):
+        model, metric, quality, variant = key
+        for _, trial in trials.groupby("trial"):
+            _draw_trial(ax, trial, looks, rates)
+        ax.set_title(f"{labels.model(model)}, {labels.variant(variant)}, quality {quality}")
+        chosen = trials[trials["chosen"].astype(bool)]
+        if not chosen.empty:
+            found = [f"α = {chosen['alpha'].iloc[0]:.3g}"] if takes_alpha(variant) else []
+            found += [f"rate {chosen['learning_rate'].iloc[0]:.0e}"] if len(rates) > 1 else []
+            ax.set_title(f"{ax.get_title()}\nchosen: {', '.join(found)}")
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(f"validation {labels.QUALITY[metric]} (dB)")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    handles = [Line2D([], [], label=f"α = {alpha:.3g}", **looks[alpha]) for alpha in tried]
+    if not weighted.all():
+        handles.append(Line2D([], [], label="no α in the loss", **looks[None]))
+    grey = {"color": style.GREY}
+    handles.append(Line2D([], [], linewidth=3, label="chosen (thick)", **grey))
+    for rate in rates if len(rates) > 1 else ():
+        label = f"learning rate {rate:.0e}"
+        handles.append(Line2D([], [], linestyle=_rate_line(rate, rates), label=label, **grey))
+    canvas.legend(figure, handles)
+    return figure
+
+
+def _rate_line(rate: float, rates: Sequence[float]) -> str:
+    lines = ("-", "--", ":", "-.")
+    return lines[rates.index(rate) % len(lines)]
+
+
+def _alpha_looks(tried: Sequence[float]) -> dict[float, dict]:
+    """A colour by size (viridis: ordered for any colour vision) and a marker for each weight."""
+    shades = colormaps["viridis"](np.linspace(0.0, 0.85, len(tried)))
+    looks = zip(tried, shades, cycle("osD^vP<>X*hp"), strict=False)
+    return {alpha: {"color": tuple(shade), "marker": marker} for alpha, shade, marker in looks}
+
+
+def _draw_trial(ax: Axes, trial: pd.DataFrame, looks: Mapping, rates: Sequence[float]) -> None:
+    predictive = trial[trial["phase"] == "predictive"]
+    rows = trial if predictive.empty else predictive
+    quality = rows[labels.QUALITY_COLUMN[rows["metric"].iloc[0]]].to_numpy(float)
+    chosen = bool(rows["chosen"].iloc[0])
+    ax.plot(
+        rows["epoch"].to_numpy(float),
+        quality,
+        **looks[None if rows["alpha"].isna().all() else rows["alpha"].iloc[0]],
+        linestyle=_rate_line(rows["learning_rate"].iloc[0], rates),
+        linewidth=2.6 if chosen else 0.9,
+        markersize=5 if chosen else 3,
+        zorder=3 if chosen else 2,
+    )
