@@ -24,6 +24,7 @@ _SORTABLE = {
     "bd_rate": "Bjontegaard deltas",
     "runtime": "Run time and size",
     "alpha": "Chosen alpha",
+    "trials": "Trials of the exploration",
     "error_correlation": "Error and quality",
 }
 _PAGE = jinja2.Environment(

@@ -13,4 +13,13 @@ FIGURES = (
     "own_gain",
     "error_and_quality",
 )
-TABLES = ("alpha", "gains", "runtime", "bd_rate", "controls", "own_gain", "error_correlation")
+TABLES = (
+    "alpha",
+    "trials",
+    "gains",
+    "runtime",
+    "bd_rate",
+    "controls",
+    "own_gain",
+    "error_correlation",
+)

@@ -153,12 +153,56 @@ def _choice(trials: pd.DataFrame, key: tuple) -> dict[str, Any]:
 
 
 def _reached(trial: pd.DataFrame) -> float:
-    """The validation quality in dB at the epoch of lowest loss, of the predictive phase if any."""
+    """The validation quality in dB at the epoch of lowest loss."""
+    return _best_epoch(trial)[labels.QUALITY_COLUMN[trial["metric"].iloc[0]]]
+
+
+def _best_epoch(trial: pd.DataFrame) -> pd.Series:
+    """The row of lowest loss, of the predictive phase if there was one."""
     predictive = trial[trial["phase"] == "predictive"]
     rows = trial if predictive.empty else predictive
     rows = rows if len(rows) == 1 else rows[rows["epoch"] > 0]  # 0 is before training
-    best = int(np.argmin(rows["loss"].fillna(np.inf)))
-    return rows[labels.QUALITY_COLUMN[rows["metric"].iloc[0]]].iloc[best]
+    return rows.iloc[int(np.argmin(rows["loss"].fillna(np.inf)))]
+
+
+def trials(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
+    """Every trial of the exploration: what it reached, and what it did to the latent."""
+    table = metrics.exploration
+    tried = table[table["strategy"] != "derived"].groupby([*_KEY, "trial"], sort=False)
+    rows = [dict(zip([*_KEY, "trial"], key, strict=True)) | _outcome(trial) for key, trial in tried]
+    columns = ["learning_rate", "alpha", "validation_db", "feature_change_percent", "chosen"]
+    return Table(
+        "All trials of the exploration.",
+        pd.DataFrame(rows, columns=[*_KEY, "trial", *columns]),
+        {
+            "Model": _model,
+            "Trained for": _metric,
+            "Quality": text("quality"),
+            "Variant": _variant,
+            "Learning rate": number("learning_rate", ".1e"),
+            "α": number("alpha", ".3g"),
+            "Validation [dB]": number("validation_db"),
+            "Feature distance [%]": number("feature_change_percent", "+.2f"),
+            "Chosen": lambda row: "yes" if row["chosen"] else "–",
+        },
+        group=4,
+        notes=[
+            "Validation: at the epoch of lowest loss. Feature distance: its change there, on "
+            "validation images, against that of no rectifier; negative is a latent nearer to y. "
+            "Before training, a rectifier changes nothing."
+        ],
+    )
+
+
+def _outcome(trial: pd.DataFrame) -> dict[str, Any]:
+    best, untouched = _best_epoch(trial), trial["feature_distance"].iloc[0]
+    return {
+        "learning_rate": best["learning_rate"],
+        "alpha": best["alpha"] if takes_alpha(best["variant"]) else np.nan,
+        "validation_db": best[labels.QUALITY_COLUMN[best["metric"]]],
+        "feature_change_percent": 100 * (best["feature_distance"] / untouched - 1),
+        "chosen": bool(best["chosen"]),
+    }
 
 
 # Table 2
@@ -490,6 +534,7 @@ def error_correlation(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
 
 BUILDERS: dict[str, Callable[[Metrics, Mapping[str, int]], Table]] = {
     "alpha": alpha,
+    "trials": trials,
     "gains": gain_summary,
     "runtime": runtime,
     "bd_rate": bd_rate,

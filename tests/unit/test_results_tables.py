@@ -71,6 +71,23 @@ def test_alpha_holds_the_chosen_trial(written):
         assert row["stop_reason"] == "patience"
 
 
+def test_trials_say_what_each_reached_and_what_became_of_the_latent(tmp_path):
+    folder = fixture.write_metrics(tmp_path, models=["mbt2018"], metrics=["mse"], qualities=[1])
+    table = pd.read_csv(folder / "exploration.csv")
+    nearer = (table["trial"] == 0) & (table["phase"] == "predictive")
+    table.loc[nearer, "feature_distance"] = 0.27  # 0.3 before training
+    collect.write_csv(table, folder / "exploration.csv")
+    tables.write_tables(folder, tmp_path, QUICK, only="trials")
+    rows = rows_of(tmp_path, "trials")
+    assert [float(r["alpha"]) for r in rows] == [1, 0.1, 0.01, 0.001]
+    assert [r["chosen"] for r in rows] == ["False", "False", "True", "False"]
+    changes = [float(r["feature_change_percent"]) for r in rows]
+    assert changes == pytest.approx([-10, 0, 0, 0])
+    best = 31 + 0.15 * (1 - 0.7**9)
+    reached = [float(r["validation_db"]) for r in rows]
+    assert reached == pytest.approx([best - 0.04, best - 0.02, best, best - 0.02])
+
+
 def test_one_alpha_alone_has_no_worst_trial(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], qualities=[1])
     table = pd.read_csv(folder / "exploration.csv")
