@@ -41,7 +41,7 @@ def rerun(workspace, *overlays):
 @pytest.mark.parametrize(
     ("module", "old", "new", "rules"),
     [
-        ("results/figures", *MORE, FIGURES),
+        ("results/figures/courses", *MORE, FIGURES),
         ("results/tables", *MORE, TABLES),
         ("results/statistics", *MORE, FIGURES | TABLES),
         ("results/collect", *MORE, RESULTS),
