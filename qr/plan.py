@@ -51,26 +51,26 @@ class _Estimates:
     def __init__(self, found: Mapping[Job, float | None], expected):
         self.measured = {job: value for job, value in found.items() if value is not None}
         self.expected = expected
-        self.alike = defaultdict(list)
+        kinds = defaultdict(list)
         for job in self.measured:
-            self.alike[_kind(job)].append(job)
+            kinds[_kind(job)].append(job)
+        self.alike = {kind: self._means(jobs) for kind, jobs in kinds.items()}
 
     def of(self, job: Job) -> tuple[float | None, str]:
         """The value, and which of `SOURCES` it is from; None from the last."""
         if job in self.measured:
             return self.measured[job], "done"
         expected = self.expected(job)
-        if alike := self.alike[_kind(job)]:
-            return self._scaled(alike, expected), "alike"
+        if _kind(job) in self.alike:
+            measured, theirs = self.alike[_kind(job)]
+            return measured * expected / theirs if expected and theirs else measured, "alike"
         return expected, "limit" if expected is None else "speed"
 
-    def _scaled(self, alike: list[Job], expected: float | None) -> float:
-        """The mean of jobs alike, by how much longer than theirs this is expected to take."""
-        measured = mean(self.measured[job] for job in alike)
-        theirs = [self.expected(job) for job in alike]
-        if not expected or not all(theirs):
-            return measured
-        return measured * expected / mean(theirs)
+    def _means(self, jobs: list[Job]) -> tuple[float, float | None]:
+        """What jobs of one kind were measured and expected to take, None where one was not."""
+        expected = [value for value in map(self.expected, jobs) if value is not None]
+        measured = mean(self.measured[job] for job in jobs)
+        return measured, mean(expected) if len(expected) == len(jobs) else None
 
 
 def _kind(job: Job) -> Job:

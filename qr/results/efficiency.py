@@ -56,7 +56,7 @@ def _added(runtime: pd.DataFrame) -> pd.DataFrame:
 
 
 def comparable(table: pd.DataFrame) -> pd.DataFrame:
-    """Of `own_gain_and_cost`, for each codec the quality at which most variants can be compared.
+    """Rows of a table at the quality at which most variants can be compared, for each codec.
 
     Means over the qualities are left out: an ablation at one quality has none that compares.
     """

@@ -17,7 +17,6 @@ from qr.errors import ResultsError
 from qr.results import collect, manifest, seal
 
 _PARTS = (collect.IMAGES, collect.EXPLORATION, collect.TRAINING, collect.RUNTIME)
-_REDONE = ("collect", "export", "figures", "tables", "report")  # steps that joining does anew
 _TIMES = ["encode_s", "decode_s"]  # of a classical codec: what two machines never agree on
 
 
@@ -75,7 +74,7 @@ def _config(
             ("configuration", _shared(first), _shared(other)),
             ("images", first["data_sha256"], other["data_sha256"]),
             ("packages", first["packages"], other["packages"]),
-            ("code", _measuring(first), _measuring(other)),
+            ("code", first["code_sha256"], other["code_sha256"]),
         ):
             if ours != theirs:
                 raise ResultsError(f"{part} cannot be joined: it has other {what} than {parts[0]}")
@@ -84,11 +83,6 @@ def _config(
                 raise ResultsError(f"{part} cannot be joined: {name} would be in {version} twice")
             models[name]["qualities"] = sorted({*models[name]["qualities"], *model["qualities"]})
     return dict(first["config"]) | {"version": version, "models": models}
-
-
-def _measuring(part: Mapping[str, Any]) -> dict[str, str]:
-    """Digests of the code that trained and measured."""
-    return {step: code for step, code in part["code_sha256"].items() if step not in _REDONE}
 
 
 def _steps(manifests: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:

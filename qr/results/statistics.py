@@ -203,6 +203,12 @@ def _weighted_correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> 
     return (covariance(a, b) / np.sqrt(np.where(spread > 0, spread, np.nan))).mean(axis=1)
 
 
+def curve(points: pd.DataFrame, quality: str) -> np.ndarray:
+    """Points × 2: bpp and the finite ones of the column `quality`, lowest rate first."""
+    finite = points[["bpp", quality]].replace(np.inf, np.nan).dropna()
+    return finite.sort_values("bpp").to_numpy(float)
+
+
 def bjontegaard_delta(
     anchor: pd.DataFrame, test: pd.DataFrame, quality: str, method: str = "pchip"
 ) -> Bjontegaard:
@@ -217,15 +223,12 @@ def bjontegaard_delta(
         NaN with a reason where a delta is not defined: under two points, no overlap, or a
         curve that does not rise. A note without NaN where the curves overlap by under 75 %.
     """
-    curves = [
-        c[["bpp", quality]].replace(np.inf, np.nan).dropna().sort_values("bpp").to_numpy(float)
-        for c in (anchor, test)
-    ]
-    if min(len(curve) for curve in curves) < 2:
+    curves = [curve(points, quality) for points in (anchor, test)]
+    if min(map(len, curves)) < 2:
         return Bjontegaard(np.nan, np.nan, "needs at least 2 points on each curve")
-    if any((np.diff(curve, axis=0) <= 0).any() for curve in curves):
+    if any((np.diff(points, axis=0) <= 0).any() for points in curves):
         return Bjontegaard(np.nan, np.nan, "a curve does not rise with the rate")
-    (rate_a, quality_a), (rate_t, quality_t) = (curve.T for curve in curves)
+    (rate_a, quality_a), (rate_t, quality_t) = (points.T for points in curves)
     overlaps = [_overlap(np.log(rate_a), np.log(rate_t)), _overlap(quality_a, quality_t)]
     options = {"method": method, "require_matching_points": False, "min_overlap": 0}
     with warnings.catch_warnings():

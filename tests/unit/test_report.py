@@ -88,7 +88,12 @@ def test_the_headline_has_the_known_gains(version):
 
 @pytest.mark.parametrize(
     ("gain", "verdict", "number"),
-    [(-0.2, "is worse", "−"), (GAIN["decoder"], "is undecided", "+0.000 dB")],
+    [
+        (-0.2, "is worse", "−"),
+        (GAIN["decoder"], "is undecided", "+0.000 dB"),
+        # An interval that is below zero by little must not look as if it held zero.
+        (GAIN["decoder"] - 1e-4, "is worse", "−0.000 dB [−0.000, −0.000]"),
+    ],
 )
 def test_a_gain_that_is_none_or_negative_is_called_so(tmp_path, monkeypatch, gain, verdict, number):
     monkeypatch.setitem(GAIN, "qr", gain)
@@ -252,6 +257,10 @@ def test_rate_and_distortion_are_the_summarys(version, drawn):
     assert curve["x"] == pytest.approx(rows["bpp"].to_list(), rel=1e-5)
     assert [c[1] for c in curve["customdata"]] == pytest.approx(rows["psnr_db"], rel=1e-5)
     assert gained["y"] == pytest.approx([GAIN["qr"] * (1 + 0.1 * q) for q in QUALITIES], rel=1e-4)
+    original = [
+        t for t in drawn["rate_distortion"]["traces"] if t["tags"].get("variant") == "original"
+    ]
+    assert {t.get("yaxis") for t in original} == {None}  # no gain: its bits are its own
     assert "BPG 4:4:4 (published)" in {t["name"] for t in drawn["rate_distortion"]["traces"]}
 
 

@@ -31,7 +31,7 @@ def part(folder, models, code="a", **changes):
     config = configuration.overlay(config, {"version": folder.name} | changes)
     sealed = manifest.origin(config) | {
         "packages": {"torch": "2"}, "machine": {}, "data_sha256": {"test": {"images": 24}},
-        "code_sha256": {"predictive": code, "figures": folder.name},
+        "code_sha256": {"predictive": code},
         "steps": {"soft": {"jobs": 4, "wall_seconds": 1.5, "max_rss_mib": len(models) * 100.0}},
     }  # fmt: skip
     manifest.write(sealed, folder / "manifest.json")

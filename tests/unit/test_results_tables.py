@@ -156,6 +156,19 @@ def test_runtime(written):
     assert "768×512 pixels, 20 rounds, 2 CPU threads" in (written / "runtime.md").read_text()
 
 
+def test_runtime_of_parts_says_all_conditions(tmp_path):
+    folder = fixture.write_metrics(tmp_path, models=MODELS)
+    table = pd.read_csv(folder / "runtime.csv")
+    table.loc[table["model"] == MODELS[0], "threads"] = 16
+    # The control's own time is noise around the baseline's, whose network it has.
+    table.loc[table["variant"] == "decoder", "ratio_to_baseline"] *= 0.9
+    collect.write_csv(table, folder / "runtime.csv")
+    tables.write_tables(folder, tmp_path, QUICK)
+    assert "20 rounds, 2 to 16 CPU threads" in (tmp_path / "runtime.md").read_text()
+    ratios = {float(r["decode_ratio"]) for r in rows_of(tmp_path, "own_gain")}
+    assert len(ratios) == 1 and ratios.pop() == pytest.approx(4 / 3)
+
+
 def test_runtime_takes_encoding_from_whichever_variant_has_it(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], metrics=["mse"], qualities=[1])
     table = pd.read_csv(folder / "runtime.csv")

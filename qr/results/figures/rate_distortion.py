@@ -14,9 +14,7 @@ from qr.results.collect import Metrics, has_own_bitstreams, over_seeds
 from qr.results.curves import anchor_means
 from qr.results.figures.common import looks_of
 from qr.results.reference import CLASSICAL, is_kodak, published
-from qr.results.statistics import ALL_QUALITIES, REFERENCE, gains
-
-Curve = tuple[np.ndarray, np.ndarray]  # bpp and dB, lowest rate first
+from qr.results.statistics import ALL_QUALITIES, REFERENCE, curve, gains
 
 
 def rd_psnr(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
@@ -46,11 +44,11 @@ def _rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, int
     figure, axes = canvas.panels(len(models), height=2.2, below=1.8)
     for model, ax, gain_ax in zip(models, axes[0], axes[1], strict=True):
         ours = points[points["model"] == model]
-        thin = [(curve, style.anchor(name)) for name, curve in anchors.items()]
+        thin = [(line, style.anchor(name)) for name, line in anchors.items()]
         thin += _published_curves(model, metric) if kodak else []
-        _draw_curves(ax, ours, metric, looks, [curve for curve, _ in thin])
-        for (x, y), look in thin:
-            ax.plot(x, y, **look, zorder=1.5)
+        _draw_curves(ax, ours, metric, looks, [line for line, _ in thin])
+        for line, look in thin:
+            ax.plot(*line.T, **look, zorder=1.5)
         _draw_gains(gain_ax, gained[gained["model"] == model], ours, looks)
         gain_ax.sharex(ax)
         ax.tick_params(labelbottom=False)
@@ -68,43 +66,38 @@ def _curves(points: pd.DataFrame) -> pd.DataFrame:
     return points[qualities == qualities.groupby(points["model"]).transform("max")]
 
 
-def _anchor_curves(anchors: pd.DataFrame, metric: str) -> dict[str, Curve]:
+def _anchor_curves(anchors: pd.DataFrame, metric: str) -> dict[str, np.ndarray]:
     """Classical codecs on the run's own images, averaged as the learned ones are."""
     if anchors.empty:
         return {}
     means, column = anchor_means(anchors), labels.QUALITY_COLUMN[metric]
-    curves = {name: _curve(rows, column) for name, rows in means.groupby("codec", sort=False)}
-    return {name: curve for name, curve in curves.items() if len(curve[0])}
+    curves = {name: curve(rows, column) for name, rows in means.groupby("codec", sort=False)}
+    return {name: points for name, points in curves.items() if len(points)}
 
 
-def _published_curves(model: str, metric: str) -> list[tuple[Curve, dict]]:
+def _published_curves(model: str, metric: str) -> list[tuple[np.ndarray, dict]]:
     found = []
     for place, codec in enumerate((model, *CLASSICAL)):
         rows = published([codec], metric)
         if not rows.empty:
-            found.append((_curve(rows, labels.QUALITY_COLUMN[metric]), style.published(place)))
+            found.append((curve(rows, labels.QUALITY_COLUMN[metric]), style.published(place)))
     return found
 
 
-def _curve(rows: pd.DataFrame, column: str) -> Curve:
-    rows = rows[["bpp", column]].replace(np.inf, np.nan).dropna().sort_values("bpp")
-    return rows["bpp"].to_numpy(float), rows[column].to_numpy(float)
-
-
 def _draw_curves(
-    ax: Axes, points: pd.DataFrame, metric: str, looks: Mapping, thin: Sequence[Curve]
+    ax: Axes, points: pd.DataFrame, metric: str, looks: Mapping, thin: Sequence[np.ndarray]
 ) -> None:
     """A codec's variants; the view holds them and what passes near of the `thin` curves."""
     column = labels.QUALITY_COLUMN[metric]
     for variant, rows in points.groupby("variant", sort=False):
-        ax.plot(*_curve(rows, column), **looks[variant], **_emphasis(variant))
+        ax.plot(*curve(rows, column).T, **looks[variant], **_emphasis(variant))
     rates = points["bpp"].to_numpy(float)
     margin = 0.08 * np.ptp(rates)
     left, right = max(rates.min() - margin, -0.05 * rates.max()), rates.max() + margin
     if np.ptp(rates) < 0.1 * rates.max():  # a single quality leaves no room to show the anchors in
         left, right = 0, 3 * rates.max()
     heights = [points[column].to_numpy(float)]
-    for x, y in thin:
+    for x, y in (line.T for line in thin):
         seen = np.linspace(max(left, x.min()), min(right, x.max()), 50)
         heights.append(np.interp(seen, x, y) if seen[0] <= seen[-1] else [])
     heights = np.concatenate(heights)
@@ -143,12 +136,11 @@ def _draw_gains(ax: Axes, gained: pd.DataFrame, points: pd.DataFrame, looks: Map
     for place, name in enumerate(names):
         rows = gained[gained["variant"] == name]
         x = bits.loc[rows["quality"]].to_numpy(float)
-        moved = _sideways(ax, step * (place - (len(names) - 1) / 2))
         ax.errorbar(
             x,
             rows["gain_db"],
             yerr=rows[["below", "above"]].to_numpy().T.clip(min=0),
-            transform=moved,
+            transform=_sideways(ax, step * (place - (len(names) - 1) / 2)),
             **looks[name],
             capsize=2,
             markersize=3,
@@ -163,12 +155,12 @@ def _draw_gains(ax: Axes, gained: pd.DataFrame, points: pd.DataFrame, looks: Map
 def _draw_beyond(ax: Axes, x: float, gain: float, look: Mapping) -> None:
     """An arrow at the edge for a gain that is beyond it, and the gain in figures."""
     up = gain > 0
-    place = {"xy": (x, up), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-    text = f"{gain:+.2f}".replace("-", "−")
     ax.annotate(
-        f"{text} ▲" if up else f"{text} ▼",
-        **place,
+        f"{gain:+.2f} {'▲' if up else '▼'}".replace("-", "−"),
+        (x, up),
+        xycoords=("data", "axes fraction"),
         xytext=(0, -2 if up else 2),
+        textcoords="offset points",
         color=look["color"],
         fontsize="x-small",
         ha="center",
