@@ -169,7 +169,12 @@ def trials(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
     """Every trial of the exploration: what it reached, and what it did to the latent."""
     table = metrics.exploration
     tried = table[table["strategy"] != "derived"].groupby([*_KEY, "trial"], sort=False)
-    rows = [dict(zip([*_KEY, "trial"], key, strict=True)) | _outcome(trial) for key, trial in tried]
+    untouched = _untouched_distance(metrics.training)
+    rows = [
+        dict(zip([*_KEY, "trial"], key, strict=True))
+        | _outcome(trial, untouched.get(key[:3], np.nan))
+        for key, trial in tried
+    ]
     columns = ["learning_rate", "alpha", "validation_db", "feature_change_percent", "chosen"]
     return Table(
         "All trials of the exploration.",
@@ -188,14 +193,24 @@ def trials(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
         group=4,
         notes=[
             "Validation: at the epoch of lowest loss. Feature distance: its change there, on "
-            "validation images, against that of no rectifier; negative is a latent nearer to y. "
-            "Before training, a rectifier changes nothing."
+            "validation images, against that of the decoder trained alone, which sees ŷ as it "
+            "is; negative is a latent nearer to y."
         ],
     )
 
 
-def _outcome(trial: pd.DataFrame) -> dict[str, Any]:
-    best, untouched = _best_epoch(trial), trial["feature_distance"].iloc[0]
+def _untouched_distance(training: pd.DataFrame) -> pd.Series:
+    """The feature distance of y_hat as it is, on validation images, by model, metric and quality.
+
+    The soft phase, whose start is the identity, does not tell: for a context model, it
+    measures a y_hat that is rounded without the mean.
+    """
+    rows = training[(training["variant"] == CONTROL) & (training["split"] == "validation")]
+    return rows.groupby(_POINT)["feature_distance"].first()
+
+
+def _outcome(trial: pd.DataFrame, untouched: float) -> dict[str, Any]:
+    best = _best_epoch(trial)
     return {
         "learning_rate": best["learning_rate"],
         "alpha": best["alpha"] if takes_alpha(best["variant"]) else np.nan,

@@ -72,10 +72,13 @@ def test_alpha_holds_the_chosen_trial(written):
 
 
 def test_trials_say_what_each_reached_and_what_became_of_the_latent(tmp_path):
-    folder = fixture.write_metrics(tmp_path, models=["mbt2018"], metrics=["mse"], qualities=[1])
+    folder = fixture.write_metrics(tmp_path, models=["mbt2018"], metrics=["mse"], qualities=[4])
     table = pd.read_csv(folder / "exploration.csv")
     nearer = (table["trial"] == 0) & (table["phase"] == "predictive")
-    table.loc[nearer, "feature_distance"] = 0.27  # 0.3 before training
+    table["feature_distance"] = 0.2  # what the control, which has no rectifier, has in training.csv
+    table.loc[nearer, "feature_distance"] = 0.18
+    # A soft phase's y_hat is another one, where the codec codes around a mean.
+    table.loc[table["phase"] == "soft", "feature_distance"] = 0.3
     collect.write_csv(table, folder / "exploration.csv")
     tables.write_tables(folder, tmp_path, QUICK, only="trials")
     rows = rows_of(tmp_path, "trials")
