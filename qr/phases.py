@@ -136,26 +136,33 @@ class SoftPhase(Phase):
 
     def forward(self, x: Tensor) -> Values:
         # A frozen codec, too, runs in training mode here: that is what makes y_hat noisy.
-        if self.joint:
-            return self._values(x) | self._aux(x)
-        return self._values(x)
+        values = self._values(x, *self._run(x))
+        return values | self._aux(x) if self.joint else values
 
     def validate(self, x: Tensor) -> Values:
-        return self._values(x, decodable=True)
+        out, y, latent = self._run(x)
+        if isinstance(self.codec, KnownCodec):  # see _decodable
+            y, latent = self.codec.latent(x)
+            if self.joint:
+                out["x_hat"] = self.model.g_s(latent.y_hat)
+        return self._values(x, out, y, latent)
 
-    def _values(self, x: Tensor, decodable: bool = False) -> Values:
+    def _run(self, x: Tensor) -> tuple[dict, Tensor, Latent]:
+        """What the model's forward() returns, y, and the latent that it gives to g_s."""
         gradients = torch.set_grad_enabled(self.joint and torch.is_grad_enabled())
         with gradients, watched(self.model, synthesis=self.joint) as seen:
             out = self.model(x)
-        y_tilde = self.rectifier(self.codec.received(seen.y_hat, seen.hyper))
+        return out, seen.y, self.codec.received(seen.y_hat, seen.hyper)
+
+    def _values(self, x: Tensor, out: dict, y: Tensor, latent: Latent) -> Values:
+        y_tilde = self.rectifier(latent)
         with _without_autocast(x):
-            d_feature = feature_distance(self.distance, seen.y, y_tilde)
+            d_feature = feature_distance(self.distance, y, y_tilde)
             values = {"loss": self.alpha * d_feature, "feature_distance": d_feature}
             if not self.joint:
                 return values
             bpp = rate(out["likelihoods"], x.shape[0] * x.shape[2] * x.shape[3])
-            x_hat = _decodable(self.codec, x, out) if decodable else out["x_hat"]
-            d = distortion(self.metric, x_hat, x)
+            d = distortion(self.metric, out["x_hat"], x)
         loss = bpp + self.lmbda * d + values["loss"]
         return values | {"loss": loss, "bpp": bpp, "distortion": d}
 

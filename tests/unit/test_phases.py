@@ -196,6 +196,25 @@ def test_frozen_soft_trains_the_rectifier_on_noisy_latents():
     assert noise.std().item() == pytest.approx(12**-0.5, rel=0.1)
 
 
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("model", MODELS)
+def test_soft_is_validated_on_what_the_bitstream_carries(model, joint):
+    """forward() of a codec with a context rounds otherwise."""
+    codec = fresh_codec(model)
+    phase = SoftPhase(codec, new_rectifier(codec), "mse", LMBDA, ALPHA, "l2", joint=joint)
+    x = picture(64, 64)
+    with torch.no_grad():
+        latent = codec.encode(x).latent
+        y_tilde = phase.rectifier(latent)
+        x_hat = codec.model.g_s(latent.y_hat)
+        values = phase.eval().validate(x)
+    distance = (codec.model.g_a(x) - y_tilde).square().mean().sqrt().item()
+    assert values["feature_distance"].item() == pytest.approx(distance, rel=1e-4)
+    if joint:
+        expected = 255**2 * (x_hat - x).square().mean().item()
+        assert values["distortion"].item() == pytest.approx(expected, rel=1e-4)
+
+
 def test_frozen_soft_gives_the_rectifier_the_same_gradient_as_joint():
     """Only d(y, y_tilde) depends on the rectifier: x_hat is made from y_hat."""
     gradients = []
