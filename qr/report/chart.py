@@ -151,6 +151,11 @@ def ordered_looks(values: Sequence[Any]) -> dict[Any, dict[str, Any]]:
     }  # fmt: skip
 
 
+def plain_look() -> dict[str, Any]:
+    """Grey: of what has no place among the others."""
+    return {"colours": _both(style.GREY), "dash": "solid", "symbol": "circle", "width": 2}
+
+
 # Controls that several charts have
 
 

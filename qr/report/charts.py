@@ -13,6 +13,7 @@ from qr.report.chart import (
     decoders,
     models,
     ordered_looks,
+    plain_look,
     sample,
     trace,
     trained_for,
@@ -20,19 +21,24 @@ from qr.report.chart import (
 )  # fmt: skip
 from qr.report.rate_distortion import rate_distortion
 from qr.results import association, labels
-from qr.results.collect import Metrics, over_seeds
+from qr.results.collect import Metrics, over_seeds, takes_alpha
 from qr.results.efficiency import own_gain_and_cost
 from qr.results.statistics import ALL_QUALITIES, REFERENCE
 
 _POINT = ["model", "metric", "quality", "variant"]
+_NO_ALPHA = "none"
 
 
 def exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
     """Validation quality by epoch for every weight alpha that was tried."""
     table = metrics.exploration
     table = table[table["strategy"] != "derived"]
-    tried = sorted(table["alpha"].unique(), reverse=True)
-    looks = ordered_looks(tried)
+    weighted = table["variant"].map(takes_alpha).astype(bool)
+    tried = sorted(table["alpha"][weighted].unique(), reverse=True)
+    looks = {f"{alpha:.3g}": look for alpha, look in ordered_looks(tried).items()}
+    texts = {alpha: f"α = {alpha}" for alpha in looks}
+    if not weighted.all():
+        looks[_NO_ALPHA], texts[_NO_ALPHA] = plain_look(), "no α in the loss"
     traces, searches = [], []
     for key, trials in table.groupby(_POINT, sort=False):
         model, metric, quality, variant = key
@@ -41,8 +47,11 @@ def exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
         title = {"yaxis.title.text": f"validation {labels.QUALITY[metric]} (dB)"}
         searches.append(Option(search, f"{label}, {labels.METRIC[metric]}", title))
         for _, trial in trials.groupby("trial"):
-            traces.append(_trial(trial, search, labels.QUALITY_COLUMN[metric], looks))
-    alphas = [sample(f"{alpha:.3g}", f"α = {alpha:.3g}", looks[alpha]) for alpha in tried]
+            alpha = f"{trial['alpha'].iloc[0]:.3g}" if takes_alpha(variant) else _NO_ALPHA
+            tags = {"search": search, "alpha": alpha}
+            column = labels.QUALITY_COLUMN[metric]
+            traces.append(_trial(trial, tags, texts[alpha], column, looks[alpha]))
+    alphas = [sample(alpha, text, looks[alpha]) for alpha, text in texts.items()]
     return Chart(
         "exploration",
         "Exploration of alpha",
@@ -56,15 +65,16 @@ def exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
     )
 
 
-def _trial(trial: pd.DataFrame, search: str, column: str, looks: Mapping) -> dict[str, Any]:
+def _trial(
+    trial: pd.DataFrame, tags: Mapping[str, str], text: str, column: str, look: Mapping
+) -> dict[str, Any]:
     predictive = trial[trial["phase"] == "predictive"]
     rows = trial if predictive.empty else predictive
-    alpha, chosen = rows["alpha"].iloc[0], bool(rows["chosen"].iloc[0])
-    look = looks[alpha] | {"width": 4 if chosen else 1.5}
+    chosen = bool(rows["chosen"].iloc[0])
     rate = f"{rows['learning_rate'].iloc[0]:.0e}"
-    name = f"α = {alpha:.3g}, learning rate {rate}" + (", chosen" if chosen else "")
+    name = f"{text}, learning rate {rate}" + (", chosen" if chosen else "")
     return trace(
-        {"search": search, "alpha": f"{alpha:.3g}"}, name, rows["epoch"], rows[column], look,
+        tags, name, rows["epoch"], rows[column], {**look, "width": 4 if chosen else 1.5},
         customdata=[[rate, "yes" if chosen else "no"]] * len(rows),
         hovertemplate="<b>%{fullData.name}</b><br>epoch %{x}<br>%{y:.3f} dB<extra></extra>",
     )  # fmt: skip
@@ -109,7 +119,8 @@ _PARTS = {
 
 def runtime(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
     """Decode seconds of every decoder, part by part."""
-    table = metrics.runtime[metrics.runtime["part"].isin(list(_PARTS))]
+    table = _with_entropy_decoding(metrics.runtime)
+    table = table[table["part"].isin(list(_PARTS))]
     looks = ordered_looks(list(_PARTS))
     traces = [
         {
@@ -127,7 +138,8 @@ def runtime(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
     return Chart(
         "runtime",
         "Run time",
-        "Median milliseconds of decoding one image, by part and decoder.",
+        "Median milliseconds of decoding one image, by part and decoder. The entropy decoding is "
+        "the same for all.",
         sorted(traces, key=lambda t: order[t["tags"]["part"]]),
         [models(table), Control("part", "Parts", parts, multiple=True)],
         {"barmode": "stack", "xaxis": {"title": {"text": "milliseconds"}, "rangemode": "tozero"},
@@ -135,6 +147,15 @@ def runtime(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
         "Nothing was timed in this version.",
         ["milliseconds", "decoder", "interquartile range (ms)"],
     )  # fmt: skip
+
+
+def _with_entropy_decoding(table: pd.DataFrame) -> pd.DataFrame:
+    """Every decoder's rows and, for each, the entropy decoding that was timed once for all."""
+    shared = table["part"] == "entropy_decode"
+    point = ["model", "metric", "quality"]
+    timed = table[[*point, "variant"]].drop_duplicates()
+    each = timed.merge(table[shared].drop(columns="variant"), on=point)
+    return pd.concat([each, table[~shared]], ignore_index=True)
 
 
 def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:

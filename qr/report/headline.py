@@ -183,5 +183,12 @@ def facts(metrics: Metrics) -> list[str]:
         _count(len(images[_POINT].drop_duplicates()), "trained point"),
         _count(images["variant"].nunique(), "decoder"),
         _count(images["image"].nunique(), "test image"),
-        _count(images["seed"].dropna().nunique(), "seed"),
+        _seeds_each(images),
     ]
+
+
+def _seeds_each(images: pd.DataFrame) -> str:
+    """How many trainings each decoder has, such as '1 to 3 seeds'."""
+    each = images.dropna(subset="seed").groupby([*_POINT, "variant"])["seed"].nunique()
+    low, high = (0, 0) if each.empty else (int(each.min()), int(each.max()))
+    return _count(high, "seed") if low == high else f"{low} to {_count(high, 'seed')}"

@@ -165,14 +165,14 @@ def training(models, metrics, qualities, variants, seeds) -> pd.DataFrame:
 
 
 def runtime(models, variants) -> pd.DataFrame:
-    parts = {"analysis": 0.1, "entropy_encode": 0.05, "entropy_decode": 0.04, "synthesis": 0.11}
+    shared = {"analysis": 0.1, "entropy_encode": 0.05, "entropy_decode": 0.04}
     rows = []
     for model in models:
         for variant in variants:
-            rectifier = {"rectifier": 0.05} if variant == "qr" else {}
-            for part, median in (
-                parts | rectifier | {"decode": 0.15 + sum(rectifier.values())}
-            ).items():
+            parts = (shared if variant == "baseline" else {}) | {"synthesis": 0.11}
+            parts |= {"rectifier": 0.05} if variant == "qr" else {}
+            parts |= {"decode": 0.15 + parts.get("rectifier", 0)}
+            for part, median in parts.items():
                 rows.append(
                     {
                         "model": model,

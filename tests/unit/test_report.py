@@ -120,6 +120,13 @@ def test_facts_count_what_is_there(version):
     assert counted == ["2 codecs", "16 trained points", "5 decoders", "24 test images", "2 seeds"]
 
 
+def test_facts_tell_uneven_seeds(tmp_path):
+    metrics = Metrics(write_metrics(tmp_path, seeds=(0, 1, 2)))
+    images = metrics.images
+    metrics.images = images[(images["quality"] == 4) | ~(images["seed"] > 0)]
+    assert facts(metrics)[-1] == "1 to 3 seeds"
+
+
 def test_few_images_or_steps_are_warned_of(tmp_path, version):
     last = sentences(tmp_path, models=MODELS, metrics=("mse",), names=KODAK[:2])[-1]
     assert "2 test images, 1 seed and at most 800 steps" in last
@@ -267,6 +274,31 @@ def test_rate_and_distortion_are_the_summarys(version, drawn):
 def test_reduction_of_the_error_is_the_known_one(drawn):
     found = {t["tags"]["variant"]: set(t["y"]) for t in drawn["quantization_error"]["traces"]}
     assert found == {"centroid": {6.0}, "qr": {4.0}}
+
+
+def test_every_decoders_time_holds_the_entropy_decoding(drawn):
+    milliseconds = {}
+    for trace in drawn["runtime"]["traces"]:
+        if trace["tags"]["model"] == "mbt2018":
+            bars = zip(trace["y"], trace["x"], strict=True)
+            milliseconds |= {(decoder, trace["name"]): x for decoder, x in bars}
+    parts = {part: milliseconds["QR", part] for part in ("entropy decoding", "synthesis")}
+    assert parts == pytest.approx({"entropy decoding": 40, "synthesis": 110})
+    assert milliseconds["baseline", "entropy decoding"] == pytest.approx(40)
+
+
+def test_a_search_without_alpha_has_none(tmp_path):
+    metrics = Metrics(write_metrics(tmp_path))
+    table = metrics.exploration
+    control = table[table["alpha"] == 1.0].assign(variant="decoder")
+    metrics.exploration = pd.concat([table, control])
+    chart = charts.exploration(metrics, STATISTICS).data()
+    (weights,) = [c for c in chart["controls"] if c["tag"] == "alpha"]
+    offered = {option["value"]: option["label"] for option in weights["options"]}
+    assert offered["none"] == "no α in the loss"
+    ours = [t for t in chart["traces"] if "_decoder" in t["tags"]["search"]]
+    assert {t["tags"]["alpha"] for t in ours} == {"none"}
+    assert all("α = 1" not in t["name"] for t in ours)
 
 
 # The viewer's data
