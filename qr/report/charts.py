@@ -81,17 +81,17 @@ def _trial(
 
 
 def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
-    """Reduction of the quantization error by quality."""
+    """Change of the quantization error by quality."""
     points = over_seeds(metrics.summary)
-    points["reduction"] = 100 * (1 - points["rectified_error"] / points["quantization_error"])
-    moved = points.groupby("variant", sort=False)["reduction"].transform(lambda r: (r != 0).any())
+    points["change"] = 100 * (points["rectified_error"] / points["quantization_error"] - 1)
+    moved = points.groupby("variant", sort=False)["change"].transform(lambda c: (c != 0).any())
     looks, points = variant_looks(list(points["variant"].unique())), points[moved]
     traces = [
         trace(
             dict(zip(("model", "metric", "variant"), key, strict=True)), labels.variant(key[2]),
-            rows["quality"], rows["reduction"], looks[key[2]],
+            rows["quality"], rows["change"], looks[key[2]],
             customdata=rows[["quantization_error", "rectified_error"]].to_numpy(),
-            hovertemplate="<b>%{fullData.name}</b>, quality %{x}<br>%{y:.2f} % less error<br>"
+            hovertemplate="<b>%{fullData.name}</b>, quality %{x}<br>%{y:+.2f} % error<br>"
             "%{customdata[0]:.3f} before, %{customdata[1]:.3f} after<extra></extra>",
         )
         for key, rows in points.groupby(["model", "metric", "variant"], sort=False)
@@ -99,14 +99,14 @@ def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Char
     return Chart(
         "quantization_error",
         "Quantization error",
-        "By how many percent a decoder brings the latent nearer to the one before quantization: "
-        "‖y − ỹ‖ against ‖y − ŷ‖.",
+        "By how many percent what the decoder sees is farther from the latent before quantization "
+        "(negative: nearer): ‖y − ỹ‖ against ‖y − ŷ‖.",
         traces,
         [models(points), trained_for(points), decoders(points["variant"].unique(), looks)],
         {"xaxis": {"title": {"text": "quality"}, "dtick": 1},
-         "yaxis": {"title": {"text": "error reduction (%)"}, "rangemode": "tozero", **ZERO}},
+         "yaxis": {"title": {"text": "error change (%)"}, "rangemode": "tozero", **ZERO}},
         "No decoder of this version changes the latent.",
-        ["quality", "reduction (%)", "before", "after"],
+        ["quality", "change (%)", "before", "after"],
     )  # fmt: skip
 
 

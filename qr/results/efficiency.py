@@ -58,11 +58,14 @@ def _added(runtime: pd.DataFrame) -> pd.DataFrame:
 def comparable(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of a table at the quality at which most variants can be compared, for each codec.
 
-    Means over the qualities are left out: an ablation at one quality has none that compares.
+    Of several such qualities, that of most other rows, else the highest. Means over the qualities
+    are left out: an ablation at one quality has none that compares.
     """
     each = table[table["quality"] != ALL_QUALITIES]
     counts = each.groupby([*_CODEC, "quality"])["variant"].transform("size")
     most = counts.groupby([each[c] for c in _CODEC]).transform("max")
     fullest = each[counts == most]
-    chosen = fullest.groupby(_CODEC)["quality"].transform("max")
-    return fullest[fullest["quality"] == chosen]
+    rows = each.groupby("quality")["variant"].transform("size")
+    order = fullest.assign(rows=rows).sort_values(["rows", "quality"])
+    chosen = order.groupby(_CODEC)["quality"].transform("last")
+    return fullest[fullest["quality"] == chosen.reindex(fullest.index)]

@@ -175,7 +175,8 @@ def trials(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
         | _outcome(trial, untouched.get(key[:3], np.nan))
         for key, trial in tried
     ]
-    columns = ["learning_rate", "alpha", "validation_db", "feature_change_percent", "chosen"]
+    columns = ["learning_rate", "alpha", "validation_db"]
+    columns += ["warm_up_change_percent", "feature_change_percent", "chosen"]
     return Table(
         "All trials of the exploration.",
         pd.DataFrame(rows, columns=[*_KEY, "trial", *columns]),
@@ -187,6 +188,7 @@ def trials(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
             "Learning rate": number("learning_rate", ".1e"),
             "α": number("alpha", ".3g"),
             "Validation [dB]": number("validation_db"),
+            "Warmed up [%]": number("warm_up_change_percent", "+.2f"),
             "Feature distance [%]": number("feature_change_percent", "+.2f"),
             "Chosen": lambda row: "yes" if row["chosen"] else "–",
         },
@@ -194,28 +196,27 @@ def trials(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
         notes=[
             "Validation: at the epoch of lowest loss. Feature distance: its change there, on "
             "validation images, against that of the decoder trained alone, which sees ŷ as it "
-            "is; negative is a latent nearer to y."
+            "is; negative is a latent nearer to y. Warmed up: the same before the predictive phase."
         ],
     )
 
 
 def _untouched_distance(training: pd.DataFrame) -> pd.Series:
-    """The feature distance of y_hat as it is, on validation images, by model, metric and quality.
-
-    The soft phase, whose start is the identity, does not tell: for a context model, it
-    measures a y_hat that is rounded without the mean.
-    """
+    """The feature distance of y_hat as it is, on validation images, by trained point."""
     rows = training[(training["variant"] == CONTROL) & (training["split"] == "validation")]
     return rows.groupby(_POINT)["feature_distance"].first()
 
 
 def _outcome(trial: pd.DataFrame, untouched: float) -> dict[str, Any]:
     best = _best_epoch(trial)
+    warm = trial[(trial["phase"] == "predictive") & (trial["epoch"] == 0)]["feature_distance"]
+    change = [100 * (d / untouched - 1) for d in (warm.max(), best["feature_distance"])]
     return {
         "learning_rate": best["learning_rate"],
         "alpha": best["alpha"] if takes_alpha(best["variant"]) else np.nan,
         "validation_db": best[labels.QUALITY_COLUMN[best["metric"]]],
-        "feature_change_percent": 100 * (best["feature_distance"] / untouched - 1),
+        "warm_up_change_percent": change[0],
+        "feature_change_percent": change[1],
         "chosen": bool(best["chosen"]),
     }
 

@@ -271,9 +271,9 @@ def test_rate_and_distortion_are_the_summarys(version, drawn):
     assert "BPG 4:4:4 (published)" in {t["name"] for t in drawn["rate_distortion"]["traces"]}
 
 
-def test_reduction_of_the_error_is_the_known_one(drawn):
+def test_change_of_the_error_is_the_known_one(drawn):
     found = {t["tags"]["variant"]: set(t["y"]) for t in drawn["quantization_error"]["traces"]}
-    assert found == {"centroid": {6.0}, "qr": {4.0}}
+    assert found == {"centroid": {-6.0}, "qr": {-4.0}}
 
 
 def test_every_decoders_time_holds_the_entropy_decoding(drawn):

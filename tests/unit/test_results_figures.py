@@ -247,23 +247,25 @@ def test_alpha_exploration_emphasises_the_chosen_one(metrics):
         assert list(best.get_xdata()) == list(range(10))
 
 
-def test_quantization_error_is_the_known_reduction(metrics):
+def test_quantization_error_is_the_known_change(metrics):
     figure = draw(metrics, "quantization_error")
     for line in lines_of(figure, color=style._VARIANTS["centroid"]["color"]):
-        assert line.get_ydata() == pytest.approx([6.0] * 3)
+        assert line.get_ydata() == pytest.approx([-6.0] * 3)
     assert not lines_of(figure, color=style._VARIANTS["decoder"]["color"])
 
 
 def test_training_shows_losses_and_the_change_of_each_variant_at_one_quality(metrics):
     figure = draw(metrics, "training")
-    assert len(figure.axes) == 2 * 3 * len(MODELS)
-    panel = next(ax for ax in figure.axes if "predictive" in ax.get_ylabel())
+    assert len(figure.axes) == 2 * 4 * len(MODELS)
+    panel, below = [ax for ax in figure.axes if "predictive" in ax.get_ylabel()][:2]
     qr = next(x for x in panel.lines if x.get_color() == style._VARIANTS["qr"]["color"])
     assert "quality 4" in panel.get_ylabel()
-    # Over the control's start, which is the baseline.
-    gained = (0.15 + fixture.gain("qr", 4)) * (1 - 0.6**10)
-    assert qr.get_ydata()[-1] == pytest.approx(gained - fixture.WARM * 0.6**10)
+    # Over the control at the same step.
+    own = (fixture.gain("qr", 4) - fixture.gain("decoder", 4)) * (1 - 0.6**10)
+    assert qr.get_ydata()[-1] == pytest.approx(own - fixture.WARM * 0.6**10)
     assert qr.get_ydata()[0] == pytest.approx(-fixture.WARM)
+    qr = next(x for x in below.lines if x.get_color() == style._VARIANTS["qr"]["color"])
+    assert list(qr.get_ydata()) == pytest.approx([-2.5] * 11)
 
 
 def test_a_grey_print_keeps_the_variants_apart(metrics):

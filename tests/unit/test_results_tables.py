@@ -77,6 +77,7 @@ def test_trials_say_what_each_reached_and_what_became_of_the_latent(tmp_path):
     nearer = (table["trial"] == 0) & (table["phase"] == "predictive")
     table["feature_distance"] = 0.2  # what the control, which has no rectifier, has in training.csv
     table.loc[nearer, "feature_distance"] = 0.18
+    table.loc[nearer & (table["epoch"] == 0), "feature_distance"] = 0.16
     # A soft phase's y_hat is another one, where the codec codes around a mean.
     table.loc[table["phase"] == "soft", "feature_distance"] = 0.3
     collect.write_csv(table, folder / "exploration.csv")
@@ -86,6 +87,8 @@ def test_trials_say_what_each_reached_and_what_became_of_the_latent(tmp_path):
     assert [r["chosen"] for r in rows] == ["False", "False", "True", "False"]
     changes = [float(r["feature_change_percent"]) for r in rows]
     assert changes == pytest.approx([-10, 0, 0, 0])
+    warm = [float(r["warm_up_change_percent"]) for r in rows]
+    assert warm == pytest.approx([-20, 0, 0, 0])
     best = 31 + 0.15 * (1 - 0.7**9)
     reached = [float(r["validation_db"]) for r in rows]
     assert reached == pytest.approx([best - 0.04, best - 0.02, best, best - 0.02])

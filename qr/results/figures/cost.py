@@ -15,7 +15,7 @@ from qr.results.statistics import CONTROL
 _COSTS = {
     "added_parameters": ("+ 10⁶ parameters", 1e-6),
     "added_macs_per_pixel": ("+ kMAC / pixel", 1e-3),
-    "decode_ratio": ("decode time ratio", 1.0),
+    "decode_ratio": ("decode time ratio\n(bars: IQR)", 1.0),
 }
 
 

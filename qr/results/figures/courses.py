@@ -15,14 +15,30 @@ from qr.results.collect import Metrics, first_seed
 from qr.results.figures.common import looks_of
 from qr.results.statistics import CONTROL
 
+# What a panel shows, and of which phase.
+_PHASE_OF = {
+    "baseline": "baseline",
+    "soft": "soft",
+    "quality": "predictive",
+    "distance": "predictive",
+}
+_OF_VARIANTS = {
+    "quality": "{} over\n" + labels.variant(CONTROL) + " (dB)",
+    "distance": "feature distance,\nchange (%)",
+}
+
 
 def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
-    """Loss of the shared phases by quality; change in dB of the predictive phase by variant."""
+    """Losses of the shared phases by quality; of the predictive phase, each variant's course.
+
+    That is its quality and its feature distance, both against the control's at the same step.
+    """
     table = metrics.training
     if table.empty:
         return canvas.message("Nothing was trained in this run.")
-    phases = [p for p in ("baseline", "soft", "predictive") if p in set(table["phase"])]
-    rows = [(metric, phase) for metric in table["metric"].unique() for phase in phases]
+    phases = set(table["phase"])
+    panels = [panel for panel, phase in _PHASE_OF.items() if phase in phases]
+    rows = [(metric, panel) for metric in table["metric"].unique() for panel in panels]
     models, qualities = table["model"].unique(), sorted(table["quality"].unique())
     shades = colormaps["viridis"](np.linspace(0.0, 0.85, len(qualities)))
     colours = dict(zip(qualities, map(tuple, shades), strict=True))
@@ -30,27 +46,29 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     looks = looks_of(metrics)
     looks |= style.variants([v for v in table["variant"].dropna().unique() if v not in looks])
     figure, axes = canvas.matrix(len(rows), len(models), height=1.5)
-    for ax, (metric, phase), model in canvas.cells(axes, rows, models):
-        here = table[(table["metric"] == metric) & (table["phase"] == phase)]
+    for ax, (metric, panel), model in canvas.cells(axes, rows, models):
+        here = table[(table["metric"] == metric) & (table["phase"] == _PHASE_OF[panel])]
         here = here[here["model"] == model]
-        if phase == "predictive":
+        if panel in _OF_VARIANTS:
             here = here[here["quality"] == compared.get(metric)]
         ax.xaxis.set_major_locator(MaxNLocator(3))
         ax.xaxis.set_major_formatter(_in_thousands)
         if here.empty:
             ax.set(xticks=[], yticks=[])
             ax.text(0.5, 0.5, "not trained", transform=ax.transAxes, ha="center", va="center")
-        elif phase == "predictive":
-            _draw_change(ax, here, labels.QUALITY_COLUMN[metric], looks)
+        elif panel == "quality":
+            _draw_against_control(ax, here, labels.QUALITY_COLUMN[metric], looks)
+        elif panel == "distance":
+            _draw_against_control(ax, here, "feature_distance", looks, percent=True)
         else:
             _draw_loss(ax, here, colours)
     for ax, model in zip(axes[0], models, strict=True):
         ax.set_title(labels.model(model))
-    for row, (metric, phase) in zip(axes, rows, strict=True):
-        name, shown = f"{labels.METRIC[metric]}, {phase}", "loss"
-        if phase == "predictive":
+    for row, (metric, panel) in zip(axes, rows, strict=True):
+        name, shown = f"{labels.METRIC[metric]}, {_PHASE_OF[panel]}", "loss"
+        if panel in _OF_VARIANTS:
             name += f"\nquality {compared[metric]}" if metric in compared else ""
-            shown = f"{labels.QUALITY[metric]} gain (dB)"
+            shown = _OF_VARIANTS[panel].format(labels.QUALITY[metric])
         row[0].set_ylabel(f"{name}\n{shown}")
     for ax in axes[-1]:
         ax.set_xlabel("step")
@@ -89,19 +107,24 @@ def _draw_loss(ax: Axes, table: pd.DataFrame, colours: Mapping) -> None:
         ax.yaxis.set_minor_formatter("")
 
 
-def _draw_change(ax: Axes, table: pd.DataFrame, column: str, looks: Mapping) -> None:
-    """Change since the first validation of the control, of the first seed.
+def _draw_against_control(
+    ax: Axes, table: pd.DataFrame, column: str, looks: Mapping, percent: bool = False
+) -> None:
+    """Validation beside the control's at the same step, of the first seed.
 
-    The control starts as the baseline; a rectifier that was warmed up starts elsewhere.
+    The control starts as the baseline; a rectifier that was warmed up starts elsewhere. Without a
+    control, the reference is where the first variant starts.
     """
     table = first_seed(table[table["split"] == "validation"])
     table = table.dropna(subset=column).sort_values("step")
     ax.axhline(0, color=style.BLACK, linewidth=0.8)
     control = table[table["variant"] == CONTROL]
-    start = (table if control.empty else control)[column].iloc[0]
+    reference = table.iloc[:1] if control.empty else control
     for variant, rows in table.groupby("variant", sort=False):
-        change = (rows[column] - start).to_numpy(float)
-        ax.plot(rows["step"].to_numpy(float), change, **looks[variant], markevery=[-1])
+        steps, values = rows["step"].to_numpy(float), rows[column].to_numpy(float)
+        there = np.interp(steps, reference["step"].astype(float), reference[column].astype(float))
+        change = 100 * (values / there - 1) if percent else values - there
+        ax.plot(steps, change, **looks[variant], markevery=[-1])
 
 
 def _training_handles(table: pd.DataFrame, colours: Mapping, looks: Mapping) -> list[Line2D]:

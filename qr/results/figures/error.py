@@ -15,10 +15,10 @@ from qr.results.statistics import CONTROL
 
 
 def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
-    """Reduction of the quantization error in percent, by quality."""
+    """Change of the quantization error in percent, by quality; negative is less error."""
     points = over_seeds(metrics.summary)
-    points["reduction"] = 100 * (1 - points["rectified_error"] / points["quantization_error"])
-    moved = points.groupby("variant", sort=False)["reduction"].apply(lambda r: (r != 0).any())
+    points["change"] = 100 * (points["rectified_error"] / points["quantization_error"] - 1)
+    moved = points.groupby("variant", sort=False)["change"].apply(lambda c: (c != 0).any())
     names = list(moved.index[moved])
     if not names:
         return canvas.message("No variant of this run changes the latent before the decoder.")
@@ -30,9 +30,7 @@ def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Figu
         ax.axhline(0, color=style.BLACK, linewidth=0.8)
         for name in names:
             rows = here[here["variant"] == name].sort_values("quality")
-            ax.plot(
-                rows["quality"].to_numpy(float), rows["reduction"].to_numpy(float), **looks[name]
-            )
+            ax.plot(rows["quality"].to_numpy(float), rows["change"].to_numpy(float), **looks[name])
         qualities = sorted(points["quality"].unique())
         ax.set_xlim(min(qualities) - 0.5, max(qualities) + 0.5)
         ax.xaxis.set_major_locator(FixedLocator(qualities))
@@ -40,7 +38,7 @@ def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Figu
     for ax, model in zip(axes[0], models, strict=True):
         ax.set_title(labels.model(model))
     for row, metric in zip(axes, metrics_run, strict=True):
-        row[0].set_ylabel(f"trained for {labels.METRIC[metric]}\nerror reduction (%)")
+        row[0].set_ylabel(f"trained for {labels.METRIC[metric]}\nerror change (%)")
     for ax in axes[-1]:
         ax.set_xlabel("quality")
     legend_of(figure, looks, moved.index[moved])
