@@ -4,9 +4,9 @@ A number is followed by a comment that names where it comes from, such as
 
     +0.041 [+0.033, +0.049] dB<!-- controls.gain_db: model == "mbt2018" and variant == "qr" -->
 
-with one row of results/<version>/tables/controls.csv for its query, or several for `min`, `max`,
-`mean` or `count` before the table's name. An interval is that of the same row. What others found
-is marked `cited:` instead.
+with one row of results/<version>/tables/controls.csv, or else of metrics/, for its query, or
+several for `min`, `max`, `mean` or `count` before the table's name. An interval is that of the
+same row. What others found is marked `cited:` instead.
 """
 
 import re
@@ -36,8 +36,9 @@ def faults(text: str, tables: Path) -> list[str]:
 def wrong(claim: re.Match, tables: Path) -> list[str]:
     if claim["table"] is None:
         return []
-    rows = pd.read_csv(tables / f"{claim['table']}.csv", dtype={"quality": str})
-    rows = rows.query(claim["query"])
+    path = tables / f"{claim['table']}.csv"
+    path = path if path.exists() else tables.parent / "metrics" / path.name
+    rows = pd.read_csv(path, dtype={"quality": str}).query(claim["query"])
     column, how = claim["column"], claim["how"]
     if how is None and len(rows) != 1:
         return [f"{len(rows)} rows: {claim.group()}"]
