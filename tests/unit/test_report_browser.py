@@ -142,7 +142,7 @@ def test_the_numbers_of_a_chart_are_there_as_a_table(driver):
         lambda d: details.find_elements(By.CSS_SELECTOR, "tbody tr")
     )
     assert [row.text.split()[:3] for row in rows] == [
-        ["centroid", "1", "6"], ["centroid", "4", "6"], ["QR", "1", "4"], ["QR", "4", "4"]
+        ["centroid", "1", "-6"], ["centroid", "4", "-6"], ["QR", "1", "-4"], ["QR", "4", "-4"]
     ]  # fmt: skip
 
 
