@@ -21,24 +21,22 @@ from qr.report.chart import (
 )  # fmt: skip
 from qr.report.rate_distortion import rate_distortion
 from qr.results import association, labels
-from qr.results.collect import Metrics, over_seeds, takes_alpha
+from qr.results.collect import Metrics
 from qr.results.efficiency import own_gain_and_cost
 from qr.results.statistics import ALL_QUALITIES, REFERENCE
 
 _POINT = ["model", "metric", "quality", "variant"]
-_NO_ALPHA = "none"
+_NO_ALPHA = "no α in the loss"
 
 
 def exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
     """Validation quality by epoch for every weight alpha that was tried."""
     table = metrics.exploration
     table = table[table["strategy"] != "derived"]
-    weighted = table["variant"].map(takes_alpha).astype(bool)
-    tried = sorted(table["alpha"][weighted].unique(), reverse=True)
-    looks = {f"{alpha:.3g}": look for alpha, look in ordered_looks(tried).items()}
-    texts = {alpha: f"α = {alpha}" for alpha in looks}
-    if not weighted.all():
-        looks[_NO_ALPHA], texts[_NO_ALPHA] = plain_look(), "no α in the loss"
+    tried = sorted(table["alpha"].dropna().unique(), reverse=True)
+    looks = {f"α = {alpha:.3g}": look for alpha, look in ordered_looks(tried).items()}
+    if table["alpha"].isna().any():
+        looks[_NO_ALPHA] = plain_look()
     traces, searches = [], []
     for key, trials in table.groupby(_POINT, sort=False):
         model, metric, quality, variant = key
@@ -47,11 +45,8 @@ def exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
         title = {"yaxis.title.text": f"validation {labels.QUALITY[metric]} (dB)"}
         searches.append(Option(search, f"{label}, {labels.METRIC[metric]}", title))
         for _, trial in trials.groupby("trial"):
-            alpha = f"{trial['alpha'].iloc[0]:.3g}" if takes_alpha(variant) else _NO_ALPHA
-            tags = {"search": search, "alpha": alpha}
-            column = labels.QUALITY_COLUMN[metric]
-            traces.append(_trial(trial, tags, texts[alpha], column, looks[alpha]))
-    alphas = [sample(alpha, text, looks[alpha]) for alpha, text in texts.items()]
+            traces.append(_trial(trial, search, labels.QUALITY_COLUMN[metric], looks))
+    alphas = [sample(alpha, alpha, look) for alpha, look in looks.items()]
     return Chart(
         "exploration",
         "Exploration of alpha",
@@ -65,16 +60,16 @@ def exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
     )
 
 
-def _trial(
-    trial: pd.DataFrame, tags: Mapping[str, str], text: str, column: str, look: Mapping
-) -> dict[str, Any]:
+def _trial(trial: pd.DataFrame, search: str, column: str, looks: Mapping) -> dict[str, Any]:
     predictive = trial[trial["phase"] == "predictive"]
     rows = trial if predictive.empty else predictive
-    chosen = bool(rows["chosen"].iloc[0])
+    weight, chosen = rows["alpha"].iloc[0], bool(rows["chosen"].iloc[0])
+    alpha = _NO_ALPHA if pd.isna(weight) else f"α = {weight:.3g}"
+    look = looks[alpha] | {"width": 4 if chosen else 1.5}
     rate = f"{rows['learning_rate'].iloc[0]:.0e}"
-    name = f"{text}, learning rate {rate}" + (", chosen" if chosen else "")
+    name = f"{alpha}, learning rate {rate}" + (", chosen" if chosen else "")
     return trace(
-        tags, name, rows["epoch"], rows[column], {**look, "width": 4 if chosen else 1.5},
+        {"search": search, "alpha": alpha}, name, rows["epoch"], rows[column], look,
         customdata=[[rate, "yes" if chosen else "no"]] * len(rows),
         hovertemplate="<b>%{fullData.name}</b><br>epoch %{x}<br>%{y:.3f} dB<extra></extra>",
     )  # fmt: skip
@@ -82,14 +77,12 @@ def _trial(
 
 def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
     """Change of the quantization error by quality."""
-    points = over_seeds(metrics.summary)
-    points["change"] = 100 * (points["rectified_error"] / points["quantization_error"] - 1)
-    moved = points.groupby("variant", sort=False)["change"].transform(lambda c: (c != 0).any())
-    looks, points = variant_looks(list(points["variant"].unique())), points[moved]
+    points = association.error_by_quality(metrics)
+    looks = variant_looks(list(metrics.summary["variant"].unique()))
     traces = [
         trace(
             dict(zip(("model", "metric", "variant"), key, strict=True)), labels.variant(key[2]),
-            rows["quality"], rows["change"], looks[key[2]],
+            rows["quality"], rows["error_change_percent"], looks[key[2]],
             customdata=rows[["quantization_error", "rectified_error"]].to_numpy(),
             hovertemplate="<b>%{fullData.name}</b>, quality %{x}<br>%{y:+.2f} % error<br>"
             "%{customdata[0]:.3f} before, %{customdata[1]:.3f} after<extra></extra>",

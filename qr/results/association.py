@@ -5,12 +5,25 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from qr.results.collect import Metrics, first_seed
+from qr.results.collect import Metrics, first_seed, over_seeds
 from qr.results.labels import QUALITY_COLUMN
 from qr.results.statistics import CONTROL, correlation
 
 _CODEC = ["model", "metric"]
 _CHANGES = ("error_change_percent", "own_gain_db")
+
+
+def error_change(table: pd.DataFrame) -> pd.Series:
+    """Change of ||y - y_tilde|| against ||y - y_hat||, percent; negative is less error."""
+    return 100 * (table["rectified_error"] / table["quantization_error"] - 1)
+
+
+def error_by_quality(metrics: Metrics) -> pd.DataFrame:
+    """The summary of variants that change the latent: means over seeds, `error_change_percent`."""
+    points = over_seeds(metrics.summary)
+    points = points.assign(error_change_percent=error_change(points))
+    moved = points.groupby("variant")["error_change_percent"].transform(lambda c: (c != 0).any())
+    return points[moved.astype(bool)]
 
 
 def error_and_quality(metrics: Metrics) -> pd.DataFrame:
@@ -30,9 +43,8 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
     images = images.assign(quality_db=quality.astype(float)).dropna(subset=["seed", "quality_db"])
     control = images[images["variant"] == CONTROL].set_index(key)["quality_db"].rename("control_db")
     table = images.join(control, on=key, how="inner").reset_index(drop=True)
-    ratio = table["rectified_error"] / table["quantization_error"]
     table = table.assign(
-        error_change_percent=100 * (ratio - 1),
+        error_change_percent=error_change(table),
         own_gain_db=table["quality_db"] - table["control_db"],
     )
     moved = table.groupby([*_CODEC, "variant"])["error_change_percent"].transform(

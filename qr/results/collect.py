@@ -445,7 +445,10 @@ class Metrics:
 
     @cached_property
     def exploration(self) -> pd.DataFrame:
-        return self._read_or_empty(EXPLORATION)
+        """Without an alpha where it is no part of a variant's loss: the search knows none."""
+        table = self._read_or_empty(EXPLORATION)
+        weighted = table["variant"].map(takes_alpha).astype(bool)
+        return table.assign(alpha=table["alpha"].where(weighted))
 
     @cached_property
     def training(self) -> pd.DataFrame:

@@ -9,14 +9,13 @@ import pandas as pd
 
 from qr.errors import ResultsError
 from qr.results import TABLES, labels
-from qr.results.association import correlations
+from qr.results.association import correlations, error_change
 from qr.results.collect import (
     Metrics,
     first_seed,
     has_own_bitstreams,
     is_bound,
     over_seeds,
-    takes_alpha,
     write_csv,
     write_text,
 )
@@ -97,9 +96,6 @@ def alpha(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
     """The chosen weight of the feature distance, and what it reached on validation."""
     groups = metrics.exploration.groupby(_KEY, sort=False)
     rows = [dict(zip(_KEY, key, strict=True)) | _choice(trials, key) for key, trials in groups]
-    for row in rows:
-        if not takes_alpha(row["variant"]):
-            row |= {"alpha": np.nan, "worst_trial_db": np.nan}
     columns = [*_KEY, "strategy", "alpha", "learning_rate", "validation_db", "worst_trial_db"]
     columns += ["trials", "epochs", "stop_reason"]
     return Table(
@@ -210,13 +206,16 @@ def _untouched_distance(training: pd.DataFrame) -> pd.Series:
 def _outcome(trial: pd.DataFrame, untouched: float) -> dict[str, Any]:
     best = _best_epoch(trial)
     warm = trial[(trial["phase"] == "predictive") & (trial["epoch"] == 0)]["feature_distance"]
-    change = [100 * (d / untouched - 1) for d in (warm.max(), best["feature_distance"])]
+
+    def change(distance: float) -> float:
+        return 100 * (distance / untouched - 1)
+
     return {
         "learning_rate": best["learning_rate"],
-        "alpha": best["alpha"] if takes_alpha(best["variant"]) else np.nan,
+        "alpha": best["alpha"],
         "validation_db": best[labels.QUALITY_COLUMN[best["metric"]]],
-        "warm_up_change_percent": change[0],
-        "feature_change_percent": change[1],
+        "warm_up_change_percent": change(next(iter(warm), np.nan)),
+        "feature_change_percent": change(best["feature_distance"]),
         "chosen": bool(best["chosen"]),
     }
 
@@ -443,7 +442,7 @@ def _changes(summary: pd.DataFrame) -> pd.DataFrame:
     rows = over_seeds(summary)
     bits = rows[rows["variant"] == REFERENCE].set_index(_POINT)["bpp"].rename("baseline_bpp")
     rows = rows.join(bits, on=_POINT)
-    rows["error_change_percent"] = 100 * (rows["rectified_error"] / rows["quantization_error"] - 1)
+    rows["error_change_percent"] = error_change(rows)
     rows["bpp_change_percent"] = 100 * (rows["bpp"] / rows["baseline_bpp"] - 1)
     numbers = ["error_change_percent", "bpp_change_percent"]
     means = rows.groupby([*_CODEC, "variant"], sort=False)[numbers].mean().reset_index()

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from rocrate.rocrate import ROCrate
 
 from qr.results import crate, manifest
 
+RESULTS = Path(__file__).parents[2] / "results"
+COMMITTED = [p for p in RESULTS.glob("*/ro-crate-metadata.json") if p.parent.name != "smoke"]
 MANIFEST = {"version": "tiny-v1", "git_commit": "0123abc"}
 
 
@@ -36,6 +39,16 @@ def test_every_file_is_described_with_size_and_digest(results):
         assert file["sha256"] == hashlib.sha256(content).hexdigest()
         assert int(file["contentSize"]) == len(content)
         assert "/" in file["encodingFormat"]
+
+
+@pytest.mark.parametrize("committed", COMMITTED, ids=lambda path: path.parent.name)
+def test_a_committed_version_is_as_described(committed):
+    """Redrawing with changed code changes files that the crate describes."""
+    git_ignores = {"report.html", "workflow.html"}
+    for file in ROCrate(committed.parent).data_entities:
+        if file.id not in git_ignores:
+            content = (committed.parent / file.id).read_bytes()
+            assert file["sha256"] == hashlib.sha256(content).hexdigest(), file.id
 
 
 def test_the_graph_is_whole(results):

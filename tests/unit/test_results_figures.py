@@ -15,6 +15,7 @@ from qr import variants
 from qr.errors import ResultsError
 from qr.results import FIGURES, collect, figures, labels, style
 from qr.results.collect import Metrics
+from qr.results.efficiency import comparable
 
 QUICK = {"bootstrap": 500, "seed": 0}
 MODELS = ("bmshj2018-factorized", "mbt2018")
@@ -266,6 +267,16 @@ def test_training_shows_losses_and_the_change_of_each_variant_at_one_quality(met
     assert qr.get_ydata()[0] == pytest.approx(-fixture.WARM)
     qr = next(x for x in below.lines if x.get_color() == style._VARIANTS["qr"]["color"])
     assert list(qr.get_ydata()) == pytest.approx([-2.5] * 11)
+
+
+def test_panels_show_the_same_quality_where_several_have_as_many_variants():
+    """The ablations, for MSE at quality 1, decide for MS-SSIM, too, which has none."""
+    rows = [("mse", 1, "qr-hyper"), *((m, q, "qr") for m in ("mse", "ms-ssim") for q in (1, 4))]
+    table = pd.DataFrame(rows, columns=["metric", "quality", "variant"]).assign(model="mbt2018")
+    shown = comparable(table)
+    assert set(zip(shown["metric"], shown["quality"], strict=True)) == {("mse", 1), ("ms-ssim", 1)}
+    alone = comparable(table[table["metric"] == "ms-ssim"])
+    assert set(alone["quality"]) == {4}
 
 
 def test_a_grey_print_keeps_the_variants_apart(metrics):

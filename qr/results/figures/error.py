@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from qr.results import association, canvas, labels, style
-from qr.results.collect import Metrics, over_seeds
+from qr.results.collect import Metrics
 from qr.results.efficiency import comparable
 from qr.results.figures.common import legend_of, looks_of
 from qr.results.statistics import CONTROL
@@ -16,11 +16,8 @@ from qr.results.statistics import CONTROL
 
 def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     """Change of the quantization error in percent, by quality; negative is less error."""
-    points = over_seeds(metrics.summary)
-    points["change"] = 100 * (points["rectified_error"] / points["quantization_error"] - 1)
-    moved = points.groupby("variant", sort=False)["change"].apply(lambda c: (c != 0).any())
-    names = list(moved.index[moved])
-    if not names:
+    points = association.error_by_quality(metrics)
+    if points.empty:
         return canvas.message("No variant of this run changes the latent before the decoder.")
     looks = looks_of(metrics)
     metrics_run, models = points["metric"].unique(), points["model"].unique()
@@ -28,9 +25,9 @@ def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Figu
     for ax, metric, model in canvas.cells(axes, metrics_run, models):
         here = points[(points["metric"] == metric) & (points["model"] == model)]
         ax.axhline(0, color=style.BLACK, linewidth=0.8)
-        for name in names:
-            rows = here[here["variant"] == name].sort_values("quality")
-            ax.plot(rows["quality"].to_numpy(float), rows["change"].to_numpy(float), **looks[name])
+        for name, rows in here.groupby("variant", sort=False):
+            course = rows.sort_values("quality")[["quality", "error_change_percent"]]
+            ax.plot(*course.to_numpy(float).T, **looks[name])
         qualities = sorted(points["quality"].unique())
         ax.set_xlim(min(qualities) - 0.5, max(qualities) + 0.5)
         ax.xaxis.set_major_locator(FixedLocator(qualities))
@@ -41,7 +38,7 @@ def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Figu
         row[0].set_ylabel(f"trained for {labels.METRIC[metric]}\nerror change (%)")
     for ax in axes[-1]:
         ax.set_xlabel("quality")
-    legend_of(figure, looks, moved.index[moved])
+    legend_of(figure, looks, points["variant"])
     return figure
 
 

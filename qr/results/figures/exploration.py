@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from qr.results import canvas, labels, style
-from qr.results.collect import Metrics, takes_alpha
+from qr.results.collect import Metrics
 
 
 def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
@@ -21,8 +21,6 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
     table = table[table["strategy"] != "derived"]
     if table.empty:
         return canvas.message("Nothing was explored in this run.")
-    weighted = table["variant"].map(takes_alpha).astype(bool)
-    table = table.assign(alpha=table["alpha"].where(weighted))
     tried = sorted(table["alpha"].dropna().unique(), reverse=True)
     rates = sorted(table["learning_rate"].unique(), reverse=True)
     panels = list(table.groupby(["model", "metric", "quality", "variant"], sort=False))
@@ -35,14 +33,15 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
         ax.set_title(f"{labels.model(model)}, {labels.variant(variant)}, quality {quality}")
         chosen = trials[trials["chosen"].astype(bool)]
         if not chosen.empty:
-            found = [f"α = {chosen['alpha'].iloc[0]:.3g}"] if takes_alpha(variant) else []
+            weight = chosen["alpha"].iloc[0]
+            found = [] if pd.isna(weight) else [f"α = {weight:.3g}"]
             found += [f"rate {chosen['learning_rate'].iloc[0]:.0e}"] if len(rates) > 1 else []
             ax.set_title(f"{ax.get_title()}\nchosen: {', '.join(found)}")
         ax.set_xlabel("epoch")
         ax.set_ylabel(f"validation {labels.QUALITY[metric]} (dB)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles = [Line2D([], [], label=f"α = {alpha:.3g}", **looks[alpha]) for alpha in tried]
-    if not weighted.all():
+    if table["alpha"].isna().any():
         handles.append(Line2D([], [], label="no α in the loss", **looks[None]))
     grey = {"color": style.GREY}
     handles.append(Line2D([], [], linewidth=3, label="chosen (thick)", **grey))
