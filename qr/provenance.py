@@ -44,7 +44,11 @@ _DRAWING = (
     *(f"results/{module}" for module in ("canvas", "reference", "style")),
     *(f"results/figures/{module}" for module in _FIGURES),
 )
-_TABLES = ("results/layout", "results/tables")
+_TABLES = (
+    "results/layout",
+    *(f"results/tables/{module}" for module in ("__init__", "common", "cost", "error")),
+    *("results/tables/exploration", "results/tables/gains"),
+)
 _CURVES = ("metrics", "results/curves")
 _REPORT = (
     *("results/reference", "results/style"),

@@ -42,7 +42,7 @@ def rerun(workspace, *overlays):
     ("module", "old", "new", "rules"),
     [
         ("results/figures/courses", *MORE, FIGURES),
-        ("results/tables", *MORE, TABLES),
+        ("results/tables/gains", *MORE, TABLES),
         ("results/statistics", *MORE, FIGURES | TABLES),
         ("results/collect", *MORE, RESULTS),
         ("metrics", "255**2", "254**2", {"decode", "anchors"} | RESULTS),
