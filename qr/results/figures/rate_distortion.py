@@ -136,9 +136,10 @@ def _draw_gains(ax: Axes, gained: pd.DataFrame, points: pd.DataFrame, looks: Map
     for place, name in enumerate(names):
         rows = gained[gained["variant"] == name]
         x = bits.loc[rows["quality"]].to_numpy(float)
+        beyond = ~rows["gain_db"].between(bottom - pad / 2, top + pad / 2).to_numpy()
         ax.errorbar(
             x,
-            rows["gain_db"],
+            rows["gain_db"].mask(beyond),
             yerr=rows[["below", "above"]].to_numpy().T.clip(min=0),
             transform=_sideways(ax, step * (place - (len(names) - 1) / 2)),
             **looks[name],
@@ -147,9 +148,8 @@ def _draw_gains(ax: Axes, gained: pd.DataFrame, points: pd.DataFrame, looks: Map
             elinewidth=0.9,
             linewidth=0.9,
         )
-        for where, gain in zip(x, rows["gain_db"], strict=True):
-            if not bottom - pad < gain < top + pad:
-                _draw_beyond(ax, where, gain, looks[name])
+        for where, gain in zip(x[beyond], rows["gain_db"][beyond], strict=True):
+            _draw_beyond(ax, where, gain, looks[name])
 
 
 def _draw_beyond(ax: Axes, x: float, gain: float, look: Mapping) -> None:
