@@ -124,7 +124,7 @@ def _codec_of(run, path: Path):
 
 
 def _write_log(path: Path, run, phase: str, progress, variant: str = "", seed: Any = None) -> None:
-    from qr.results.collect import write_csv
+    from qr.results.write import write_csv
     from qr.stp import log_table
 
     write_csv(log_table(run.codec_id, phase, progress, variant, seed), path)
@@ -263,7 +263,7 @@ def explore(
     --state runs/mine/state/e --baseline baseline.safetensors --variant qr --out explore.csv
     """
     from qr.explore import Exploration
-    from qr.results.collect import write_csv
+    from qr.results.write import write_csv
 
     run = _run(config, codec, data, state, stop_after)
     start = _codec_of(run, baseline)
@@ -288,7 +288,7 @@ def encode(
     from qr.cli_contenders import load_codec
     from qr.coding import encode_all
     from qr.data import read_manifest
-    from qr.results.collect import write_csv
+    from qr.results.write import write_csv
 
     _, loaded, codec_id = load_codec(config, codec)
     rows = encode_all(loaded, codec_id, read_manifest(images), bitstreams)
@@ -322,7 +322,7 @@ def decode(
     from qr.cli_contenders import contenders, load_codec
     from qr.coding import decode_all
     from qr.data import read_manifest
-    from qr.results.collect import write_csv
+    from qr.results.write import write_csv
 
     settings, loaded, codec_id = load_codec(config, codec)
     decoders = contenders(settings, loaded, variant, trained)
@@ -363,7 +363,7 @@ def anchors(config: Config, images: Annotated[Path, typer.Option()], out: Out) -
     """
     from qr.anchors import run_anchors
     from qr.data import read_manifest
-    from qr.results.collect import write_csv
+    from qr.results.write import write_csv
 
     write_csv(run_anchors(read_manifest(images), _load(config)["anchors"]), out)
 
@@ -380,14 +380,16 @@ def collect(
     Example: qr collect images part1.csv part2.csv -c config.yaml --out metrics/images.csv
     """
     from qr.results import collect as collecting
+    from qr.results.schema import SCHEMAS
+    from qr.results.write import write_csv
 
-    if kind not in collecting.SCHEMAS:
-        raise QRError(f"unknown table {kind!r}; known are: {', '.join(collecting.SCHEMAS)}")
+    if kind not in SCHEMAS:
+        raise QRError(f"unknown table {kind!r}; known are: {', '.join(SCHEMAS)}")
     loaded = _load(config)
-    table = collecting.collect(parts, collecting.SCHEMAS[kind], loaded)
+    table = collecting.collect(parts, SCHEMAS[kind], loaded)
     if kind == "exploration" and "ms-ssim" in loaded["metrics"]:
         table = collecting.with_derived(table, loaded["explore"]["ms_ssim_factor"])
-    collecting.write_csv(table, out)
+    write_csv(table, out)
 
 
 @app.command()
@@ -396,7 +398,9 @@ def summary(images: Annotated[Path, typer.Option(help="metrics/images.csv")], ou
 
     Example: qr summary --images metrics/images.csv --out metrics/summary.csv
     """
-    from qr.results.collect import IMAGES, read, summarise, write_csv
+    from qr.results.collect import read, summarise
+    from qr.results.schema import IMAGES
+    from qr.results.write import write_csv
 
     write_csv(summarise(read(images, IMAGES)), out)
 
@@ -495,8 +499,8 @@ def _seal(manifest: dict[str, Any], out: Path) -> None:
     """Write the version's metadata, and then the manifest: from then on nothing is overwritten."""
     from qr import provenance
     from qr.results import crate
-    from qr.results.collect import write_text
     from qr.results.manifest import write
+    from qr.results.write import write_text
 
     described = crate.build(out.parent, manifest, provenance.commit_date())
     write_text(described, out.parent / crate.NAME)
@@ -530,7 +534,7 @@ def plan(
     import pandas as pd
 
     from qr.plan import plan as planned
-    from qr.results.collect import write_csv
+    from qr.results.write import write_csv
 
     loaded = _load(config)
     table = pd.DataFrame(planned(loaded, Path("runs") / loaded["version"]))

@@ -26,7 +26,7 @@ from qr.images import crop, to_image
 from qr.latent import Latent
 from qr.progress import track
 from qr.report.viewer import INDEX
-from qr.results.collect import write_bytes, write_text
+from qr.results.write import write_bytes, write_text
 
 PART = 256  # pixels of a side of what is kept of an image, at most
 _ERROR, _CHANGE = "viridis", "RdBu_r"  # both legible with any colour vision

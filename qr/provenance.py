@@ -35,9 +35,10 @@ _PACKAGE = Path(__file__).parent
 _CODING = ("models", "latent", "centroid", "rans", "codecs", "weights", "images")
 _RECTIFIERS = ("decoders", "rectifiers/__init__", "rectifiers/network")
 _TRAINING = (*_CODING, *_RECTIFIERS, "losses", "crops", "phases", "training", "stp")
-_RESULTS = tuple(
-    f"results/{module}"
-    for module in ("__init__", "association", "collect", "efficiency", "labels", "statistics")
+_METRICS = tuple(f"results/{module}" for module in ("collect", "schema", "traits", "write"))
+_RESULTS = (
+    *(*_METRICS, "results/__init__", "results/association", "results/efficiency"),
+    *("results/labels", "results/reader", "results/statistics"),
 )
 _FIGURES = ("__init__", "common", "cost", "courses", "error", "exploration", "rate_distortion")
 _DRAWING = (
@@ -69,8 +70,8 @@ STEPS = {
     "pictures": (*_CODING, *_RECTIFIERS, "bitstream", "coding", "compare", "pictures"),
     "runtime": (*_CODING, *_RECTIFIERS, "coding", "macs", "runtime", "runtime_cases"),
     "anchors": ("anchors", "images", "metrics"),
-    "collect": ("results/collect",),
-    "export": ("results/collect", "results/export"),
+    "collect": _METRICS,
+    "export": (*_METRICS, "results/export", "results/reader"),
     # The names in legends and tables are in `variants` and `models`.
     "figures": (*_RESULTS, *_DRAWING, *_CURVES, "variants", "models"),
     "tables": (*_RESULTS, *_TABLES, "variants", "models"),

@@ -16,7 +16,7 @@ import pandas as pd
 
 from qr import runtime_cases
 from qr.errors import QRError
-from qr.results.collect import write_csv
+from qr.results.write import write_csv
 
 
 def benchmark(

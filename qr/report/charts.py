@@ -21,8 +21,8 @@ from qr.report.chart import (
 )  # fmt: skip
 from qr.report.rate_distortion import rate_distortion
 from qr.results import association, labels
-from qr.results.collect import Metrics
 from qr.results.efficiency import own_gain_and_cost
+from qr.results.reader import Metrics
 from qr.results.statistics import ALL_QUALITIES, REFERENCE
 
 _POINT = ["model", "metric", "quality", "variant"]

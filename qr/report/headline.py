@@ -7,8 +7,8 @@ import pandas as pd
 from qr import variants
 from qr.errors import ConfigError
 from qr.results import labels
-from qr.results.collect import Metrics
 from qr.results.efficiency import own_gain_and_cost
+from qr.results.reader import Metrics
 from qr.results.statistics import (
     ALL_QUALITIES,
     CONTROL,

@@ -13,8 +13,9 @@ from qr.errors import ResultsError
 from qr.report import charts, viewer
 from qr.report.headline import facts, headline
 from qr.results import layout, tables
-from qr.results.collect import Metrics, write_text
+from qr.results.reader import Metrics
 from qr.results.statistics import DEFAULT
+from qr.results.write import write_text
 
 WORKFLOW = "workflow.html"  # Snakemake's own report, beside ours
 _SORTABLE = {

@@ -20,10 +20,11 @@ from qr.report.chart import (
     variant_looks,
 )  # fmt: skip
 from qr.results import labels
-from qr.results.collect import Metrics, has_own_bitstreams, over_seeds
 from qr.results.curves import anchor_means
+from qr.results.reader import Metrics, over_seeds
 from qr.results.reference import CLASSICAL, is_kodak, published
 from qr.results.statistics import REFERENCE, gains
+from qr.results.traits import has_own_bitstreams
 
 _POINT = ["model", "metric", "quality", "variant"]
 _RD_HOVER = (

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from qr.results.collect import Metrics, first_seed, over_seeds
 from qr.results.labels import QUALITY_COLUMN
+from qr.results.reader import Metrics, first_seed, over_seeds
 from qr.results.statistics import CONTROL, correlation
 
 _CODEC = ["model", "metric"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from qr.results.collect import Metrics, first_seed
+from qr.results.reader import Metrics, first_seed
 from qr.results.statistics import ALL_QUALITIES, CEILING, CONTROL, own_gains
 
 _CODEC = ["model", "metric"]

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from qr.results.collect import SUMMARY, is_bound, over_seeds, read, write_text
+from qr.results.collect import read
+from qr.results.reader import over_seeds
+from qr.results.schema import SUMMARY
+from qr.results.traits import is_bound
+from qr.results.write import write_text
 
 # CompressAI's name of a measured quantity: ours. MS-SSIM is linear there.
 _RESULTS = {

@@ -15,8 +15,10 @@ import pandas as pd
 from qr import config as configuration
 from qr.errors import ResultsError
 from qr.results import collect, manifest, seal
+from qr.results.schema import ANCHORS, EXPLORATION, IMAGES, RUNTIME, TRAINING
+from qr.results.write import write_csv
 
-_PARTS = (collect.IMAGES, collect.EXPLORATION, collect.TRAINING, collect.RUNTIME)
+_PARTS = (IMAGES, EXPLORATION, TRAINING, RUNTIME)
 _TIMES = ["encode_s", "decode_s"]  # of a classical codec: what two machines never agree on
 
 
@@ -43,10 +45,10 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
     folder = out / "metrics"
     for schema in _PARTS:
         files = [part / "metrics" / f"{schema.name}.csv" for part in parts]
-        collect.write_csv(collect.collect(files, schema, config), folder / f"{schema.name}.csv")
-    images = collect.read(folder / "images.csv", collect.IMAGES)
-    collect.write_csv(collect.summarise(images), folder / "summary.csv")
-    collect.write_csv(_anchors(parts), folder / "anchors.csv")
+        write_csv(collect.collect(files, schema, config), folder / f"{schema.name}.csv")
+    images = collect.read(folder / "images.csv", IMAGES)
+    write_csv(collect.summarise(images), folder / "summary.csv")
+    write_csv(_anchors(parts), folder / "anchors.csv")
     for pictures in (path for part in parts for path in (part / "pictures").glob("*")):
         shutil.copytree(pictures, out / "pictures" / pictures.name)
     first = {
@@ -110,7 +112,7 @@ def _shared(part: Mapping[str, Any]) -> dict[str, Any]:
 
 def _anchors(parts: Sequence[Path]) -> pd.DataFrame:
     """The first part's, if all parts have the same but for the times."""
-    tables = [collect.read(p / "metrics" / "anchors.csv", collect.ANCHORS) for p in parts]
+    tables = [collect.read(p / "metrics" / "anchors.csv", ANCHORS) for p in parts]
     for part, table in zip(parts, tables, strict=True):
         if not table.drop(columns=_TIMES).equals(tables[0].drop(columns=_TIMES)):
             raise ResultsError(f"{part} cannot be joined: its anchors are not those of {parts[0]}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from qr import config as configuration
 from qr import provenance
-from qr.results.collect import write_text
+from qr.results.write import write_text
 
 _MEASURING = ("baseline", "explore", "soft", "predictive", "encode", "decode")
 

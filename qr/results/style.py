@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from qr.results.collect import write_bytes
+from qr.results.write import write_bytes
 
 WIDTH = 7.2  # inches: two columns of a paper
 _DPI = 200

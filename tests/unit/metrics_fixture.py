@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from qr.results.collect import SCHEMAS, collect, summarise, write_csv
+from qr.results.collect import collect, summarise
+from qr.results.schema import SCHEMAS
+from qr.results.write import write_csv
 
 MODELS = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018", "cheng2020-attn")
 VARIANTS = ("original", "baseline", "centroid", "decoder", "qr")

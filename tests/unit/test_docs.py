@@ -10,7 +10,7 @@ import yaml
 from qr import variants
 from qr.losses import _DISTANCES
 from qr.results import FIGURES, TABLES
-from qr.results.collect import SCHEMAS
+from qr.results.schema import SCHEMAS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

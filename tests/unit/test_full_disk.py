@@ -6,7 +6,7 @@ from conftest import MODEL, WIDTHS, fill, fresh_codec
 from qr import coding, compress, config, cost, data, weights
 from qr.config import CodecId
 from qr.errors import QRError
-from qr.results import collect
+from qr.results.write import write_text
 from qr.work import Rate
 
 CODEC_ID = CodecId(MODEL, "mse", 1)
@@ -27,7 +27,7 @@ def manifest(path):
 
 
 def metrics(path):
-    collect.write_text("x" * 9000, path)
+    write_text("x" * 9000, path)
 
 
 def speeds(path):

@@ -15,7 +15,7 @@ from qr.report import charts, viewer
 from qr.report.headline import facts, headline
 from qr.report.page import write_report
 from qr.results import TABLES
-from qr.results.collect import Metrics
+from qr.results.reader import Metrics
 
 STATISTICS = {"bootstrap": 200, "seed": 0}
 QUALITIES = (1, 2, 3, 4)

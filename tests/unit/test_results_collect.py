@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from qr.errors import ResultsError
-from qr.results import collect
-from qr.results.collect import ANCHORS, EXPLORATION, IMAGES, SCHEMAS, SUMMARY, TRAINING
+from qr.results import collect, write
+from qr.results.reader import over_seeds
+from qr.results.schema import ANCHORS, EXPLORATION, IMAGES, SCHEMAS, SUMMARY, TRAINING
+from qr.results.write import write_csv, write_text
 
 SMALL = {"models": ["mbt2018", "bmshj2018-factorized"], "metrics": ["mse"], "qualities": [1, 2]}
 
@@ -27,7 +29,7 @@ def write_parts(table, folder, by):
     parts = []
     for number, (_, rows) in enumerate(table.groupby(by, sort=False)):
         parts.append(folder / f"{number}.csv")
-        collect.write_csv(rows, parts[-1])
+        write_csv(rows, parts[-1])
     return parts
 
 
@@ -65,9 +67,9 @@ def test_order_of_parts_does_not_matter_and_config_gives_the_order(table, tmp_pa
 
 def test_reading_what_was_written_changes_nothing(table, tmp_path):
     once, twice = tmp_path / "once.csv", tmp_path / "twice.csv"
-    collect.write_csv(table, once)
-    collect.write_csv(collect.collect([once], IMAGES), twice)
-    collect.write_csv(collect.collect([twice], IMAGES), tmp_path / "thrice.csv")
+    write_csv(table, once)
+    write_csv(collect.collect([once], IMAGES), twice)
+    write_csv(collect.collect([twice], IMAGES), tmp_path / "thrice.csv")
     assert twice.read_bytes() == (tmp_path / "thrice.csv").read_bytes()
     assert b"\r" not in twice.read_bytes()
     assert sorted(once.read_text().splitlines()) == sorted(twice.read_text().splitlines())
@@ -76,14 +78,14 @@ def test_reading_what_was_written_changes_nothing(table, tmp_path):
 def test_names_that_look_like_something_else_stay_names(table, tmp_path):
     strange = ["NA", "007", "nan", "1e5", 'naïve,"q".png', "null"]
     table = fixture.images(**SMALL, variants=["baseline"], seeds=[0], names=strange)
-    collect.write_csv(table, tmp_path / "p.csv")
+    write_csv(table, tmp_path / "p.csv")
     assert set(collect.collect([tmp_path / "p.csv"], IMAGES)["image"]) == set(strange)
 
 
 def test_settings_are_sorted_as_numbers(tmp_path):
     anchors = fixture.anchors(["a.png"]).iloc[::-1].assign(version="10.0")
     anchors["setting"] = anchors["setting"].replace(10, 100)
-    collect.write_csv(anchors, tmp_path / "p.csv")
+    write_csv(anchors, tmp_path / "p.csv")
     collected = collect.collect([tmp_path / "p.csv"], ANCHORS, {"anchors": ["avif", "webp"]})
     assert list(collected["codec"].unique()) == ["avif", "webp", "jpeg-420", "jpeg-444", "jpeg2000"]
     assert list(collected["setting"])[:5] == [30, 50, 70, 90, 100]
@@ -104,8 +106,8 @@ def test_settings_are_sorted_as_numbers(tmp_path):
 )
 def test_a_spoilt_part_is_named_with_its_column(table, tmp_path, spoil, expected):
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
-    collect.write_csv(table, good)
-    collect.write_csv(spoil(table), bad)
+    write_csv(table, good)
+    write_csv(spoil(table), bad)
     with pytest.raises(ResultsError, match=r"bad\.csv") as error:
         collect.collect([good, bad], IMAGES)
     assert expected in str(error.value)
@@ -125,7 +127,7 @@ def test_files_that_are_no_tables(table, tmp_path):
 def test_a_row_that_comes_twice_names_row_and_files(table, tmp_path):
     one, two = write_parts(table, tmp_path, "model")
     repeated = tmp_path / "again.csv"
-    collect.write_csv(table.iloc[:1], repeated)
+    write_csv(table.iloc[:1], repeated)
     with pytest.raises(ResultsError, match="comes twice") as error:
         collect.collect([one, two, repeated], IMAGES)
     for expected in ("variant=baseline", "image=b.png", "0.csv", "again.csv"):
@@ -134,7 +136,7 @@ def test_a_row_that_comes_twice_names_row_and_files(table, tmp_path):
 
 
 def test_optional_cells_may_be_empty(table, tmp_path):
-    collect.write_csv(table.assign(ms_ssim=math.nan, ms_ssim_db=math.nan), tmp_path / "p.csv")
+    write_csv(table.assign(ms_ssim=math.nan, ms_ssim_db=math.nan), tmp_path / "p.csv")
     collected = collect.collect([tmp_path / "p.csv"], IMAGES)
     assert collected["ms_ssim"].isna().all()
     assert collected.loc[collected["variant"] == "baseline", "seed"].isna().all()
@@ -142,8 +144,8 @@ def test_optional_cells_may_be_empty(table, tmp_path):
 
 def test_a_derived_choice_has_no_loss_but_a_tried_one_must(tmp_path):
     table = fixture.exploration(["mbt2018"], ["ms-ssim"]).assign(loss=math.nan)
-    collect.write_csv(table.assign(strategy="derived"), tmp_path / "derived.csv")
-    collect.write_csv(table, tmp_path / "tried.csv")
+    write_csv(table.assign(strategy="derived"), tmp_path / "derived.csv")
+    write_csv(table, tmp_path / "tried.csv")
     assert collect.collect([tmp_path / "derived.csv"], EXPLORATION)["loss"].isna().all()
     with pytest.raises(ResultsError, match="'loss' is empty or NaN"):
         collect.collect([tmp_path / "tried.csv"], EXPLORATION)
@@ -191,7 +193,7 @@ def test_the_original_may_have_bitstreams_of_its_own():
 
 def test_over_seeds_averages_and_counts_seeds():
     table = fixture.images(**SMALL, variants=["baseline", "qr"], seeds=[0, 1, 2], names=["a", "b"])
-    mean = collect.over_seeds(collect.summarise(table))
+    mean = over_seeds(collect.summarise(table))
     assert len(mean) == 2 * 2 * 2
     assert dict(zip(mean["variant"], mean["seeds"], strict=True)) == {"baseline": 0, "qr": 3}
 
@@ -199,19 +201,19 @@ def test_over_seeds_averages_and_counts_seeds():
 def test_an_output_folder_that_cannot_be_written(table, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ResultsError, match="cannot write"):
-        collect.write_csv(table, tmp_path / "file" / "images.csv")
+        write_csv(table, tmp_path / "file" / "images.csv")
 
 
 def test_a_failed_write_leaves_the_old_file(table, tmp_path, monkeypatch):
     path = tmp_path / "images.csv"
-    collect.write_text("old", path)
+    write_text("old", path)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(collect.Path, "replace", full)
+    monkeypatch.setattr(write.Path, "replace", full)
     with pytest.raises(ResultsError, match="No space left on device"):
-        collect.write_csv(table, path)
+        write_csv(table, path)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["images.csv"]
 
@@ -232,7 +234,7 @@ def test_ms_ssim_choices_are_derived_from_the_mse_ones():
         chosen | {"alpha": 0.1, "phase": "predictive", "epoch": 0, "loss": 1.0, "chosen": True},
         chosen | {"alpha": 1.0, "phase": "predictive", "epoch": 0, "trial": 1, "chosen": False},
     ]
-    exploration = pd.DataFrame(rows, columns=list(collect.EXPLORATION.columns))
+    exploration = pd.DataFrame(rows, columns=list(EXPLORATION.columns))
     table = collect.with_derived(exploration, 0.1)
     derived = table[table["strategy"] == "derived"]
     assert len(table) == 3

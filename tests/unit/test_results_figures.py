@@ -14,8 +14,10 @@ from PIL import Image
 from qr import variants
 from qr.errors import ResultsError
 from qr.results import FIGURES, collect, figures, labels, style
-from qr.results.collect import Metrics
 from qr.results.efficiency import comparable
+from qr.results.reader import Metrics
+from qr.results.schema import IMAGES
+from qr.results.write import write_csv
 
 QUICK = {"bootstrap": 500, "seed": 0}
 MODELS = ("bmshj2018-factorized", "mbt2018")
@@ -164,9 +166,9 @@ def rewritten(folder, name, change):
     """Metrics whose images.csv and training.csv `change` went over."""
     for file in ("images", "training"):
         table = change(pd.read_csv(folder / f"{file}.csv"))
-        collect.write_csv(table.astype({"seed": "Int64"}), folder / f"{file}.csv")
-    images = collect.read(folder / "images.csv", collect.IMAGES)
-    collect.write_csv(collect.summarise(images), folder / "summary.csv")
+        write_csv(table.astype({"seed": "Int64"}), folder / f"{file}.csv")
+    images = collect.read(folder / "images.csv", IMAGES)
+    write_csv(collect.summarise(images), folder / "summary.csv")
     return draw(folder, name)
 
 

@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 from qr import config as configuration
 from qr.cli import app
 from qr.errors import ResultsError
-from qr.results import collect, manifest
-from qr.results.collect import Metrics
+from qr.results import manifest
 from qr.results.join import join
+from qr.results.reader import Metrics
+from qr.results.traits import is_bound
 
 MODELS = ("bmshj2018-hyperprior", "mbt2018")
 
@@ -87,9 +88,9 @@ def test_the_plugins_of_the_parts_are_loaded(tmp_path):
         part(tmp_path / f"part-{k}", [model], plugins=[str(plugin)])
         for k, model in enumerate(MODELS)
     ]
-    assert not collect.is_bound("my-bound")
+    assert not is_bound("my-bound")
     join(parts, tmp_path / "joined")
-    assert collect.is_bound("my-bound")
+    assert is_bound("my-bound")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ import pytest
 from qr.errors import ResultsError
 from qr.results import TABLES, collect, tables
 from qr.results.layout import Table, latex, markdown, number, text, with_interval
+from qr.results.reader import first_seed
+from qr.results.schema import IMAGES
+from qr.results.write import write_csv
 
 QUICK = {"bootstrap": 500, "seed": 0}
 MODELS = ("bmshj2018-factorized", "mbt2018")
@@ -80,7 +83,7 @@ def test_trials_say_what_each_reached_and_what_became_of_the_latent(tmp_path):
     table.loc[nearer & (table["epoch"] == 0), "feature_distance"] = 0.16
     # A soft phase's y_hat is another one, where the codec codes around a mean.
     table.loc[table["phase"] == "soft", "feature_distance"] = 0.3
-    collect.write_csv(table, folder / "exploration.csv")
+    write_csv(table, folder / "exploration.csv")
     tables.write_tables(folder, tmp_path, QUICK, only="trials")
     rows = rows_of(tmp_path, "trials")
     assert [float(r["alpha"]) for r in rows] == [1, 0.1, 0.01, 0.001]
@@ -97,7 +100,7 @@ def test_trials_say_what_each_reached_and_what_became_of_the_latent(tmp_path):
 def test_one_alpha_alone_has_no_worst_trial(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], qualities=[1])
     table = pd.read_csv(folder / "exploration.csv")
-    collect.write_csv(table[table["trial"] == 2], folder / "exploration.csv")
+    write_csv(table[table["trial"] == 2], folder / "exploration.csv")
     tables.write_tables(folder, tmp_path, QUICK, only="alpha")
     assert {(r["trials"], r["worst_trial_db"]) for r in rows_of(tmp_path, "alpha")} == {("1", "")}
 
@@ -111,7 +114,7 @@ def test_alpha_takes_the_epoch_of_lowest_loss_and_marks_derived_choices(tmp_path
     # The last epoch of the chosen trial diverged.
     worse = (table["chosen"]) & (table["epoch"] == 9) & (table["metric"] == "mse")
     table.loc[worse, ["loss", "psnr_db"]] = [9.0, 20.0]
-    collect.write_csv(table, folder / "exploration.csv")
+    write_csv(table, folder / "exploration.csv")
     tables.write_tables(folder, tmp_path, QUICK, only="alpha")
     mse, ms_ssim = rows_of(tmp_path, "alpha")
     assert float(mse["validation_db"]) == pytest.approx(31 + 0.15 * (1 - 0.7**8))
@@ -121,7 +124,7 @@ def test_alpha_takes_the_epoch_of_lowest_loss_and_marks_derived_choices(tmp_path
 def test_two_chosen_trials_are_refused(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], metrics=["mse"], qualities=[1])
     table = pd.read_csv(folder / "exploration.csv").assign(chosen=True)
-    collect.write_csv(table, folder / "exploration.csv")
+    write_csv(table, folder / "exploration.csv")
     with pytest.raises(ResultsError, match="mbt2018, mse, 4, qr: 4 trials are marked as chosen"):
         tables.write_tables(folder, tmp_path, QUICK, only="alpha")
 
@@ -168,7 +171,7 @@ def test_runtime_of_parts_says_all_conditions(tmp_path):
     table.loc[table["model"] == MODELS[0], "threads"] = 16
     # The control's own time is noise around the baseline's, whose network it has.
     table.loc[table["variant"] == "decoder", "ratio_to_baseline"] *= 0.9
-    collect.write_csv(table, folder / "runtime.csv")
+    write_csv(table, folder / "runtime.csv")
     tables.write_tables(folder, tmp_path, QUICK)
     assert "20 rounds, 2 to 16 CPU threads" in (tmp_path / "runtime.md").read_text()
     ratios = {float(r["decode_ratio"]) for r in rows_of(tmp_path, "own_gain")}
@@ -179,7 +182,7 @@ def test_runtime_takes_encoding_from_whichever_variant_has_it(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], metrics=["mse"], qualities=[1])
     table = pd.read_csv(folder / "runtime.csv")
     encoder = table["part"].isin(["analysis", "entropy_encode"])
-    collect.write_csv(table[~encoder | (table["variant"] == "baseline")], folder / "runtime.csv")
+    write_csv(table[~encoder | (table["variant"] == "baseline")], folder / "runtime.csv")
     tables.write_tables(folder, tmp_path, QUICK, only="runtime")
     assert {r["encode_s"] for r in rows_of(tmp_path, "runtime")} == {"0.15"}
 
@@ -291,16 +294,16 @@ def test_the_first_seed_is_each_points_own():
         [("a", "mse", 1, seed) for seed in (None, 1, 2)] + [("b", "mse", 1, 0), ("b", "mse", 2, 3)],
         columns=["model", "metric", "quality", "seed"],
     ).astype({"seed": "Int64"})
-    assert list(collect.first_seed(rows)["seed"].fillna(-1)) == [-1, 1, 0, 3]
+    assert list(first_seed(rows)["seed"].fillna(-1)) == [-1, 1, 0, 3]
 
 
 def test_a_perfect_picture_spoils_no_table(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], metrics=["mse"])
-    images = collect.read(folder / "images.csv", collect.IMAGES)
+    images = collect.read(folder / "images.csv", IMAGES)
     exact = (images["image"] == fixture.KODAK[0]) & (images["quality"] == 4)
     images.loc[exact, "psnr_db"] = np.inf
-    collect.write_csv(images, folder / "images.csv")
-    collect.write_csv(collect.summarise(images), folder / "summary.csv")
+    write_csv(images, folder / "images.csv")
+    write_csv(collect.summarise(images), folder / "summary.csv")
     tables.write_tables(folder, tmp_path, QUICK)
     (qr,) = (r for r in rows_of(tmp_path, "bd_rate") if r["variant"] == "qr")
     assert float(qr["bd_quality_db"]) > 0 and qr["points"] == "4"

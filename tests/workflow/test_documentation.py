@@ -12,8 +12,8 @@ from matplotlib.text import Text
 from workspace import ROOT
 
 from qr.results import FIGURES, TABLES
-from qr.results.collect import Metrics
 from qr.results.figures import BUILDERS
+from qr.results.reader import Metrics
 
 TUTORIAL = ROOT / "docs" / "own-codec.md"
 LESS_TRAINING = Path(__file__).with_name("tutorial.yaml")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from qr.results import FIGURES, TABLES
-from qr.results.collect import SCHEMAS
+from qr.results.schema import SCHEMAS
 
 TINY = Path(__file__).with_name("tiny.yaml")
 SMOKE = Path(__file__).resolve().parents[2] / "workflow" / "tiers" / "smoke.yaml"

@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 
 from qr.errors import ResultsError
 from qr.results import FIGURES, style
-from qr.results.collect import Metrics
 from qr.results.figures.cost import own_gain
 from qr.results.figures.courses import training
 from qr.results.figures.error import error_and_quality, quantization_error
 from qr.results.figures.exploration import alpha_exploration
 from qr.results.figures.rate_distortion import rd_ms_ssim, rd_psnr
+from qr.results.reader import Metrics
 from qr.results.statistics import DEFAULT
 
 

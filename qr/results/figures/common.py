@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qr.results import canvas, labels, style
-from qr.results.collect import Metrics
+from qr.results.reader import Metrics
 
 
 def legend_of(figure: Figure, looks: Mapping, names: pd.Series, line: bool = True) -> None:

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qr.results import canvas, labels, style
-from qr.results.collect import Metrics
 from qr.results.efficiency import comparable, own_gain_and_cost
 from qr.results.figures.common import legend_of, looks_of
+from qr.results.reader import Metrics
 from qr.results.statistics import CONTROL
 
 _COSTS = {

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from qr.results import canvas, labels, style
-from qr.results.collect import Metrics, first_seed
 from qr.results.figures.common import looks_of
+from qr.results.reader import Metrics, first_seed
 from qr.results.statistics import CONTROL
 
 # What a panel shows, and of which phase.

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from qr.results import association, canvas, labels, style
-from qr.results.collect import Metrics
 from qr.results.efficiency import comparable
 from qr.results.figures.common import legend_of, looks_of
+from qr.results.reader import Metrics
 from qr.results.statistics import CONTROL
 
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from qr.results import canvas, labels, style
-from qr.results.collect import Metrics
+from qr.results.reader import Metrics
 
 
 def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:

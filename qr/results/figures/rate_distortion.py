@@ -10,11 +10,12 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation, Transform
 
 from qr.results import canvas, labels, style
-from qr.results.collect import Metrics, has_own_bitstreams, over_seeds
 from qr.results.curves import anchor_means
 from qr.results.figures.common import looks_of
+from qr.results.reader import Metrics, over_seeds
 from qr.results.reference import CLASSICAL, is_kodak, published
 from qr.results.statistics import ALL_QUALITIES, REFERENCE, curve, gains
+from qr.results.traits import has_own_bitstreams
 
 
 def rd_psnr(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from qr.errors import ResultsError
 from qr.results import TABLES
-from qr.results.collect import Metrics, write_csv, write_text
 from qr.results.layout import Table, latex, markdown
+from qr.results.reader import Metrics
 from qr.results.statistics import DEFAULT
 from qr.results.tables.cost import own_gain, runtime
 from qr.results.tables.error import error_correlation
 from qr.results.tables.exploration import alpha, trials
 from qr.results.tables.gains import bd_rate, controls, gain_summary
+from qr.results.write import write_csv, write_text
 
 
 def write_tables(

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from qr.results import labels
-from qr.results.collect import Metrics
 from qr.results.efficiency import own_gain_and_cost
 from qr.results.layout import Table, number, text, with_interval
+from qr.results.reader import Metrics
 from qr.results.statistics import CEILING
 from qr.results.tables import common
 from qr.results.tables.common import WHICH_INTERVAL, WHICH_QUALITY, informative, span

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from qr.results.association import correlations
-from qr.results.collect import Metrics
 from qr.results.layout import Table, number, text, with_interval
+from qr.results.reader import Metrics
 from qr.results.tables import common
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from qr.errors import ResultsError
 from qr.results import labels
-from qr.results.collect import Metrics
 from qr.results.layout import Table, number, text
+from qr.results.reader import Metrics
 from qr.results.statistics import CONTROL
 from qr.results.tables import common
 from qr.results.tables.common import KEY, POINT

@@ -7,8 +7,8 @@ import pandas as pd
 
 from qr.results import labels
 from qr.results.association import error_change
-from qr.results.collect import Metrics, first_seed, has_own_bitstreams, is_bound, over_seeds
 from qr.results.layout import Table, number, text, with_interval
+from qr.results.reader import Metrics, first_seed, over_seeds
 from qr.results.statistics import (
     ALL_QUALITIES,
     CONTROL,
@@ -28,6 +28,7 @@ from qr.results.tables.common import (
     informative,
     span,
 )
+from qr.results.traits import has_own_bitstreams, is_bound
 
 
 def gain_summary(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
