@@ -23,9 +23,9 @@ from qr.report.rate_distortion import rate_distortion
 from qr.results import association, labels
 from qr.results.efficiency import own_gain_and_cost
 from qr.results.reader import Metrics
+from qr.results.schema import KEY, POINT
 from qr.results.statistics import ALL_QUALITIES, REFERENCE
 
-_POINT = ["model", "metric", "quality", "variant"]
 _NO_ALPHA = "no α in the loss"
 
 
@@ -38,7 +38,7 @@ def exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
     if table["alpha"].isna().any():
         looks[_NO_ALPHA] = plain_look()
     traces, searches = [], []
-    for key, trials in table.groupby(_POINT, sort=False):
+    for key, trials in table.groupby(KEY, sort=False):
         model, metric, quality, variant = key
         search = "_".join(map(str, key))
         label = f"{labels.model(model)}, {labels.variant(variant)}, quality {quality}"
@@ -145,9 +145,8 @@ def runtime(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
 def _with_entropy_decoding(table: pd.DataFrame) -> pd.DataFrame:
     """Every decoder's rows and, for each, the entropy decoding that was timed once for all."""
     shared = table["part"] == "entropy_decode"
-    point = ["model", "metric", "quality"]
-    timed = table[[*point, "variant"]].drop_duplicates()
-    each = timed.merge(table[shared].drop(columns="variant"), on=point)
+    timed = table[KEY].drop_duplicates()
+    each = timed.merge(table[shared].drop(columns="variant"), on=POINT)
     return pd.concat([each, table[~shared]], ignore_index=True)
 
 

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from qr import variants
-from qr.errors import ConfigError
 from qr.results import labels
 from qr.results.efficiency import own_gain_and_cost
 from qr.results.reader import Metrics
+from qr.results.schema import KEY, POINT
 from qr.results.statistics import (
     ALL_QUALITIES,
     CONTROL,
@@ -19,10 +18,10 @@ from qr.results.statistics import (
     interval,
     mean_of,
 )
+from qr.results.traits import known
 
 _FEW_IMAGES = 10  # below them, an interval over images means little
 _FEW_STEPS = 1000  # of the predictive phase: below them, a run shows only that it runs
-_POINT = ["model", "metric", "quality"]
 
 
 def headline(metrics: Metrics, statistics: Mapping[str, int]) -> list[str]:
@@ -45,7 +44,7 @@ def headline(metrics: Metrics, statistics: Mapping[str, int]) -> list[str]:
 def _seeds(metrics: Metrics, variant: str) -> int:
     """How many seeds are behind a gain over all qualities: those that all of them have."""
     rows = metrics.images[metrics.images["variant"] == variant]
-    each = [set(codec["seed"].dropna()) for _, codec in rows.groupby(_POINT)]
+    each = [set(codec["seed"].dropna()) for _, codec in rows.groupby(POINT)]
     return len(set.intersection(*each)) if each else 0
 
 
@@ -57,9 +56,8 @@ def subject(summary: pd.DataFrame) -> str | None:
 
 
 def _rectifies(name: str) -> bool:
-    try:
-        variant = variants.get(name)
-    except ConfigError:  # redrawn without the plugin that registered it
+    variant = known(name)
+    if variant is None:
         return name not in (CONTROL, REFERENCE)
     return variant.rectifier is not None and not variant.oracle
 
@@ -71,7 +69,7 @@ def mean_gain(
     rows = images[images["metric"] == metric]
     tables = [
         differences(codec, variant, reference)
-        for _, codec in rows.groupby(_POINT, sort=False)
+        for _, codec in rows.groupby(POINT, sort=False)
         if {variant, reference} <= set(codec["variant"])
     ]
     gain = interval(mean_of(tables), **statistics) if tables else None
@@ -106,7 +104,7 @@ def _gain(images: pd.DataFrame, variant: str, statistics: Mapping[str, int]) -> 
     if not found:
         return f"{name} and the baseline were nowhere measured together, so there is no gain."
     ours = images[images["variant"] == variant]
-    models, points = ours["model"].nunique(), len(ours[_POINT].drop_duplicates())
+    models, points = ours["model"].nunique(), len(ours[POINT].drop_duplicates())
     over = f"over {_count(models, 'codec')} at {_count(points, 'trained point')}"
     return f"At the same bits, {name} changes the picture by {' and '.join(found)}, {over}."
 
@@ -180,7 +178,7 @@ def facts(metrics: Metrics) -> list[str]:
     images = metrics.images
     return [
         _count(images["model"].nunique(), "codec"),
-        _count(len(images[_POINT].drop_duplicates()), "trained point"),
+        _count(len(images[POINT].drop_duplicates()), "trained point"),
         _count(images["variant"].nunique(), "decoder"),
         _count(images["image"].nunique(), "test image"),
         _seeds_each(images),
@@ -189,6 +187,6 @@ def facts(metrics: Metrics) -> list[str]:
 
 def _seeds_each(images: pd.DataFrame) -> str:
     """How many trainings each decoder has, such as '1 to 3 seeds'."""
-    each = images.dropna(subset="seed").groupby([*_POINT, "variant"])["seed"].nunique()
+    each = images.dropna(subset="seed").groupby(KEY)["seed"].nunique()
     low, high = (0, 0) if each.empty else (int(each.min()), int(each.max()))
     return _count(high, "seed") if low == high else f"{low} to {_count(high, 'seed')}"

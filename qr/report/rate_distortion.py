@@ -23,10 +23,10 @@ from qr.results import labels
 from qr.results.curves import anchor_means
 from qr.results.reader import Metrics, over_seeds
 from qr.results.reference import CLASSICAL, is_kodak, published
+from qr.results.schema import KEY
 from qr.results.statistics import REFERENCE, gains
 from qr.results.traits import has_own_bitstreams
 
-_POINT = ["model", "metric", "quality", "variant"]
 _RD_HOVER = (
     "<b>%{fullData.name}</b>, %{customdata[0]}<br>%{x:.4f} bpp<br>PSNR %{customdata[1]:.3f} dB<br>"
     "MS-SSIM %{customdata[2]:.5f} (%{customdata[3]:.3f} dB)<extra></extra>"
@@ -38,7 +38,7 @@ def rate_distortion(metrics: Metrics, statistics: Mapping[str, int]) -> Chart:
     points = over_seeds(metrics.summary)
     names = list(points["variant"].unique())
     looks = variant_looks(names)
-    gained = gains(metrics.images, REFERENCE, statistics).set_index(_POINT)
+    gained = gains(metrics.images, REFERENCE, statistics).set_index(KEY)
     traces = []
     for (model, metric, name), rows in points.groupby(["model", "metric", "variant"], sort=False):
         rows = rows.sort_values("bpp")

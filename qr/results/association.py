@@ -7,9 +7,9 @@ import pandas as pd
 
 from qr.results.labels import QUALITY_COLUMN
 from qr.results.reader import Metrics, first_seed, over_seeds
+from qr.results.schema import CODEC, POINT
 from qr.results.statistics import CONTROL, correlation
 
-_CODEC = ["model", "metric"]
 _CHANGES = ("error_change_percent", "own_gain_db")
 
 
@@ -36,7 +36,7 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
         Variants that leave the latent as it is are left out, and so are bounds.
     """
     images = first_seed(metrics.of_decoders().images)
-    key = [*_CODEC, "quality", "image"]
+    key = [*POINT, "image"]
     quality = pd.concat(
         images.loc[images["metric"] == metric, column] for metric, column in QUALITY_COLUMN.items()
     )
@@ -47,10 +47,10 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
         error_change_percent=error_change(table),
         own_gain_db=table["quality_db"] - table["control_db"],
     )
-    moved = table.groupby([*_CODEC, "variant"])["error_change_percent"].transform(
+    moved = table.groupby([*CODEC, "variant"])["error_change_percent"].transform(
         lambda change: change.abs().max()
     )
-    columns = [*_CODEC, "variant", "quality", "image", *_CHANGES]
+    columns = [*CODEC, "variant", "quality", "image", *_CHANGES]
     return table.loc[moved > 0, columns].reset_index(drop=True)
 
 
@@ -65,13 +65,13 @@ def correlations(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFram
     """
     rows = list(_rows(error_and_quality(metrics), statistics))
     named = ["correlation", "correlation_low", "correlation_high"]
-    columns = [*_CODEC, "variant", *named, *_CHANGES, "error_spread_percent"]
+    columns = [*CODEC, "variant", *named, *_CHANGES, "error_spread_percent"]
     columns += ["images", "qualities"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _rows(table: pd.DataFrame, statistics: Mapping[str, int]) -> Iterator[tuple]:
-    for key, rows in table.groupby([*_CODEC, "variant"], sort=False):
+    for key, rows in table.groupby([*CODEC, "variant"], sort=False):
         images = rows.pivot(index="image", columns="quality", values=list(_CHANGES))
         images = images.replace([np.inf, -np.inf], np.nan).dropna()
         error, gain = (images[column].T for column in _CHANGES)

@@ -14,7 +14,7 @@ import pandas as pd
 from qr.config import all_variants
 from qr.errors import ResultsError
 from qr.metrics import to_db
-from qr.results.schema import ANYTHING, INTEGER, MEANS, SUMMARY, TEXT, Schema
+from qr.results.schema import ANYTHING, INTEGER, MEANS, POINT, SUMMARY, TEXT, Schema
 from qr.results.traits import has_own_bitstreams
 
 _ORDER = {
@@ -182,7 +182,7 @@ def summarise(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_paired(images: pd.DataFrame) -> None:
-    for codec, rows in images.groupby(["model", "metric", "quality"], sort=False):
+    for codec, rows in images.groupby(POINT, sort=False):
         name = "{}, {}, quality {}".format(*codec)
         counts = rows.groupby("image")["variant"].size()
         if counts.nunique() > 1:

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from qr.results.reader import Metrics, first_seed
+from qr.results.schema import CODEC, KEY, POINT
 from qr.results.statistics import ALL_QUALITIES, CEILING, CONTROL, own_gains
 
-_CODEC = ["model", "metric"]
-_POINT = [*_CODEC, "quality"]
 _COSTS = {
     "added_parameters": "parameters",
     "added_macs_per_pixel": "macs_per_pixel",
@@ -30,7 +29,7 @@ def own_gain_and_cost(metrics: Metrics, statistics: Mapping[str, int]) -> pd.Dat
     """
     table = own_gains(metrics.images, statistics).drop(columns="images")
     table = table.rename(columns=lambda name: name.replace("gain_", "own_gain_"))
-    table = table.join(_share_of_ceiling(metrics, statistics), on=[*_POINT, "variant"])
+    table = table.join(_share_of_ceiling(metrics, statistics), on=KEY)
     table = table.join(_added(metrics.runtime), on=["model", "variant"])
     table.loc[table["variant"] == CEILING, list(_COSTS)] = float("nan")
     return table.reset_index(drop=True)
@@ -38,7 +37,7 @@ def own_gain_and_cost(metrics: Metrics, statistics: Mapping[str, int]) -> pd.Dat
 
 def _share_of_ceiling(metrics: Metrics, statistics: Mapping[str, int]) -> pd.Series:
     """Percent, by point and variant."""
-    gains = own_gains(first_seed(metrics.images), statistics).set_index([*_POINT, "variant"])
+    gains = own_gains(first_seed(metrics.images), statistics).set_index(KEY)
     gains = gains["gain_db"]
     ceiling = gains[gains.index.get_level_values("variant") == CEILING].droplevel("variant")
     ceiling = ceiling.reindex(gains.index.droplevel("variant")).to_numpy()
@@ -62,10 +61,10 @@ def comparable(table: pd.DataFrame) -> pd.DataFrame:
     are left out: an ablation at one quality has none that compares.
     """
     each = table[table["quality"] != ALL_QUALITIES]
-    counts = each.groupby([*_CODEC, "quality"])["variant"].transform("size")
-    most = counts.groupby([each[c] for c in _CODEC]).transform("max")
+    counts = each.groupby(POINT)["variant"].transform("size")
+    most = counts.groupby([each[c] for c in CODEC]).transform("max")
     fullest = each[counts == most]
     rows = each.groupby("quality")["variant"].transform("size")
     order = fullest.assign(rows=rows).sort_values(["rows", "quality"])
-    chosen = order.groupby(_CODEC)["quality"].transform("last")
+    chosen = order.groupby(CODEC)["quality"].transform("last")
     return fullest[fullest["quality"] == chosen.reindex(fullest.index)]

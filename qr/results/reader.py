@@ -11,7 +11,9 @@ from qr.results.schema import (
     ANCHORS,
     EXPLORATION,
     IMAGES,
+    KEY,
     MEANS,
+    POINT,
     RUNTIME,
     SUMMARY,
     TRAINING,
@@ -76,7 +78,7 @@ class Metrics:
 
 def first_seed(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of no seed and of each trained point's first: what its variants can be compared by."""
-    first = rows.groupby(["model", "metric", "quality"])["seed"].transform("min")
+    first = rows.groupby(POINT)["seed"].transform("min")
     return rows[rows["seed"].isna() | (rows["seed"] == first)]
 
 
@@ -85,7 +87,7 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
 
     Adds `seeds`, their number (0 where nothing was trained).
     """
-    groups = summary.groupby(["model", "metric", "quality", "variant"], sort=False)
+    groups = summary.groupby(KEY, sort=False)
     mean = groups[[*MEANS, "ms_ssim_db_mean"]].mean()
     mean["images"] = groups["images"].first()
     mean["seeds"] = groups["seed"].nunique()

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 
-_CODEC = {
+# What a row is about, as columns: a trained codec's grid point, and a decoder of its bits.
+CODEC = ["model", "metric"]
+POINT = [*CODEC, "quality"]
+KEY = [*POINT, "variant"]
+
+_OF_CODEC = {
     "model": "CompressAI id of the codec",
     "metric": "what the codec was trained for: mse or ms-ssim",
     "quality": "quality of the codec, from 1 (lowest rate)",
 }
-_DECODER = _CODEC | {
+_OF_DECODER = _OF_CODEC | {
     "variant": "decoder variant",
     "seed": "seed of the predictive phase; empty where nothing was trained",
 }
@@ -59,13 +64,13 @@ class Schema:
 
 IMAGES = Schema(
     "images",
-    _DECODER | _SIZE | MEANS,
-    ("model", "metric", "quality", "variant", "seed", "image"),
+    _OF_DECODER | _SIZE | MEANS,
+    (*KEY, "seed", "image"),
     frozenset({"seed", "ms_ssim", "ms_ssim_db"}),
 )
 SUMMARY = Schema(
     "summary",
-    _DECODER
+    _OF_DECODER
     | {"images": "number of images averaged"}
     | MEANS
     | {
@@ -74,12 +79,12 @@ SUMMARY = Schema(
         "ms_ssim_db": "-10 log10(1 - ms_ssim) of the mean, dB (CompressAI's way)",
         "ms_ssim_db_mean": "mean of the images' MS-SSIM in dB (the way gains are computed)",
     },
-    ("model", "metric", "quality", "variant", "seed"),
+    (*KEY, "seed"),
     frozenset({"seed", "ms_ssim", "ms_ssim_db", "ms_ssim_db_mean"}),
 )
 EXPLORATION = Schema(
     "exploration",
-    _CODEC
+    _OF_CODEC
     | {
         "variant": "decoder variant that the choice is made for",
         "strategy": "sweep or bracket; derived: taken from another codec's choice, not tried",
@@ -95,12 +100,12 @@ EXPLORATION = Schema(
         "stop_reason": "why the trial ended; on its last row only",
         "chosen": "True on the rows of the trial that was chosen",
     },
-    ("model", "metric", "quality", "variant", "trial", "phase", "epoch"),
+    (*KEY, "trial", "phase", "epoch"),
     frozenset({"bpp", "psnr_db", "ms_ssim_db", "feature_distance", "stop_reason"}),
 )
 TRAINING = Schema(
     "training",
-    _DECODER
+    _OF_DECODER
     | {
         "variant": "decoder variant; empty in the phases that all variants share",
         "seed": "seed; empty in the phases that all seeds share",
@@ -114,7 +119,7 @@ TRAINING = Schema(
         "learning_rate": "of the main optimiser",
         "seconds": "time since the phase began, seconds",
     },
-    ("model", "metric", "quality", "variant", "seed", "phase", "step", "split"),
+    (*KEY, "seed", "phase", "step", "split"),
     frozenset(
         {"variant", "seed", "bpp", "psnr_db", "ms_ssim_db", "feature_distance"}
         | {"learning_rate", "seconds"}
@@ -122,7 +127,7 @@ TRAINING = Schema(
 )
 RUNTIME = Schema(
     "runtime",
-    _CODEC
+    _OF_CODEC
     | {
         "variant": "decoder variant",
         "part": "analysis, entropy_encode, entropy_decode, rectifier, synthesis or decode (all)",
@@ -140,7 +145,7 @@ RUNTIME = Schema(
         "parameters": "parameters of rectifier and g_s",
         "macs_per_pixel": "multiply-accumulates of rectifier and g_s, per image pixel",
     },
-    ("model", "metric", "quality", "variant", "part", "device", "threads", "width", "height"),
+    (*KEY, "part", "device", "threads", "width", "height"),
     frozenset({"ratio_to_baseline", "ratio_iqr"}),
 )
 ANCHORS = Schema(

@@ -1,4 +1,4 @@
-"""Files of a version: each whole or not at all, and the same bytes for the same content."""
+"""Files that a command leaves: each whole or not at all, the same bytes for the same content."""
 
 from pathlib import Path
 

@@ -105,6 +105,26 @@ def test_the_gain_panel_shows_the_known_gains(metrics):
     assert list(map(float, beyond)) == pytest.approx(known, abs=0.006)
 
 
+def test_a_gain_at_the_very_edge_is_written_too(tmp_path):
+    """A mark there would be cut in half."""
+    folder = fixture.write_metrics(tmp_path, models=MODELS[:1], metrics=["mse"])
+    low = draw(folder, "rd_psnr").axes[1].get_ylim()[0]
+
+    def lowered(table):
+        ours = table["variant"] == "centroid"
+        if "image" in table:
+            table.loc[ours, "psnr_db"] += 0.99 * low - fixture.gain("centroid", 1)
+        return table
+
+    panel = rewritten(folder, "rd_psnr", lowered).axes[1]
+    assert panel.get_ylim()[0] == pytest.approx(low)
+    lines = {c[0].get_color(): c[0] for c in panel.containers}
+    drawn = lines[style._VARIANTS["centroid"]["color"]].get_ydata()
+    assert np.isnan(drawn[0]) and panel.texts[0].get_text() == f"{0.99 * low:+.2f} ▼".replace(
+        "-", "−"
+    )
+
+
 def test_rd_panel_shows_every_variant_and_its_points(metrics):
     figure = draw(metrics, "rd_psnr")
     for look in style._VARIANTS.values():

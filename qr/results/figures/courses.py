@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from qr.results import canvas, labels, style
 from qr.results.figures.common import looks_of
 from qr.results.reader import Metrics, first_seed
+from qr.results.schema import KEY
 from qr.results.statistics import CONTROL
 
 # What a panel shows, and of which phase.
@@ -78,7 +79,7 @@ def training(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
 
 def _fullest_quality(table: pd.DataFrame) -> dict[str, int]:
     """By metric, the quality with most trainings of the predictive phase; the highest of them."""
-    runs = table[table["phase"] == "predictive"][["model", "metric", "quality", "variant"]]
+    runs = table[table["phase"] == "predictive"][KEY]
     counts = runs.drop_duplicates().groupby(["metric", "quality"]).size().reset_index(name="runs")
     ordered = counts.sort_values(["runs", "quality"]).drop_duplicates("metric", keep="last")
     return dict(zip(ordered["metric"], ordered["quality"], strict=True))

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from qr.results import canvas, labels, style
 from qr.results.reader import Metrics
+from qr.results.schema import KEY
 
 
 def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
@@ -23,7 +24,7 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
         return canvas.message("Nothing was explored in this run.")
     tried = sorted(table["alpha"].dropna().unique(), reverse=True)
     rates = sorted(table["learning_rate"].unique(), reverse=True)
-    panels = list(table.groupby(["model", "metric", "quality", "variant"], sort=False))
+    panels = list(table.groupby(KEY, sort=False))
     figure, axes = canvas.panels(len(panels), height=2.0)
     looks = _alpha_looks(tried) | {None: {"color": style.GREY, "marker": "."}}
     for ax, (key, trials) in zip(axes, panels, strict=True):

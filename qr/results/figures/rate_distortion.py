@@ -137,6 +137,7 @@ def _draw_gains(ax: Axes, gained: pd.DataFrame, points: pd.DataFrame, looks: Map
     for place, name in enumerate(names):
         rows = gained[gained["variant"] == name]
         x = bits.loc[rows["quality"]].to_numpy(float)
+        # Nearer to the edge than half of the margin, a mark would be cut.
         beyond = ~rows["gain_db"].between(bottom - pad / 2, top + pad / 2).to_numpy()
         ax.errorbar(
             x,

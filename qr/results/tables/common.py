@@ -4,11 +4,8 @@ import pandas as pd
 
 from qr.results import labels
 from qr.results.layout import Row
+from qr.results.schema import CODEC
 from qr.results.statistics import ALL_QUALITIES
-
-CODEC = ["model", "metric"]
-POINT = [*CODEC, "quality"]
-KEY = [*POINT, "variant"]
 
 WHICH_QUALITY = (
     "PSNR of codecs trained for MSE; MS-SSIM of those trained for MS-SSIM,"

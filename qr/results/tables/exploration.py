@@ -10,9 +10,9 @@ from qr.errors import ResultsError
 from qr.results import labels
 from qr.results.layout import Table, number, text
 from qr.results.reader import Metrics
+from qr.results.schema import KEY, POINT
 from qr.results.statistics import CONTROL
 from qr.results.tables import common
-from qr.results.tables.common import KEY, POINT
 
 
 def alpha(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:

@@ -9,6 +9,7 @@ from qr.results import labels
 from qr.results.association import error_change
 from qr.results.layout import Table, number, text, with_interval
 from qr.results.reader import Metrics, first_seed, over_seeds
+from qr.results.schema import CODEC, KEY, POINT
 from qr.results.statistics import (
     ALL_QUALITIES,
     CONTROL,
@@ -19,15 +20,7 @@ from qr.results.statistics import (
     own_gains,
 )
 from qr.results.tables import common
-from qr.results.tables.common import (
-    CODEC,
-    KEY,
-    POINT,
-    WHICH_INTERVAL,
-    WHICH_QUALITY,
-    informative,
-    span,
-)
+from qr.results.tables.common import WHICH_INTERVAL, WHICH_QUALITY, informative, span
 from qr.results.traits import has_own_bitstreams, is_bound
 
 
