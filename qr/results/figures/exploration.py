@@ -77,5 +77,5 @@ def _draw_trial(ax: Axes, trial: pd.DataFrame, looks: Mapping, rates: Sequence[f
         linestyle=_rate_line(rows["learning_rate"].iloc[0], rates),
         linewidth=2.6 if chosen else 0.9,
         markersize=5 if chosen else 3,
-        zorder=3 if chosen else 2,
+        zorder=2 if chosen else 3,  # a thin line on a thick one is seen, not the other way round
     )
