@@ -115,7 +115,7 @@ TRAINING = Schema(
     }
     | _VALIDATION
     | {
-        "loss": "R + lambda D, on the split",
+        "loss": "what the phase minimises, on the split; predictive validation: lambda D alone",
         "learning_rate": "of the main optimiser",
         "seconds": "time since the phase began, seconds",
     },
