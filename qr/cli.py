@@ -106,10 +106,14 @@ def _load(paths: list[Path]) -> dict[str, Any]:
 
 def _run(config: list[Path], codec: str, data: Path, state: Path, stop_after: Optional[float]):
     from qr.config import CodecId
+    from qr.errors import ConfigError
     from qr.stp import Run
 
     stop_at = stop_time(stop_after)
-    return Run(_load(config), CodecId.parse(codec), data, state, stop_at)
+    loaded, codec_id = _load(config), CodecId.parse(codec)
+    if codec_id.model not in loaded["models"]:
+        raise ConfigError(f"--codec {codec}: the configuration has no models.{codec_id.model}")
+    return Run(loaded, codec_id, data, state, stop_at)
 
 
 def _codec_of(run, path: Path):
@@ -136,7 +140,7 @@ def data(
     out: Annotated[Path, typer.Option("--out", help="Folder for one manifest a role.")],
     downloads: Annotated[Path, typer.Option(help="Folder for downloaded images.")],
     base: Annotated[Path, typer.Option(help="What relative folders are relative to.")] = Path(),
-    workers: Annotated[Optional[int], typer.Option(help="Processes that check images.")] = None,
+    workers: Annotated[Optional[int], typer.Option(help="Threads that check images.")] = None,
 ) -> None:
     """Find, check and divide the images: a manifest for each role.
 
@@ -191,7 +195,7 @@ def soft(
     --out codec.safetensors --rectifier rectifier.safetensors --log log.csv
     """
     from qr import config as configuration
-    from qr import stp, weights
+    from qr import stp, variants, weights
     from qr.explore import read_choice
 
     run = _run(config, codec, data, state, stop_after)
@@ -201,7 +205,7 @@ def soft(
     settings = configuration.training(run.config, run.config["soft"]["training"])
     trained, warm, progress = stp.soft(run, start, choice.alpha, settings)
     weights.save_codec(out, trained, run.codec_id, run.config["models"][run.codec_id.model])
-    weights.save_rectifier(rectifier, warm, stp.SOFT_RECTIFIER, trained)
+    weights.save_rectifier(rectifier, warm, variants.SOFT_RECTIFIER, trained)
     _write_log(log, run, "soft", progress)
 
 
@@ -227,12 +231,12 @@ def predictive(
     --exploration explore.csv --variant qr --seed 0 --out qr.safetensors --log log.csv
     """
     from qr import config as configuration
-    from qr import stp, weights
+    from qr import stp, variants, weights
     from qr.explore import read_choice
 
     run = _run(config, codec, data, state, stop_after)
     frozen = _codec_of(run, soft)
-    warm = stp.new_rectifier(run, frozen, stp.SOFT_RECTIFIER, seed)
+    warm = stp.new_rectifier(run, frozen, variants.SOFT_RECTIFIER, seed)
     weights.load_rectifier(rectifier, warm, frozen)
     factor = run.config["explore"]["ms_ssim_factor"]
     choice = read_choice(exploration, run.codec_id.metric, factor)
@@ -319,14 +323,14 @@ def decode(
     """
     import pandas as pd
 
-    from qr.cli_contenders import contenders, load_codec
+    from qr.cli_contenders import contenders, load_codec, read_encoded
     from qr.coding import decode_all
     from qr.data import read_manifest
     from qr.results.write import write_csv
 
     settings, loaded, codec_id = load_codec(config, codec)
     decoders = contenders(settings, loaded, variant, trained)
-    coded = pd.read_csv(encoded).to_dict("records")
+    coded = read_encoded(encoded)
     rows = decode_all(loaded, read_manifest(images), coded, bitstreams, decoders)
     write_csv(pd.DataFrame([vars(codec_id) | row for row in rows]).astype({"seed": "Int64"}), out)
 
@@ -349,9 +353,10 @@ def runtime(
     Example: qr runtime -c config.yaml --codec codec.safetensors --images runs/mine/data/test.csv
     --variant baseline --trained qr.safetensors --out runtime.csv
     """
+    from qr import devices
     from qr.runtime import benchmark
 
-    _load(config)
+    devices.require(_load(config)["engine"]["coding"])
     benchmark(config, codec, images, variant or [], trained or [], out)
 
 

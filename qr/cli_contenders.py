@@ -4,20 +4,36 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from qr import config as configuration
-from qr import decoders, variants, weights
+from qr import decoders, devices, variants, weights
 from qr.codecs import Codec
 from qr.coding import Contender
 from qr.config import CodecId
-from qr.errors import QRError
+from qr.errors import QRError, ResultsError
 
 
 def load_codec(config: Sequence[Path], path: Path) -> tuple[dict[str, Any], Codec, CodecId]:
     """The configuration, and the codec in the file `path` on the device that codes."""
     settings = configuration.load(*config)
+    devices.require(settings["engine"]["coding"])
     codec, codec_id = weights.load_codec(path)
     codec.model.to(settings["engine"]["coding"])
     return settings, codec, codec_id
+
+
+def read_encoded(path: Path) -> list[dict[str, Any]]:
+    """The rows of `qr.coding.encode_all` in the CSV `path`.
+
+    Raises:
+        ResultsError: it is missing, or something else.
+    """
+    try:
+        table = pd.read_csv(path, keep_default_na=False)  # an image may be called NA
+        return table[["image", "bitstream", "bpp_estimated", "encode_s"]].to_dict("records")
+    except (OSError, ValueError, KeyError) as error:
+        raise ResultsError(f"{path} is no table of `qr encode`: {error}") from error
 
 
 def contenders(

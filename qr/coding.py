@@ -35,7 +35,9 @@ def exact() -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.no_grad(), torch.backends.cudnn.flags(allow_tf32=False, deterministic=True):
+        enabled = torch.backends.cudnn.enabled  # else flags() would turn cuDNN off
+        flags = torch.backends.cudnn.flags(enabled=enabled, allow_tf32=False, deterministic=True)
+        with torch.no_grad(), flags:
             yield
     finally:
         torch.set_float32_matmul_precision(before)

@@ -82,7 +82,7 @@ def check(config: Mapping[str, Any]) -> None:
         ConfigError: names the offending key and what is allowed there.
     """
     schema = yaml.safe_load(SCHEMA.read_text())
-    plain = json.loads(json.dumps(config))
+    plain = json.loads(json.dumps(config, default=_refuse))
     errors = sorted(Draft202012Validator(schema).iter_errors(plain), key=lambda e: list(e.path))
     if errors:
         raise ConfigError("\n".join(f"config: {_describe(error)}" for error in errors))
@@ -145,6 +145,11 @@ def _check_crops(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"config: {key}: MS-SSIM needs more than 160 pixels, not {pixels}")
 
 
+def _refuse(value: Any) -> Any:
+    kind = type(value).__name__
+    raise ConfigError(f"config: YAML reads {value} as a {kind}: put it in quotes if it is a text")
+
+
 def _describe(error) -> str:
     where = ".".join(str(part) for part in error.path) or "top level"
     return f"{where}: {error.message}"
@@ -205,8 +210,8 @@ def predictive(config: Mapping[str, Any], metric: str) -> dict[str, Any]:
     return overlay(settings, config["predictive"]["ms-ssim"]) if metric == "ms-ssim" else settings
 
 
-def write(config: Mapping[str, Any], path: Path | str) -> str:
-    """Write a resolved configuration, unless the file holds it already; returns `path`.
+def write(config: Mapping[str, Any], path: Path | str) -> None:
+    """Write a resolved configuration, unless the file holds it already.
 
     Raises:
         ConfigError: it cannot be written.
@@ -219,7 +224,6 @@ def write(config: Mapping[str, Any], path: Path | str) -> str:
                 temporary.write_text(text)
         except OSError as error:
             raise ConfigError(f"cannot write {path}: {error.strerror}") from error
-    return str(path)
 
 
 def digest(value: Any) -> str:

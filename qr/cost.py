@@ -25,13 +25,11 @@ class Measured:
 
     Attributes:
         seconds: median, of a step or an image.
-        memory_mb: peak, of the GPU or, on a CPU, of the process.
         checkpoint_mb, state_mb: weights and training state that stay on disk; train only.
         processor: what it was measured on; nothing depends on it.
     """
 
     seconds: float
-    memory_mb: float
     checkpoint_mb: float | None
     state_mb: float | None
     processor: str
@@ -40,7 +38,7 @@ class Measured:
 Table = dict[Rate, Measured]
 _COLUMNS = tuple(field.name for kind in (Rate, Measured) for field in fields(kind))
 _NUMBERS = dict.fromkeys(("N", "M", "W", "batch", "threads"), int) | dict.fromkeys(
-    ("seconds", "memory_mb", "checkpoint_mb", "state_mb"), float
+    ("seconds", "checkpoint_mb", "state_mb"), float
 )
 
 

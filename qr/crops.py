@@ -1,5 +1,6 @@
 """Random crops for training, each a pure function of the seed and of its number."""
 
+import signal
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -144,8 +145,14 @@ def loader(
         batch_sampler=_Batches(len(dataset), start, batch_size, rank, world),
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_outlive_a_stop,
         generator=torch.Generator(),  # else each start would draw from the global state
     )
+
+
+def _outlive_a_stop(_worker: int) -> None:
+    """Schedulers signal all processes of a job; it is the training that decides when to end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def validation_batch(entries: Sequence[Entry], crop: int) -> Tensor:

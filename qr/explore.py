@@ -7,15 +7,13 @@ decides; no test image is read.
 
 import copy
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
 import pandas as pd
 
-from qr import config as configuration
-from qr import stp, variants
+from qr import search, stp, variants
 from qr.codecs import Codec
 from qr.coding import estimate
 from qr.errors import ResultsError
@@ -38,44 +36,6 @@ class _Trial:
     rows: list[dict[str, Any]]
 
 
-def grid(alpha: Mapping[str, float]) -> list[float]:
-    """start, start*factor, start*factor^2, ... down to min, which is included.
-
-    >>> grid({"start": 1.0, "factor": 0.1, "min": 0.01})
-    [1.0, 0.1, 0.01]
-    """
-    count = 1 + math.floor(math.log(alpha["min"] / alpha["start"], alpha["factor"]) + 1e-9)
-    return [float(f"{alpha['start'] * alpha['factor'] ** k:.6g}") for k in range(max(count, 1))]
-
-
-def sweep(count: int, loss: Callable[[int], float]) -> None:
-    """Try 0 to count - 1, one after another: the paper's way."""
-    for index in range(count):
-        loss(index)
-
-
-def bracket(count: int, loss: Callable[[int], float]) -> None:
-    """Golden-section search over 0 to count - 1, for a loss with a single valley.
-
-    `loss` is asked again for indices that it has answered; it should remember.
-    """
-    low, high = 0, count - 1
-    while high - low > 2:
-        inner = max(1, round(0.382 * (high - low)))
-        left, right = low + inner, high - inner
-        if left == right:
-            right += 1
-        if loss(left) <= loss(right):
-            high = right
-        else:
-            low = left
-    for index in range(low, high + 1):
-        loss(index)
-
-
-_STRATEGIES = {"sweep": sweep, "bracket": bracket}
-
-
 class Exploration:
     """Explores one variant of one codec.
 
@@ -88,17 +48,20 @@ class Exploration:
         self.run, self.codec, self.variant = run, codec, variant
         self.settings = run.config["explore"]
         self.trials: dict[Choice, _Trial] = {}
-        self._guided = variants.get(variant).takes_alpha
+        known = variants.get(variant)
+        self._guided = known.takes_alpha
+        # Any other rectifier warms up in its predictive phase.
+        self._soft = known.takes_over or run.config["soft"]["codec"] == "joint"
 
     def explore(self) -> pd.DataFrame:
         """Rows per trial and epoch, as `metrics/exploration.csv` has them."""
-        alphas = grid(self.settings["alpha"])
+        alphas = search.grid(self.settings["alpha"])
         rates = self.settings["learning_rates"]
         losses = [self._loss(Choice(alphas[0], rate)) for rate in rates]
         best_rate = rates[losses.index(min(losses))]
         if self._guided:
-            search = _STRATEGIES[self.settings["strategy"]]
-            search(len(alphas), lambda k: self._loss(Choice(alphas[k], best_rate)))
+            strategy = search.STRATEGIES[self.settings["strategy"]]
+            strategy(len(alphas), lambda k: self._loss(Choice(alphas[k], best_rate)))
         chosen = min(self.trials.values(), key=lambda t: t.loss).choice
         return self._table(chosen)
 
@@ -109,11 +72,9 @@ class Exploration:
 
     def _try(self, choice: Choice) -> _Trial:
         here = self.run.within(f"alpha-{choice.alpha:g}")
-        settings = self._training()
-        steps = min(settings["steps"], self.run.config["soft"]["training"]["steps"])
-        warming = settings | {"steps": steps}
+        settings, warming = search.trial(self.run.config), search.warm_up(self.run.config)
         codec, warm, soft = _copy(self.codec), None, Progress()
-        if self._guided or self.run.config["soft"]["codec"] == "joint":
+        if self._soft:
             # The soft phase has a rate of its own, so that trials of one alpha share it.
             codec, warm, soft = stp.soft(
                 here.within("soft"), codec, choice.alpha, warming, "exploration"
@@ -127,14 +88,6 @@ class Exploration:
         rows[-1]["stop_reason"] = predictive.finished
         loss = min(row["loss"] for row in rows if row["phase"] == "predictive" and row["epoch"] > 0)
         return _Trial(choice, loss, rows)
-
-    def _training(self) -> dict[str, Any]:
-        explore = self.settings
-        return configuration.training(self.run.config, explore["training"]) | {
-            "steps": explore["max_epochs"] * explore["epoch_steps"],
-            "validate_every": explore["epoch_steps"],
-            "stop_patience": explore["patience"],
-        }
 
     def _rate(self, codec: Codec) -> float:
         """Estimated bits per pixel on the validation images; later phases cannot change it."""

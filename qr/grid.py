@@ -5,12 +5,13 @@ Snakemake, and imports no torch.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qr import config as configuration
-from qr import variants
+from qr import search, variants
 from qr.config import CodecId, all_variants, codecs, digest, matches
+from qr.models import widths
 from qr.variants import Variant
 
 
@@ -95,10 +96,16 @@ class Grid:
             return None
         if codec.metric == "ms-ssim":
             return CodecId(codec.model, "mse", codec.quality)
-        higher = [q for q in self.qualities(codec.model) if q > codec.quality]
-        if self.config["baseline"]["warm_start"] is None or not higher:
+        if self.config["baseline"]["warm_start"] is None:
             return None
-        return CodecId(codec.model, codec.metric, higher[0])
+        higher = [q for q in self.qualities(codec.model) if q > codec.quality]
+        others = [replace(codec, quality=quality) for quality in higher]
+        return next((other for other in others if self.widths(other) == self.widths(codec)), None)
+
+    def widths(self, codec: CodecId) -> tuple[int | None, int | None]:
+        """N and M; None for a codec that chooses itself."""
+        model = self.config["models"][codec.model]
+        return widths(codec.model, codec.quality, model.get("N"), model.get("M"))
 
     def explorations(self) -> list[tuple[CodecId, str]]:
         """Codecs and variants whose learning parameter is explored: mse models only."""
@@ -178,7 +185,8 @@ class Grid:
             ],
             "explore": lambda: [
                 *shared, config["soft"]["codec"], config["rectifier"],
-                {k: v for k, v in config["explore"].items() if k not in ("qualities", "variants")},
+                search.trial(config), search.warm_up(config),
+                {k: config["explore"][k] for k in ("strategy", "alpha", "learning_rates")},
             ],
             "soft": lambda: [*shared, *stp],
             "predictive": lambda: [*shared, *stp, config["predictive"]],
@@ -187,6 +195,10 @@ class Grid:
             "pictures": lambda: [engine["coding"], config["rectifier"], config["report"]],
             "runtime": lambda: [engine["coding"], config["rectifier"], config["runtime"]],
             "anchors": lambda: [config["anchors"]],
+            "collect": lambda: [
+                config["metrics"], config["explore"]["ms_ssim_factor"], list(config["models"]),
+                all_variants(config), list(config["anchors"]),
+            ],
             "results": lambda: [config["statistics"]],
         }[step]()  # fmt: skip
         model = config["models"][codec.model] if codec else {}

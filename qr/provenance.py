@@ -62,7 +62,7 @@ _REPORT = (
 STEPS = {
     "data": ("data", "images", "download"),
     "baseline": (*_CODING, "losses", "crops", "phases", "training", "stp", "zoo"),
-    "explore": (*_TRAINING, "coding", "explore"),
+    "explore": (*_TRAINING, "coding", "explore", "search"),
     "soft": _TRAINING,
     "predictive": _TRAINING,
     "encode": (*_CODING, "losses", "bitstream", "coding"),

@@ -5,10 +5,8 @@ in the table, therefore: reading training images, and how the statistics of real
 the range coder's speed.
 """
 
-import contextlib
 import itertools
 import math
-import resource
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,13 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from qr import codecs, cost, decoders, provenance, rectifiers, variants
+from qr import codecs, cost, decoders, devices, provenance, rectifiers, variants
 from qr.codecs import Codec
 from qr.coding import Contender, decode_all, encode_all, timed
 from qr.config import CodecId
 from qr.cost import Measured, Table
 from qr.data import scan
-from qr.errors import ConfigError, Interrupted
+from qr.errors import Interrupted
 from qr.files import folder_bytes
 from qr.images import to_image
 from qr.models import METRICS, lmbda
@@ -67,18 +65,11 @@ def _tasks(config: Mapping[str, Any], run: Path) -> Sequence[Callable[[], Table]
     coding: dict[tuple, list[Rate]] = {}
     for rate in dict.fromkeys(r for j in jobs if j.step in CODING for r in work.units(j)):
         coding.setdefault((rate.model, rate.N, rate.M), []).append(rate)
-    _refuse_without_gpu(itertools.chain(trainings, *coding.values()))
+    for rate in itertools.chain(trainings, *coding.values()):
+        devices.require(rate.device)
     return [partial(_train, config, training) for training in trainings.values()] + [
         partial(_code, rates) for rates in coding.values()
     ]
-
-
-def _refuse_without_gpu(rates: Iterator[Rate]) -> None:
-    if not torch.cuda.is_available() and any(rate.device == "cuda" for rate in rates):
-        raise ConfigError(
-            "there is no GPU here, and this configuration runs on one: start `qr speed` where "
-            "there is one, or set engine.accelerator and engine.coding to cpu"
-        )
 
 
 def _describe(rate: Rate) -> str:
@@ -141,7 +132,6 @@ def _train(config: Mapping[str, Any], training: Training) -> Table:
             phase, data, settings, engine, 0, state, _describe(rate),
             batch=_noise(rate.batch, rate.size),
         )  # fmt: skip
-        _forget_peak(rate)
         trainer.fit()
         state_mb = folder_bytes(state.folder) / 1e6
     step, image = median(trainer.steps[1:]), trainer.validations[-1] / rate.batch
@@ -191,7 +181,6 @@ def _code(rates: Sequence[Rate]) -> Table:
         to_image(_noise(1, first.size)).save(picture)
         entries = [scan([picture], 1)[picture]]
         codec_id = CodecId(first.model, METRICS[0], _QUALITY)
-        _forget_peak(first)
         coded, encoding = _second(codec, lambda: encode_all(codec, codec_id, entries, folder))
         rows, decoding = _second(
             codec, lambda: decode_all(codec, entries, coded, folder, contenders)
@@ -217,20 +206,9 @@ def _second(codec: Codec, work: Callable[[], list]) -> tuple[list, float]:
 # What is noted
 
 
-def _forget_peak(rate: Rate) -> None:
-    if rate.device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        return
-    with contextlib.suppress(OSError):  # where the kernel does not offer it, peaks only grow
-        Path("/proc/self/clear_refs").write_text("5")
-
-
 def _measured(
     rate: Rate, seconds: float, checkpoint_mb: float | None = None, state_mb: float | None = None
 ) -> Measured:
-    if rate.device == "cuda":
-        memory, processor = torch.cuda.max_memory_allocated(), torch.cuda.get_device_name()
-    else:
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        processor = provenance.machine()["processor"]
-    return Measured(seconds, memory / 1e6, checkpoint_mb, state_mb, processor)
+    on_gpu = rate.device == "cuda"
+    processor = torch.cuda.get_device_name() if on_gpu else provenance.machine()["processor"]
+    return Measured(seconds, checkpoint_mb, state_mb, processor)

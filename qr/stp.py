@@ -35,8 +35,6 @@ _LOG_COLUMNS = (
     "seconds",
 )
 
-SOFT_RECTIFIER = "qr"  # the one that the soft phase trains together with the codec
-
 
 @dataclass(frozen=True)
 class Run:
@@ -80,6 +78,7 @@ class Run:
         names = tuple(v for v in (inputs.get("variant"),) if v)
         data = self.data(role)
         identity = {
+            "codec": str(self.codec_id),
             "settings": configuration.digest(settings),
             "code": provenance.code_digest(step, names, plugins),
             "precision": f"{engine['precision']} on {engine['devices']}",
@@ -164,7 +163,7 @@ def soft(
     """
     joint = run.config["soft"]["codec"] == "joint"
     seed = run.config["seeds"][0]
-    rectifier = new_rectifier(run, codec, SOFT_RECTIFIER, seed)
+    rectifier = new_rectifier(run, codec, variants.SOFT_RECTIFIER, seed)
     progress = _warm_up(run, codec, rectifier, alpha, settings, role, seed, joint, "qr")
     if joint:
         codec.model.update(force=True)
@@ -209,21 +208,20 @@ def predictive(
 
     Args:
         warm: the paper's rectifier after the soft phase, which is left as it is; None where
-            the variant trains no rectifier.
+            the variant does not take it over.
         settings: of this phase, learning rate included.
         soft_settings: of the soft phase, for a rectifier of another kind.
     """
     variant = variants.get(variant_name)
     decoder = decoders.build(variant, codec, run.config["rectifier"]["width"])
     if "rectifier" in variant.trains:
-        shared = variant.rectifier == SOFT_RECTIFIER and not variant.options
-        if shared and variant.guided:
+        if variant.takes_over:
             decoder.rectifier.load_state_dict(warm.state_dict())
         else:
             decoder.rectifier = new_rectifier(
                 run, codec, variant.rectifier, seed, **variant.options
             )
-        if variant.guided and not shared:
+        if variant.warms_up:
             _warm_up(
                 run.within("warm-up"), codec, decoder.rectifier, alpha, soft_settings, role,
                 seed, False, variant_name,

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.tensorboard import SummaryWriter
 
+from qr import devices
 from qr.crops import CropDataset, loader
 from qr.data import Entry
 from qr.errors import Interrupted, TrainingError
@@ -398,11 +399,12 @@ _OPTIMIZERS = {
 
 
 def _fabric(engine: Mapping[str, Any]) -> Fabric:
-    devices = engine["devices"]
+    devices.require(engine["accelerator"])
+    count = engine["devices"]
     return Fabric(
         accelerator=engine["accelerator"],
-        devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
+        devices=count,
+        strategy="ddp" if count > 1 else "auto",
         # Under SLURM, too, a job is one task that starts its own ranks.
         plugins=[LightningEnvironment(), _precision(engine)],
     )

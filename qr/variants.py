@@ -10,6 +10,8 @@ from typing import Any
 
 from qr.errors import ConfigError
 
+SOFT_RECTIFIER = "qr"  # the paper's: the one that the soft phase trains
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -43,6 +45,16 @@ class Variant:
     def takes_alpha(self) -> bool:
         """Whether the feature distance is part of its loss, so that its weight matters."""
         return self.guided and "rectifier" in self.trains
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether it begins with the rectifier that the soft phase has warmed up."""
+        return self.takes_alpha and self.rectifier == SOFT_RECTIFIER and not self.options
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether its rectifier is warmed up first in the predictive phase, being another one."""
+        return self.takes_alpha and not self.takes_over
 
 
 _VARIANTS: dict[str, Variant] = {}

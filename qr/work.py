@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from qr import config as configuration
-from qr import variants
+from qr import search, variants
 from qr.config import CodecId
 from qr.errors import DataError
 from qr.grid import Grid, Job
-from qr.models import widths
 
 TRAINING = ("baseline", "explore", "soft", "predictive")
 CODING = ("encode", "decode")
 
-_SOFT_RECTIFIER = "qr"  # as in `qr.stp`, which imports torch
 _UNCOUNTED = 24  # images of a role that neither a manifest nor a limit counts; Kodak has 24
 
 
@@ -103,36 +101,32 @@ class Work:
         return [self._training(job.codec, "baseline", None, settings)]
 
     def _soft(self, job: Job) -> list[Training]:
-        return [self._warm_up(job.codec, _SOFT_RECTIFIER, self._settings("soft"), self.grid.joint)]
+        return [self._soft_phase(job.codec, self._settings("soft"))]
 
     def _predictive(self, job: Job) -> list[Training]:
         predictive = configuration.predictive(self.config, job.codec.metric)
         return self._decoder(job, self._settings("soft"), predictive)
 
     def _explore(self, job: Job) -> list[Training]:
-        explore = self.config["explore"]
-        settings = configuration.training(self.config, explore["training"]) | {
-            "steps": explore["max_epochs"] * explore["epoch_steps"],
-            "validate_every": explore["epoch_steps"],
-        }
-        tried = alphas(explore, job.variant)
-        steps = min(settings["steps"], self.config["soft"]["training"]["steps"])
-        warming = settings | {"steps": steps}
-        soft = self._warm_up(job.codec, _SOFT_RECTIFIER, warming, self.grid.joint)
-        shared = tried * [soft] if self.grid.joint or variants.get(job.variant).takes_alpha else []
+        explore, variant = self.config["explore"], variants.get(job.variant)
+        settings, warming = search.trial(self.config), search.warm_up(self.config)
+        alphas = search.most_alphas(explore) if variant.takes_alpha else 1
+        soft = self._soft_phase(job.codec, warming)
+        shared = alphas * [soft] if self.grid.joint or variant.takes_over else []
         # The rates are compared at the first alpha.
-        trials = len(explore["learning_rates"]) + tried - 1
+        trials = len(explore["learning_rates"]) + alphas - 1
         return shared + trials * self._decoder(job, warming, settings)
 
     def _decoder(self, job: Job, soft: Mapping, predictive: Mapping) -> list[Training]:
         """A rectifier that the soft phase did not train warms up in the predictive job."""
         training = self._training(job.codec, "predictive", job.variant, predictive)
-        if not _warms_up(variants.get(job.variant)):
+        if not variants.get(job.variant).warms_up:
             return [training]
-        return [self._warm_up(job.codec, job.variant, soft, joint=False), training]
+        return [self._training(job.codec, "soft", job.variant, soft), training]
 
-    def _warm_up(self, codec: CodecId, variant: str, settings: Mapping, joint: bool) -> Training:
-        return self._training(codec, "soft-joint" if joint else "soft", variant, settings)
+    def _soft_phase(self, codec: CodecId, settings: Mapping) -> Training:
+        step = "soft-joint" if self.grid.joint else "soft"
+        return self._training(codec, step, variants.SOFT_RECTIFIER, settings)
 
     def _settings(self, step: str) -> dict[str, Any]:
         return configuration.training(self.config, self.config[step]["training"])
@@ -143,7 +137,7 @@ class Work:
         engine, crop = self.config["engine"], settings["crop"]
         held_back = self.config["data"]["validation_crop"]
         rate = Rate(
-            codec.model, codec.metric, *self._widths(codec), self._rectifier_width(variant),
+            codec.model, codec.metric, *self.grid.widths(codec), self._rectifier_width(variant),
             step, variant, "train", settings["batch_size"] // engine["devices"], f"{crop}x{crop}",
             "cpu" if engine["accelerator"] == "cpu" else "cuda", 1 + engine["workers"],
             engine["precision"],
@@ -155,7 +149,7 @@ class Work:
     def _coding(self, job: Job) -> Counter[Rate]:
         width, height = self.config["runtime"]["image"]
         rate = Rate(
-            job.codec.model, None, *self._widths(job.codec), None, job.step, None, "test", 1,
+            job.codec.model, None, *self.grid.widths(job.codec), None, job.step, None, "test", 1,
             f"{width}x{height}", self.config["engine"]["coding"], 1, "32-true",
         )  # fmt: skip
         images = self._images("test", width * height)
@@ -168,10 +162,6 @@ class Work:
         """Variants that decode the same files, as often as there are seeds of them."""
         trained = self.grid.trained(job.codec) if job.stage == "soft" else []
         return self.grid.untrained(job.stage) + [variant for variant, _ in trained]
-
-    def _widths(self, codec: CodecId) -> tuple[int | None, int | None]:
-        model = self.config["models"][codec.model]
-        return widths(codec.model, codec.quality, model.get("N"), model.get("M"))
 
     def _rectifier_width(self, variant: str | None) -> int | None:
         has_one = variant is not None and variants.get(variant).rectifier is not None
@@ -188,19 +178,3 @@ class Work:
         except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
             raise DataError(f"{manifest}: a damaged manifest: {error!r}; make it again") from error
         return sum(sizes) / pixels if pixels else len(sizes)
-
-
-def alphas(explore: Mapping[str, Any], variant: str) -> int:
-    """How many alphas an exploration tries at most: `qr.explore` tries all, or searches."""
-    if not variants.get(variant).takes_alpha:
-        return 1
-    alpha = explore["alpha"]
-    decades = math.log(alpha["min"] / alpha["start"], alpha["factor"])
-    there = max(1 + math.floor(decades + 1e-9), 1)
-    return min(there, 2 + there // 2) if explore["strategy"] == "bracket" else there
-
-
-def _warms_up(variant: variants.Variant) -> bool:
-    """Whether its rectifier is trained as in the soft phase, but is not the one trained there."""
-    shared = variant.rectifier == _SOFT_RECTIFIER and not variant.options
-    return "rectifier" in variant.trains and variant.guided and not shared

@@ -236,7 +236,7 @@ def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Chart:
         "own_gain",
         "Own gain and its cost",
         "Each decoder's gain over the same decoder trained without a rectifier, one mark a "
-        "quality, against what it costs more.",
+        "quality, against what it costs more at the quality that was timed.",
         traces,
         [models(table), trained_for(table, "yaxis", "own gain in {} (dB)"),
          Control("cost", "Cost", costs), decoders(table["variant"].unique(), looks)],

@@ -18,6 +18,7 @@ from qr.results.statistics import (
     interval,
     mean_of,
 )
+from qr.results.tables.common import span
 from qr.results.traits import known
 
 _FEW_IMAGES = 10  # below them, an interval over images means little
@@ -147,9 +148,11 @@ def _cost(metrics: Metrics, variant: str, statistics: Mapping[str, int]) -> str:
     if costs.empty:
         return "Its cost was not timed;"
     low, high = costs["decode_ratio"].min(), costs["decode_ratio"].max()
+    quality = span(ours["timed_quality"].dropna().astype(int))
     times = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
     parameters = costs["added_parameters"].mean() / 1e6
-    return f"It takes {times} times the decode time and {parameters:.2f} million more parameters;"
+    cost = f"{times} times the decode time and {parameters:.2f} million more parameters"
+    return f"It takes {cost} at quality {quality};"
 
 
 def _basis(metrics: Metrics, seeds: int) -> str:

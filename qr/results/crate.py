@@ -18,6 +18,7 @@ NAME = "ro-crate-metadata.json"  # the specification's
 PARTS = ("metrics", "figures", "tables", "compressai", "pictures")
 _LICENSE = "https://spdx.org/licenses/MIT"
 _PAPER = "https://arxiv.org/abs/2403.17236"
+_ANYTHING = "application/octet-stream"
 # Not known on every machine.
 _TYPES = {".md": "text/markdown", ".tex": "application/x-tex", ".webp": "image/webp"}
 
@@ -50,11 +51,11 @@ def _files(results: Path) -> list[Path]:
 
 
 def _describe(crate: ROCrate, name: str, content: bytes) -> Any:
-    suffix = Path(name).suffix
+    suffix = Path(name).suffix.lower()
     properties = {
         "name": name,
         "contentSize": str(len(content)),
-        "encodingFormat": _TYPES.get(suffix) or mimetypes.types_map[suffix],
+        "encodingFormat": _TYPES.get(suffix) or mimetypes.types_map.get(suffix, _ANYTHING),
         "sha256": sha256(content).hexdigest(),
     }
     return crate.add_file(dest_path=name, properties=properties)

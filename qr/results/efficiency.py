@@ -23,15 +23,16 @@ def own_gain_and_cost(metrics: Metrics, statistics: Mapping[str, int]) -> pd.Dat
         model, metric, quality (an int, or 'mean'), variant, own_gain_db, own_gain_low_db,
         own_gain_high_db, seeds, share_of_ceiling_percent (the same gain of a decoder that sees y
         itself is 100; of the first seed), added_parameters, added_macs_per_pixel, decode_ratio
-        (decode time as a multiple of the baseline's, which is a control's, too) and
-        decode_ratio_iqr. Costs do not depend on metric and quality; they are empty for codecs
+        (decode time as a multiple of the baseline's, which is a control's, too), decode_ratio_iqr
+        and timed_quality: costs are a codec's at that quality, also in the rows of others. They
+        differ where its widths do, as the zoo's do at high qualities; they are empty for codecs
         that were not timed, and for the ceiling, which is no codec.
     """
     table = own_gains(metrics.images, statistics).drop(columns="images")
     table = table.rename(columns=lambda name: name.replace("gain_", "own_gain_"))
     table = table.join(_share_of_ceiling(metrics, statistics), on=KEY)
     table = table.join(_added(metrics.runtime), on=["model", "variant"])
-    table.loc[table["variant"] == CEILING, list(_COSTS)] = float("nan")
+    table.loc[table["variant"] == CEILING, [*_COSTS, "timed_quality"]] = float("nan")
     return table.reset_index(drop=True)
 
 
@@ -51,6 +52,7 @@ def _added(runtime: pd.DataFrame) -> pd.DataFrame:
     control = costs[whole["variant"] == CONTROL].reindex(whole.index)
     for column in ("added_parameters", "added_macs_per_pixel"):
         costs[column] -= control[column]
+    costs["timed_quality"] = whole["quality"]
     return costs.set_index(whole["variant"], append=True)
 
 

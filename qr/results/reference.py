@@ -1,6 +1,6 @@
 """Published rate-distortion points on Kodak, to see how far a run's codecs are from converged.
 
-See `qr/resources/README.md` for where they come from.
+See `qr/resources/compressai-kodak-reference.md` for where they come from.
 """
 
 import re

@@ -166,7 +166,7 @@ def training(models, metrics, qualities, variants, seeds) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"seed": "Int64"})
 
 
-def runtime(models, variants) -> pd.DataFrame:
+def runtime(models, variants, quality) -> pd.DataFrame:
     shared = {"analysis": 0.1, "entropy_encode": 0.05, "entropy_decode": 0.04}
     rows = []
     for model in models:
@@ -179,7 +179,7 @@ def runtime(models, variants) -> pd.DataFrame:
                     {
                         "model": model,
                         "metric": "mse",
-                        "quality": 4,
+                        "quality": quality,
                         "variant": variant,
                         "part": part,
                         "device": "cpu",
@@ -246,7 +246,7 @@ def write_metrics(
         "summary": summarise(table),
         "exploration": exploration(models, metrics),
         "training": training(models, metrics, qualities, variants, seeds),
-        "runtime": runtime(models, variants),
+        "runtime": runtime(models, variants, max(qualities)),
         "anchors": anchors(names),
     }
     for name in set(tables) - set(without):

@@ -1,5 +1,6 @@
 """The commands: a whole small run, and mistakes that end in one line."""
 
+import datetime
 import errno
 import json
 import os
@@ -362,6 +363,7 @@ def test_an_image_that_changed_since_the_manifest(workshop, refused):
         ({"metrics": ["psnr"]}, ["metrics", "psnr"]),
         ({"variants": ["baseline", "none"]}, ["unknown variant 'none'"]),
         ({"trainings": {}}, ["'trainings' was unexpected"]),
+        ({"version": datetime.date(2026, 1, 15)}, ["2026-01-15 as a date: put it in quotes"]),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -386,6 +388,7 @@ def test_a_missing_configuration(workshop, refused):
         ("mbt2018_psnr_q1", "unknown metric"),
         ("mbt2018_mse_q9", "out of range"),
         ("mbt2018", "names no codec"),
+        ("cheng2020-anchor_mse_q1", "the configuration has no models.cheng2020-anchor"),
     ],
 )
 def test_a_codec_that_does_not_exist(workshop, refused, codec, says):
@@ -433,6 +436,27 @@ def test_bitstreams_and_weights_of_another_codec(workshop, refused):
     place = arguments.index("--trained")
     del arguments[place : place + 2]
     refused("decode", *arguments, says=["10.qrc", "was made by checkpoint"])
+
+
+@pytest.mark.parametrize("content", [None, "", "image,bytes\n11.png,3\n"])
+def test_what_qr_encode_has_not_written(workshop, refused, content):
+    path = workshop.folder / "other.csv"
+    if content is not None:
+        path.write_text(content)
+    refused("decode", *replaced(workshop.decode, encoded=path), says=[path, "`qr encode`"])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("command", ["train", "decode", "runtime"])
+def test_a_gpu_that_is_not_there(workshop, refused, command):
+    loaded = yaml.safe_load(workshop.config.read_text())
+    engine = {"engine": {"accelerator": "cuda", "coding": "cuda"}}
+    workshop.config.write_text(yaml.safe_dump(config.overlay(loaded, engine)))
+    arguments = {"train": ["baseline", *workshop.baseline], "decode": workshop.decode}
+    runtime = replaced(workshop.encode, out=workshop.folder / "runtime.csv")
+    place = runtime.index("--bitstreams")
+    arguments["runtime"] = runtime[:place] + runtime[place + 2 :]
+    refused(command, *arguments[command], says=["there is no GPU here"])
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "gone"])

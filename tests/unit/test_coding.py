@@ -372,6 +372,7 @@ def test_exact_restores_what_it_changed():
         with coding.exact():
             assert torch.get_float32_matmul_precision() == "highest"
             assert not torch.is_grad_enabled()
+            assert torch.backends.cudnn.enabled and not torch.backends.cudnn.allow_tf32
         assert torch.get_float32_matmul_precision() == "medium"
         assert torch.is_grad_enabled()
     finally:

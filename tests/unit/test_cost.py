@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from qr import config, cost, models, variants
+from qr import config, cost, models, search, variants
 from qr.config import CodecId
 from qr.cost import Cost, Measured
 from qr.errors import ConfigError, DataError
 from qr.grid import Job
-from qr.work import Rate, Work, alphas
+from qr.work import Rate, Work
 
 CODEC = CodecId("mbt2018", "mse", 1)
 HELD_BACK, PICTURES = 5, 3  # validation and test images
@@ -34,8 +34,8 @@ def training(step, variant, seconds, image_seconds, W=8, **changes):
     step = dataclasses.replace(step, **changes)
     image = dataclasses.replace(step, split="validation")
     return {
-        step: Measured(seconds, 1.0, 3.0, 20.0, "some"),
-        image: Measured(image_seconds, 1.0, None, None, "some"),
+        step: Measured(seconds, 3.0, 20.0, "some"),
+        image: Measured(image_seconds, None, None, "some"),
     }
 
 
@@ -43,7 +43,7 @@ def coding(step, variant, seconds, W=None):
     rate = Rate(
         "mbt2018", None, 8, 12, W, step, variant, "test", 1, "256x256", "cpu", 1, "32-true"
     )  # fmt: skip
-    return {rate: Measured(seconds, 1.0, None, None, "some")}
+    return {rate: Measured(seconds, None, None, "some")}
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_the_warm_ups_are_those_of_soft_to_predictive_training(settings, tmp_pat
     assert len(trained) > 5
     for name in trained:
         codec = fresh_codec("mbt2018")
-        warm = stp.new_rectifier(run, codec, stp.SOFT_RECTIFIER, 0)
+        warm = stp.new_rectifier(run, codec, variants.SOFT_RECTIFIER, 0)
         began.clear()
         stp.predictive(run, codec, warm, name, 1.0, {}, {}, 0)
         expected = work.trainings(Job("predictive", CODEC, name, 0))
@@ -137,6 +137,36 @@ def test_a_frozen_codec_needs_no_soft_phase_to_explore_its_decoder_alone(costs):
     assert seconds(costs(decoder, JOINT), job) > alone
 
 
+@pytest.mark.parametrize("codec", ["frozen", "joint"])
+@pytest.mark.parametrize("variant", ["decoder", "qr", "qr-hyper", "qr-picture", "wide-decoder"])
+def test_an_exploration_runs_the_trainings_that_it_is_planned_with(
+    settings, tmp_path, monkeypatch, codec, variant
+):
+    """Asked by running it, with the loop itself left out; a training is done once in its folder."""
+    from conftest import fresh_codec
+
+    from qr import stp
+    from qr.explore import Exploration
+    from qr.training import Progress
+
+    began = {}
+
+    def fit(run, phase, role, settings, seed, step, **inputs):
+        joint = "-joint" if inputs.get("joint") else ""
+        began[run.state] = (step + joint, inputs["variant"], settings["steps"])
+        return Progress(rows=[{"split": "validation", "step": 1, "loss": 1.0, "distortion": 1.0}])
+
+    changes = {"soft": {"codec": codec}, "explore": {"learning_rates": [1e-3, 1e-4]}}
+    settings = config.overlay(settings, changes)
+    monkeypatch.setattr(stp.Run, "fit", fit)
+    monkeypatch.setattr(Exploration, "_rate", lambda self, codec: 0.5)
+    run = stp.Run(settings, CODEC, tmp_path, tmp_path)
+    Exploration(run, fresh_codec("mbt2018"), variant).explore()
+    planned = Work(settings, tmp_path).trainings(Job("explore", CODEC, variant))
+    expected = [(t.rate.step, t.rate.variant, t.steps) for t in planned]
+    assert sorted(began.values()) == sorted(expected)
+
+
 def test_a_baseline_that_starts_from_another_trains_for_fewer_steps(costs):
     row = training("baseline", None, 1.0, 0.0, W=None)
     warm = {"warm_start": {"steps": 5}, "mse": {"steps": 60}}
@@ -148,22 +178,19 @@ def test_a_baseline_that_starts_from_another_trains_for_fewer_steps(costs):
 @pytest.mark.parametrize("strategy", ["sweep", "bracket"])
 @pytest.mark.parametrize("lowest", range(14))
 def test_no_exploration_tries_more_than_counted(strategy, lowest):
-    from qr.explore import _STRATEGIES, grid
-
     alpha = {"start": 1.0, "factor": 0.1, "min": 10.0**-lowest}
     explore = {"strategy": strategy, "alpha": alpha}
-    count = len(grid(alpha))
+    count = len(search.grid(alpha))
 
     def asked(valley):
         found = {0}  # the learning rates are compared there
-        _STRATEGIES[strategy](count, lambda k: (found.add(k), abs(2 * k - valley))[1])
+        search.STRATEGIES[strategy](count, lambda k: (found.add(k), abs(2 * k - valley))[1])
         return len(found)
 
     most = max(map(asked, range(2 * count)))
-    assert alphas(explore, "qr") >= most
+    assert search.most_alphas(explore) >= most
     if strategy == "sweep" or lowest < 10:
-        assert alphas(explore, "qr") == most
-    assert alphas(explore, "decoder") == alphas(explore, "qr-picture") == 1
+        assert search.most_alphas(explore) == most
 
 
 def manifest(run, role, *sizes):

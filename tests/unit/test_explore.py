@@ -9,11 +9,12 @@ import pytest
 from conftest import fresh_codec
 from test_training import in_a_child
 
-from qr import explore, phases, stp, weights
+from qr import phases, search, stp, weights
 from qr.config import CodecId, overlay
 from qr.data import write_manifest
 from qr.errors import ResultsError
-from qr.explore import Choice, Exploration, bracket, grid, read_choice, sweep
+from qr.explore import Choice, Exploration, read_choice
+from qr.search import bracket, grid, sweep
 from qr.state import _read
 
 
@@ -207,4 +208,4 @@ def test_a_file_that_is_no_exploration_is_named(tmp_path, content):
 
 
 def test_strategies_have_the_names_of_the_configuration():
-    assert set(explore._STRATEGIES) == {"sweep", "bracket"}
+    assert set(search.STRATEGIES) == {"sweep", "bracket"}

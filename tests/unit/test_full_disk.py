@@ -32,7 +32,7 @@ def metrics(path):
 
 def speeds(path):
     rate = Rate("x" * 9000, *[None] * 4, "soft", None, "train", 1, "", "cpu", 1, "")
-    cost.merge(path, {rate: cost.Measured(1.0, 1.0, None, None, "")})
+    cost.merge(path, {rate: cost.Measured(1.0, None, None, "")})
 
 
 def bitstream(path):

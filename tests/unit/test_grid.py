@@ -7,7 +7,7 @@ from qr.grid import Grid, explored_qualities, nearest
 
 CONFIG = {
     "models": {
-        "mbt2018": {"qualities": [3, 1, 6], "N": None, "M": None},
+        "mbt2018": {"qualities": [3, 1, 6], "N": 16, "M": 24},
         "mbt2018-mean": {"qualities": [], "N": None, "M": None},
         "cheng2020-attn": {"qualities": [2], "N": 16},
     },
@@ -22,8 +22,12 @@ CONFIG = {
     "baseline": {
         "source": "train", "warm_start": {"steps": 7}, "mse": {"steps": 1}, "ms-ssim": {"steps": 2}
     },
-    "explore": {"qualities": [4], "variants": ["qr"], "ms_ssim_factor": 0.1, "patience": 1},
-    "soft": {"codec": "joint", "training": {}},
+    "explore": {
+        "qualities": [4], "variants": ["qr"], "ms_ssim_factor": 0.1, "patience": 1,
+        "training": {}, "max_epochs": 2, "epoch_steps": 10,
+        "strategy": "sweep", "alpha": {}, "learning_rates": [],
+    },
+    "soft": {"codec": "joint", "training": {"steps": 100}},
     "predictive": {"training": {"steps": 3}},
     "runtime": {"metric": "mse", "quality": 4},
     "anchors": {},
@@ -83,6 +87,10 @@ def test_training_starts_from_the_next_higher_quality_and_ms_ssim_from_mse():
     cold = grid(baseline={"warm_start": None}).start
     assert cold(one) is None
     assert cold(CodecId("mbt2018", "ms-ssim", 6)) == six
+    zoo_wide = {"qualities": [3, 4, 5, 6], "N": None, "M": None}
+    narrow = grid(models={"mbt2018": zoo_wide}).start
+    assert narrow(CodecId("mbt2018", "mse", 3)) == CodecId("mbt2018", "mse", 4)
+    assert narrow(CodecId("mbt2018", "mse", 4)) is None  # the zoo's are wider from 5 on
     zoo = grid(baseline={"source": "zoo"}).start
     assert zoo(six) is None and zoo(CodecId("mbt2018", "ms-ssim", 6)) is None
 
@@ -166,6 +174,7 @@ STEPS = (
     "decode",
     "runtime",
     "anchors",
+    "collect",
 )
 TRAINING = {"baseline", "explore", "soft", "predictive"}
 
@@ -179,10 +188,10 @@ def rerun(**changes):
 @pytest.mark.parametrize(
     ("changes", "steps"),
     [
-        ({"metrics": ["mse"]}, set()),
-        ({"variants": ["baseline", "qr", "qr-hyper"]}, set()),
+        ({"metrics": ["mse"]}, {"collect"}),
+        ({"variants": ["baseline", "qr", "qr-hyper"]}, {"collect"}),
         ({"seeds": [0, 1, 2]}, set()),
-        ({"extra": [{"variants": ["qr-only"]}]}, set()),
+        ({"extra": [{"variants": ["qr-only"]}]}, {"collect"}),
         ({"models": {"mbt2018": {"qualities": [3, 6]}}}, set()),
         ({"models": {"mbt2018": {"qualities": [3]}}}, {"baseline"}),  # no longer warm started
         ({"models": {"cheng2020-attn": {"N": 32}}}, set()),
@@ -198,6 +207,9 @@ def rerun(**changes):
         ({"baseline": {"warm_start": {"steps": 9}}}, {"baseline"}),
         ({"baseline": {"ms-ssim": {"steps": 9}}}, set()),
         ({"explore": {"patience": 5}}, {"explore"}),
+        ({"explore": {"ms_ssim_factor": 0.2}}, {"soft", "predictive", "collect"}),
+        ({"soft": {"training": {"steps": 15}}}, {"explore", "soft", "predictive"}),
+        ({"soft": {"training": {"steps": 30}}}, {"soft", "predictive"}),  # longer than a trial
         ({"predictive": {"training": {"steps": 9}}}, {"predictive"}),
         ({"engine": {"coding": "cuda"}}, {"encode", "decode", "runtime"}),
         ({"rectifier": {"width": 16}}, (TRAINING | {"decode", "runtime"}) - {"baseline"}),

@@ -39,7 +39,7 @@ def with_speed(settings, path, step, seconds):
     """The configuration with a table of the first mbt2018 codec's trainings in `step`."""
     work, codec = Work(settings, path.parent), CodecId("mbt2018", "mse", 1)
     (training,) = work.trainings(Job(step, codec, "qr" if step == "predictive" else None))
-    each = Measured(seconds, 1.0, 30.0, 70.0, "some")
+    each = Measured(seconds, 30.0, 70.0, "some")
     cost.merge(path, {training.rate: each, training.validation: replace(each, seconds=0.0)})
     return config.overlay(settings, {"resources": {"speed": str(path)}})
 

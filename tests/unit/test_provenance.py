@@ -92,7 +92,7 @@ RESULTS = {"collect", "export", "figures", "tables", "report"}
     [
         ("losses", "255**2", "254**2", TRAINING | {"encode"}),
         ("training", "clip_gradients", "clip_gradient", TRAINING),
-        ("explore", "0.382", "0.4", {"explore"}),
+        ("search", "0.382", "0.4", {"explore"}),
         ("metrics", "255**2", "254**2", {"decode", "anchors", "figures", "report"}),
         ("runtime_cases", "warmup_rounds=2", "warmup_rounds=3", {"runtime"}),
         ("macs", "/ 2 / pixels", "/ pixels", {"runtime"}),

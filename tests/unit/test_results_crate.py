@@ -30,6 +30,9 @@ def results(tmp_path):
 
 
 def test_every_file_is_described_with_size_and_digest(results):
+    (results / "tables" / "gains.md~").write_text("an editor's")
+    (results / "figures" / "MINE.PNG").write_text("of a kind that another system knows")
+    (results / crate.NAME).write_text(crate.build(results, MANIFEST, "2026-01-02"))
     read = ROCrate(results)
     described = {file.id: file for file in read.data_entities}
     there = {p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()}

@@ -4,6 +4,7 @@ import math
 import os
 import random
 import signal
+import subprocess
 import time
 
 import pytest
@@ -206,6 +207,25 @@ def test_asked_to_stop_it_saves_and_goes_on_later(new_trainer, phase, number):
             stopped.fit()
         assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
     assert outcome(new_trainer(phase)) == expected
+
+
+def test_a_signal_to_all_processes_of_the_job_stops_it_as_well(new_trainer):
+    """So schedulers do it, and Ctrl-C: those that read images must outlive the request."""
+    expected = outcome(new_trainer(folder="undisturbed"))
+
+    def asked():
+        os.setpgid(0, 0)
+        trainer = at_step(new_trainer(engine={"workers": 2}), 4, signal_the_group)
+        with pytest.raises(Interrupted, match="stopped at step 5, state saved"):
+            trainer.fit()
+
+    def signal_the_group():
+        # Not from here: readers know a signal of their parent's.
+        subprocess.run(["sh", "-c", f"kill -TERM -- -{os.getpgrp()}"])
+        time.sleep(0.5)  # until a reader would be dead
+
+    assert in_a_child(asked) == 0
+    assert outcome(new_trainer()) == expected
 
 
 def test_it_stops_when_its_time_is_up(new_trainer):

@@ -31,6 +31,19 @@ def test_every_tier_has_a_complete_graph(workspace, tier):
     assert counts["encode"] == counts["decode"] == codecs * len(grid.stages())
     assert counts["runtime"] == len({codec.model for codec in grid.codecs})
     assert counts["manifest"] == 1
+    if tier is None:
+        told = re.search(
+            r"(\d+)\s+in Snakemake's own count", (ROOT / "docs/cluster.md").read_text()
+        )
+        assert counts["total"] == int(told[1])
+
+
+def test_a_dry_run_leaves_the_configuration_of_a_run_that_goes_on_alone(workspace):
+    written = workspace.folder / "runs" / "smoke" / "config.yaml"
+    written.parent.mkdir(parents=True)
+    written.write_text("what the jobs of that run read")
+    workspace.snakemake("all", "-n", "--configfile", str(ROOT / "workflow/tiers/smoke.yaml"))
+    assert written.read_text() == "what the jobs of that run read"
 
 
 def test_kubernetes_takes_the_same_graph_and_declared_files_from_its_storage(workspace):

@@ -53,7 +53,7 @@ def rerun(workspace, *overlays):
             {"runtime"} | RESULTS - {"summary"},
         ),
         ("bitstream", *MORE, {"encode", "decode"} | RESULTS),
-        ("explore", "0.382", "0.4", TRAINING - {"baseline"} | MEASURING | RESULTS),
+        ("search", "0.382", "0.4", TRAINING - {"baseline"} | MEASURING | RESULTS),
         ("training", "clip_gradients", "clip_gradient", TRAINING | MEASURING | RESULTS),
         ("training", "\nfrom ", "\n# a remark\nfrom ", set()),
         ("cli", *MORE, set()),

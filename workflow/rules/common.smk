@@ -16,7 +16,7 @@ from qr.results.seal import check_same, finished
 
 
 def checked(config):
-    """The resolved configuration as plain data, written where the commands read it."""
+    """The resolved configuration as plain data."""
     try:
         configuration.check(config)
         return json.loads(json.dumps(config))
@@ -37,7 +37,7 @@ GRID = Grid(CONFIG)
 RUN = f"runs/{CONFIG['version']}"
 COST = costs(CONFIG)
 RESULTS = f"results/{CONFIG['version']}"
-CONFIG_FILE = configuration.write(CONFIG, f"{RUN}/config.yaml")
+CONFIG_FILE = f"{RUN}/config.yaml"
 # A finished version is read only; a report of it still tells of every job.
 FINISHED = finished(Path(RESULTS)) and "--report" not in sys.argv
 PLUGINS = tuple(CONFIG["plugins"])
@@ -115,6 +115,21 @@ def job_of(step, wildcards):
 def limit(wildcards, resources):
     """Where a scheduler ends jobs, training stops by its own clock before."""
     return f"--stop-after {resources.runtime}" if workflow.remote_exec else ""
+
+
+def write_config():
+    """Where the commands read it: when a run begins, for a dry run must not disturb another one.
+
+    A job elsewhere writes it if no file system is shared.
+    """
+    try:
+        configuration.write(CONFIG, CONFIG_FILE)
+    except QRError as error:
+        raise WorkflowError(str(error))
+
+
+if workflow.remote_exec and not Path(CONFIG_FILE).is_file():
+    write_config()
 
 
 def take_over():

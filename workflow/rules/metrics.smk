@@ -45,6 +45,7 @@ rule collect:
         **needs("results"),
     params:
         config=CONFIG_FILE,
+        settings=settings("collect"),
         code=code("collect"),
     shell:
         "python -m qr collect {wildcards.kind} {input} --config {params.config} --out {output} 2>&1 | tee {log}"

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qr.results import canvas, labels, style
-from qr.results.efficiency import comparable, own_gain_and_cost
+from qr.results.efficiency import own_gain_and_cost
 from qr.results.figures.common import legend_of, looks_of
 from qr.results.reader import Metrics
 from qr.results.statistics import CONTROL
@@ -21,7 +21,8 @@ _COSTS = {
 
 def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
     """Own gain of what was trained like the decoder-only control, against what it costs more."""
-    table = comparable(own_gain_and_cost(metrics, statistics)).dropna(subset=list(_COSTS))
+    table = own_gain_and_cost(metrics, statistics).dropna(subset=list(_COSTS))
+    table = table[table["quality"] == table["timed_quality"]]
     trained = metrics.summary.dropna(subset="seed")["variant"].unique()
     table = table[table["variant"].isin(trained)]
     if table.empty:

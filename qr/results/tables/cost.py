@@ -81,7 +81,8 @@ def _conditions(frame: pd.DataFrame) -> str:
     width, height, rounds, threads = (
         span(frame[column]) for column in ("width", "height", "rounds", "threads")
     )
-    return f" Timed on {width}×{height} pixels, {rounds} rounds, {threads} CPU threads."
+    timed = f" Timed at quality {span(frame['quality'])} on {width}×{height} pixels,"
+    return f"{timed} {rounds} rounds, {threads} CPU threads."
 
 
 def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
@@ -105,9 +106,16 @@ def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
         group=3,
         shown=informative(frame),
         notes=[
-            f"{WHICH_QUALITY} {WHICH_INTERVAL}",
+            f"{WHICH_QUALITY} {WHICH_INTERVAL}{_where_timed(frame)}",
             f"The ceiling, '{labels.variant(CEILING)}', is the same decoder, trained as long on "
             "the latent before quantization. No function of ŷ gives that back: only by adding "
             "capacity could a rectifier pass it. Shares are of the first seed, which both have.",
         ],
     )
+
+
+def _where_timed(frame: pd.DataFrame) -> str:
+    timed = frame["timed_quality"].dropna()
+    if timed.empty:
+        return ""
+    return f" Costs are those at quality {span(timed.astype(int))}; they grow with its widths."

@@ -1,0 +1,18 @@
+"""Whether this machine has what the configuration asks for."""
+
+import torch
+
+from qr.errors import ConfigError
+
+
+def require(device: str) -> None:
+    """Refuse `device` ('cuda'; all others pass) where there is none.
+
+    Raises:
+        ConfigError: there is no GPU.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "there is no GPU here, and this configuration runs on one: start the command where "
+            "there is one, or set engine.accelerator and engine.coding to cpu"
+        )
