@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import combinations
 
 import metrics_fixture as fixture
 import numpy as np
@@ -100,7 +101,7 @@ def test_the_gain_panel_shows_the_known_gains(metrics):
     low, high = gain.get_ylim()
     # The centroid is too far away to be drawn beside the others: its gain is written at the edge.
     assert fixture.gain("centroid", 1) < low < 0 and high > fixture.gain("qr", 4)
-    beyond = [text.get_text().replace("−", "-").removesuffix(" ▼") for text in gain.texts]
+    beyond = [text.get_text().replace("−", "-").strip(" ▼") for text in gain.texts]
     known = [fixture.gain("centroid", q) for q in (1, 2, 4)]
     assert list(map(float, beyond)) == pytest.approx(known, abs=0.006)
 
@@ -120,7 +121,7 @@ def test_a_gain_at_the_very_edge_is_written_too(tmp_path):
     assert panel.get_ylim()[0] == pytest.approx(low)
     lines = {c[0].get_color(): c[0] for c in panel.containers}
     drawn = lines[style._VARIANTS["centroid"]["color"]].get_ydata()
-    assert np.isnan(drawn[0]) and panel.texts[0].get_text() == f"{0.99 * low:+.2f} ▼".replace(
+    assert np.isnan(drawn[0]) and panel.texts[0].get_text() == f"▼ {0.99 * low:+.2f}".replace(
         "-", "−"
     )
 
@@ -180,6 +181,20 @@ def test_legends_cover_no_panel_and_nothing_is_cut_off(tmp_path, name, run):
         for inner, outer in ((box, page), (legend, page)):
             assert inner.x0 >= outer.x0 - 1 and inner.x1 <= outer.x1 + 1
             assert inner.y0 >= outer.y0 - 1 and inner.y1 <= outer.y1 + 1
+
+
+def test_titles_of_the_exploration_stand_side_by_side(tmp_path):
+    folder = fixture.write_metrics(tmp_path, models=fixture.MODELS, metrics=("mse",))
+    table = pd.read_csv(folder / "exploration.csv")
+    others = (("decoder", 1e-3), ("qr-picture-lite", 2e-3))
+    more = [table.assign(variant=name, learning_rate=rate) for name, rate in others]
+    write_csv(pd.concat([table, *more]), folder / "exploration.csv")
+    figure = draw(folder, "alpha_exploration")
+    FigureCanvasAgg(figure).draw()
+    boxes = [ax.title.get_window_extent(figure.canvas.get_renderer()) for ax in figure.axes]
+    assert len(boxes) == 3 * len(fixture.MODELS)
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
 
 
 def rewritten(folder, name, change):
@@ -262,7 +277,7 @@ def test_alpha_exploration_emphasises_the_chosen_one(metrics):
     figure = draw(metrics, "alpha_exploration")
     assert len(figure.axes) == len(MODELS) * 2
     for ax in figure.axes:
-        assert "chosen: α = 0.01" in ax.get_title()
+        assert "quality 4: α = 0.01" in ax.get_title()
         thick = [line for line in ax.lines if line.get_linewidth() > 2]
         assert len(ax.lines) == 4 and len(thick) == 1
         best = max(ax.lines, key=lambda line: line.get_ydata()[-1])

@@ -31,13 +31,14 @@ def alpha_exploration(metrics: Metrics, _statistics: Mapping[str, int]) -> Figur
         model, metric, quality, variant = key
         for _, trial in trials.groupby("trial"):
             _draw_trial(ax, trial, looks, rates)
-        ax.set_title(f"{labels.model(model)}, {labels.variant(variant)}, quality {quality}")
+        title = f"{labels.model(model)}, {labels.variant(variant)}\nquality {quality}"
         chosen = trials[trials["chosen"].astype(bool)]
         if not chosen.empty:
             weight = chosen["alpha"].iloc[0]
             found = [] if pd.isna(weight) else [f"α = {weight:.3g}"]
             found += [f"rate {chosen['learning_rate'].iloc[0]:.0e}"] if len(rates) > 1 else []
-            ax.set_title(f"{ax.get_title()}\nchosen: {', '.join(found)}")
+            title += f": {', '.join(found)}" if found else ""
+        ax.set_title(title)
         ax.set_xlabel("epoch")
         ax.set_ylabel(f"validation {labels.QUALITY[metric]} (dB)")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))

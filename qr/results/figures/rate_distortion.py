@@ -151,21 +151,25 @@ def _draw_gains(ax: Axes, gained: pd.DataFrame, points: pd.DataFrame, looks: Map
             linewidth=0.9,
         )
         for where, gain in zip(x[beyond], rows["gain_db"][beyond], strict=True):
-            _draw_beyond(ax, where, gain, looks[name])
+            _draw_beyond(ax, where, gain, looks[name], where == bits.min())
 
 
-def _draw_beyond(ax: Axes, x: float, gain: float, look: Mapping) -> None:
-    """An arrow at the edge for a gain that is beyond it, and the gain in figures."""
+def _draw_beyond(ax: Axes, x: float, gain: float, look: Mapping, first: bool) -> None:
+    """An arrow at the edge for a gain that is beyond it, and beside it the gain in figures.
+
+    They stand on the left, but for the `first` point, where the axis is.
+    """
     up = gain > 0
+    arrow, number = "▲" if up else "▼", f"{gain:+.2f}".replace("-", "−")
     ax.annotate(
-        f"{gain:+.2f} {'▲' if up else '▼'}".replace("-", "−"),
+        f"{arrow} {number}" if first else f"{number} {arrow}",
         (x, up),
         xycoords=("data", "axes fraction"),
-        xytext=(0, -2 if up else 2),
+        xytext=(-3 if first else 3, -2 if up else 2),
         textcoords="offset points",
         color=look["color"],
         fontsize="x-small",
-        ha="center",
+        ha="left" if first else "right",
         va="top" if up else "bottom",
     )
 
