@@ -221,7 +221,7 @@ def test_a_signal_to_all_processes_of_the_job_stops_it_as_well(new_trainer):
 
     def signal_the_group():
         # Not from here: readers know a signal of their parent's.
-        subprocess.run(["sh", "-c", f"kill -TERM -- -{os.getpgrp()}"])
+        subprocess.run(["sh", "-c", f"kill -s TERM -- -{os.getpgrp()}"])
         time.sleep(0.5)  # until a reader would be dead
 
     assert in_a_child(asked) == 0
