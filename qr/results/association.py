@@ -54,6 +54,20 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
     return table.loc[moved > 0, columns].reset_index(drop=True)
 
 
+def comparable(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `error_and_quality` at one quality for each codec: that of most variants.
+
+    Of several such qualities, that of most other rows, else the highest.
+    """
+    counts = table.groupby(POINT)["variant"].transform("size")
+    most = counts.groupby([table[c] for c in CODEC]).transform("max")
+    fullest = table[counts == most]
+    rows = fullest.groupby("quality")["variant"].transform("size")
+    order = fullest.assign(rows=rows).sort_values(["rows", "quality"])
+    chosen = order.groupby(CODEC)["quality"].transform("last")
+    return fullest[fullest["quality"] == chosen.reindex(fullest.index)]
+
+
 def correlations(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFrame:
     """Pearson's correlation of the two changes of `error_and_quality` over the images.
 

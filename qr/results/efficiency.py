@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from qr.results.reader import Metrics, first_seed
-from qr.results.schema import CODEC, KEY, POINT
-from qr.results.statistics import ALL_QUALITIES, CEILING, CONTROL, own_gains
+from qr.results.schema import KEY
+from qr.results.statistics import CEILING, CONTROL, own_gains
 
 _COSTS = {
     "added_parameters": "parameters",
@@ -54,19 +54,3 @@ def _added(runtime: pd.DataFrame) -> pd.DataFrame:
         costs[column] -= control[column]
     costs["timed_quality"] = whole["quality"]
     return costs.set_index(whole["variant"], append=True)
-
-
-def comparable(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a table at the quality at which most variants can be compared, for each codec.
-
-    Of several such qualities, that of most other rows, else the highest. Means over the qualities
-    are left out: an ablation at one quality has none that compares.
-    """
-    each = table[table["quality"] != ALL_QUALITIES]
-    counts = each.groupby(POINT)["variant"].transform("size")
-    most = counts.groupby([each[c] for c in CODEC]).transform("max")
-    fullest = each[counts == most]
-    rows = each.groupby("quality")["variant"].transform("size")
-    order = fullest.assign(rows=rows).sort_values(["rows", "quality"])
-    chosen = order.groupby(CODEC)["quality"].transform("last")
-    return fullest[fullest["quality"] == chosen.reindex(fullest.index)]

@@ -15,7 +15,7 @@ from PIL import Image
 from qr import variants
 from qr.errors import ResultsError
 from qr.results import FIGURES, collect, figures, labels, style
-from qr.results.efficiency import comparable
+from qr.results.association import comparable
 from qr.results.reader import Metrics
 from qr.results.schema import IMAGES
 from qr.results.write import write_csv

@@ -210,7 +210,7 @@ def test_asked_to_stop_it_saves_and_goes_on_later(new_trainer, phase, number):
 
 
 def test_a_signal_to_all_processes_of_the_job_stops_it_as_well(new_trainer):
-    """So schedulers do it, and Ctrl-C: those that read images must outlive the request."""
+    """So schedulers do it: those that read images must outlive the request."""
     expected = outcome(new_trainer(folder="undisturbed"))
 
     def asked():

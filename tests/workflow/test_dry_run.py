@@ -38,6 +38,15 @@ def test_every_tier_has_a_complete_graph(workspace, tier):
         assert counts["total"] == int(told[1])
 
 
+@pytest.mark.parametrize("tier", TIERS, ids=lambda tier: tier.stem)
+def test_commands_that_a_dry_run_prints_find_the_configuration_as_qr_overlays_it(workspace, tier):
+    """Snakemake overlays by rules of its own: {} over null stays null there."""
+    expected = config.load(ROOT / "config.yaml", tier)
+    workspace.snakemake("all", "-n", "--configfile", str(tier))
+    written = workspace.folder / "runs" / expected["version"] / "config.yaml"
+    assert config.load(written) == expected
+
+
 def test_a_dry_run_leaves_the_configuration_of_a_run_that_goes_on_alone(workspace):
     written = workspace.folder / "runs" / "smoke" / "config.yaml"
     written.parent.mkdir(parents=True)

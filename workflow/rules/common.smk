@@ -118,17 +118,16 @@ def limit(wildcards, resources):
 
 
 def write_config():
-    """Where the commands read it: when a run begins, for a dry run must not disturb another one.
-
-    A job elsewhere writes it if no file system is shared.
-    """
+    """Where the commands read it: each run begins with that, so that its jobs agree."""
     try:
         configuration.write(CONFIG, CONFIG_FILE)
     except QRError as error:
         raise WorkflowError(str(error))
 
 
-if workflow.remote_exec and not Path(CONFIG_FILE).is_file():
+# For the commands that a dry run prints, and for jobs that share no file system with the run. One
+# that is there may be that of a run that goes on.
+if not Path(CONFIG_FILE).is_file():
     write_config()
 
 

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from qr.results import association, canvas, labels, style
-from qr.results.efficiency import comparable
 from qr.results.figures.common import legend_of, looks_of
 from qr.results.reader import Metrics
 from qr.results.statistics import CONTROL
@@ -44,7 +43,7 @@ def quantization_error(metrics: Metrics, _statistics: Mapping[str, int]) -> Figu
 
 def error_and_quality(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
     """Image by image, at one quality: change of the quantization error against own gain."""
-    table = comparable(association.error_and_quality(metrics))
+    table = association.comparable(association.error_and_quality(metrics))
     if table.empty:
         return canvas.message("No trained rectifier of this run changes the latent.")
     looks, models = looks_of(metrics), list(table["model"].unique())

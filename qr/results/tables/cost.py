@@ -118,4 +118,5 @@ def _where_timed(frame: pd.DataFrame) -> str:
     timed = frame["timed_quality"].dropna()
     if timed.empty:
         return ""
-    return f" Costs are those at quality {span(timed.astype(int))}; they grow with its widths."
+    costs = f" Costs are those at quality {span(timed.astype(int))};"
+    return f"{costs} where a codec is wider at another, it costs more."
