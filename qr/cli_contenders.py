@@ -57,7 +57,7 @@ def contenders(
 
 
 def _untrained(name: str, codec: Codec, width: int) -> Contender:
-    decoder = decoders.build(variants.get(name), codec, width)
+    decoder = decoders.build_decoder(variants.get(name), codec, width)
     return Contender(name, None, decoder.to(codec.device).eval())
 
 

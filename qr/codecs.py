@@ -411,7 +411,7 @@ def register_codec(
     _BUILDERS[name] = build
 
 
-def build(model: str, quality: int, N: int | None = None, M: int | None = None) -> Codec:
+def build_codec(model: str, quality: int, N: int | None = None, M: int | None = None) -> Codec:
     """A codec with fresh weights; widths default to those of CompressAI's zoo.
 
     Raises:

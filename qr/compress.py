@@ -81,7 +81,7 @@ def find_decoder(found: Found, variant: str) -> tuple[str, Decoder]:
     """
     path = Path(variant) if Path(variant).suffix == ".safetensors" else _trained(found, variant)
     if path is None:
-        decoder = decoders.build(variants.get(variant), found.codec, _WIDTH).eval()
+        decoder = decoders.build_decoder(variants.get(variant), found.codec, _WIDTH).eval()
     else:
         decoder, variant = weights.load_decoder(path, found.codec)
     if variants.get(variant).oracle:

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
+from importlib import resources
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def prepare(
     """
     sources, roles = config["data"]["sources"], _without_overruled(config["data"]["roles"])
     _check_roles(roles, sources)
-    files = _find_images(roles, sources, Path(base), Path(downloads))
+    files = find_images(roles, sources, Path(base), Path(downloads))
     images = _by_source(files, workers)
     entries = _assign(roles, images)
     _refuse_overlap(entries)
@@ -142,7 +143,7 @@ def _check_reuse(role: str, roles: Mapping[str, Any]) -> None:
 # Where a source's images are
 
 
-def _find_images(
+def find_images(
     roles: Mapping[str, Any], sources: Mapping[str, Any], base: Path, downloads: Path
 ) -> dict[str, list[Path]]:
     """The files of every source that a role takes; all missing and empty ones in one error."""
@@ -180,7 +181,7 @@ def _list_source(name: str, source: Mapping[str, Any], base: Path, downloads: Pa
 
 def _find_list(name: str, base: Path) -> Path:
     """A list of downloads: one that ships with qr, by name, or a CSV of the user's, by path."""
-    shipped = Path(__file__).parent / "resources" / f"{name}.csv"
+    shipped = Path(str(resources.files("qr"))) / "resources" / f"{name}.csv"
     return shipped if "/" not in name and shipped.is_file() else base / Path(name).expanduser()
 
 

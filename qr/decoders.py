@@ -40,11 +40,11 @@ class Decoder(nn.Module):
         return self.synthesize(y_tilde), y_tilde
 
 
-def build(variant: Variant, codec: Codec, width: int) -> Decoder:
+def build_decoder(variant: Variant, codec: Codec, width: int) -> Decoder:
     """The decoder of `variant`, untrained: g_s is copied from `codec`, a rectifier is fresh."""
     rectifier = None
     if variant.rectifier is not None:
-        rectifier = rectifiers.build(variant.rectifier, codec, width, **variant.options)
+        rectifier = rectifiers.build_rectifier(variant.rectifier, codec, width, **variant.options)
     return Decoder(copy.deepcopy(codec.model.g_s), rectifier, variant.detached)
 
 
@@ -90,7 +90,7 @@ def rectify(model: nn.Module, rectifier: nn.Module | str = "qr", width: int = 51
     """
     codec = wrap(model)
     if isinstance(rectifier, str):
-        rectifier = rectifiers.build(rectifier, codec, width).to(codec.device)
+        rectifier = rectifiers.build_rectifier(rectifier, codec, width).to(codec.device)
     decoder = rectifier if isinstance(rectifier, Decoder) else Decoder(model.g_s, rectifier)
     hyper = _Memory()
     if hasattr(model, "h_s"):

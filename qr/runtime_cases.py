@@ -27,7 +27,7 @@ class Job:
         self.codec.model.to(self.config["engine"]["coding"])
         width = self.config["rectifier"]["width"]
         self.decoders = {
-            name: decoders.build(variants.get(name), self.codec, width)
+            name: decoders.build_decoder(variants.get(name), self.codec, width)
             for name in spec["untrained"]
         }
         for path in spec["trained"]:

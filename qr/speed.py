@@ -79,7 +79,7 @@ def _describe(rate: Rate) -> str:
 
 
 def _codec(rate: Rate) -> Codec:
-    codec = codecs.build(rate.model, _QUALITY, rate.N, rate.M)
+    codec = codecs.build_codec(rate.model, _QUALITY, rate.N, rate.M)
     codec.model.update(force=True)
     return codec
 
@@ -147,9 +147,9 @@ def _phase(rate: Rate, distance: str) -> Phase:
         return BaselinePhase(codec, rate.metric, trade_off)
     variant = variants.get(rate.variant)
     if rate.step == "predictive":
-        decoder = decoders.build(variant, codec, rate.W)
+        decoder = decoders.build_decoder(variant, codec, rate.W)
         return PredictivePhase(codec, decoder, variant, rate.metric, trade_off, 1.0, distance)
-    rectifier = rectifiers.build(variant.rectifier, codec, rate.W, **variant.options)
+    rectifier = rectifiers.build_rectifier(variant.rectifier, codec, rate.W, **variant.options)
     joint = rate.step == "soft-joint"
     return SoftPhase(codec, rectifier, rate.metric, trade_off, 1.0, distance, joint)
 
@@ -194,7 +194,7 @@ def _code(rates: Sequence[Rate]) -> Table:
 
 
 def _decoder(rate: Rate, codec: Codec) -> decoders.Decoder:
-    return decoders.build(variants.get(rate.variant), codec, rate.W).to(codec.device).eval()
+    return decoders.build_decoder(variants.get(rate.variant), codec, rate.W).to(codec.device).eval()
 
 
 def _second(codec: Codec, work: Callable[[], list]) -> tuple[list, float]:

@@ -13,7 +13,7 @@ from torch import nn
 
 from qr import config as configuration
 from qr import decoders, provenance, rectifiers, variants, weights, zoo
-from qr.codecs import Codec, build
+from qr.codecs import Codec, build_codec
 from qr.config import CodecId
 from qr.crops import validation_batch
 from qr.data import read_manifest
@@ -119,7 +119,7 @@ def fresh_codec(run: Run) -> Codec:
     model, quality = run.codec_id.model, run.codec_id.quality
     torch.manual_seed(derive_seed(run.config["seeds"][0], "codec", model))
     widths = run.config["models"][model]
-    return build(model, quality, widths.get("N"), widths.get("M"))
+    return build_codec(model, quality, widths.get("N"), widths.get("M"))
 
 
 def baseline(run: Run, start: Path | None) -> tuple[Codec, Progress]:
@@ -150,7 +150,7 @@ def _continue_from(codec: Codec, other: Codec, path: Path) -> None:
 def new_rectifier(run: Run, codec: Codec, name: str, seed: int, **options) -> nn.Module:
     """A registered rectifier with random weights that depend on `seed` and its name alone."""
     torch.manual_seed(derive_seed(seed, "rectifier", name))
-    return rectifiers.build(name, codec, run.config["rectifier"]["width"], **options)
+    return rectifiers.build_rectifier(name, codec, run.config["rectifier"]["width"], **options)
 
 
 def soft(
@@ -213,7 +213,7 @@ def predictive(
         soft_settings: of the soft phase, for a rectifier of another kind.
     """
     variant = variants.get(variant_name)
-    decoder = decoders.build(variant, codec, run.config["rectifier"]["width"])
+    decoder = decoders.build_decoder(variant, codec, run.config["rectifier"]["width"])
     if "rectifier" in variant.trains:
         if variant.takes_over:
             decoder.rectifier.load_state_dict(warm.state_dict())

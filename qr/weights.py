@@ -32,7 +32,7 @@ def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     header = json.dumps({"format": _FORMAT, **metadata}, sort_keys=True)
     try:
@@ -43,7 +43,7 @@ def _save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]
         raise CheckpointError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get("qr", "{}"))
@@ -77,7 +77,7 @@ def save_codec(path: Path, codec: Codec, codec_id: CodecId, widths: Mapping[str,
         "N": widths.get("N"),
         "M": widths.get("M"),
     }
-    _save(path, state, metadata)
+    save_tensors(path, state, metadata)
 
 
 def _apply_masks(model: torch.nn.Module) -> None:
@@ -93,12 +93,12 @@ def load_codec(path: Path) -> tuple[Codec, CodecId]:
     Raises:
         CheckpointError: the file is missing, damaged, or of another architecture.
     """
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
     if "model" not in metadata:
         raise CheckpointError(f"{path} holds no codec")
     try:
         codec_id = CodecId(metadata["model"], metadata["metric"], metadata["quality"])
-        codec = codecs.build(codec_id.model, codec_id.quality, metadata["N"], metadata["M"])
+        codec = codecs.build_codec(codec_id.model, codec_id.quality, metadata["N"], metadata["M"])
         codec.model.load_state_dict(tensors)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} does not fit {metadata['model']}: {error}") from error
@@ -109,12 +109,12 @@ def load_codec(path: Path) -> tuple[Codec, CodecId]:
 def save_rectifier(path: Path, rectifier: torch.nn.Module, name: str, codec: Codec) -> None:
     """Write a rectifier that was warmed up on `codec`."""
     metadata = {"rectifier": name, "codec": codec_digest(codec)}
-    _save(path, rectifier.state_dict(), metadata)
+    save_tensors(path, rectifier.state_dict(), metadata)
 
 
 def load_rectifier(path: Path, rectifier: torch.nn.Module, codec: Codec) -> None:
     """Read weights into `rectifier`; raises CheckpointError if they were made for another codec."""
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
     _check_codec(path, metadata, codec)
     _fill(path, rectifier, tensors)
 
@@ -122,16 +122,16 @@ def load_rectifier(path: Path, rectifier: torch.nn.Module, codec: Codec) -> None
 def save_decoder(path: Path, decoder: Decoder, variant: str, width: int, codec: Codec) -> None:
     """Write what the predictive phase made of a decoder variant."""
     metadata = {"variant": variant, "width": width, "codec": codec_digest(codec)}
-    _save(path, decoder.state_dict(), metadata)
+    save_tensors(path, decoder.state_dict(), metadata)
 
 
 def load_decoder(path: Path, codec: Codec) -> tuple[Decoder, str]:
     """Read a trained decoder variant and its name, ready to decode (eval mode)."""
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
     if "variant" not in metadata:
         raise CheckpointError(f"{path} holds no decoder variant")
     _check_codec(path, metadata, codec)
-    decoder = decoders.build(variants.get(metadata["variant"]), codec, metadata["width"])
+    decoder = decoders.build_decoder(variants.get(metadata["variant"]), codec, metadata["width"])
     _fill(path, decoder, tensors)
     return decoder.eval(), metadata["variant"]
 

@@ -34,7 +34,7 @@ def register_rectifier(name: str) -> Callable[[Builder], Builder]:
     return register
 
 
-def build(name: str, codec: Codec, width: int, **options) -> nn.Module:
+def build_rectifier(name: str, codec: Codec, width: int, **options) -> nn.Module:
     """Build a rectifier for `codec`; raises ConfigError if none has that name."""
     module = _module(name)
     if name not in _BUILDERS and module:

@@ -9,8 +9,8 @@ from qr import codecs, decoders, variants
 from qr.coding import exact
 
 torch.manual_seed(0)
-codec = codecs.build("bmshj2018-hyperprior", 1, 64, 96)
-decoder = decoders.build(variants.get("qr"), codec, 128).eval()
+codec = codecs.build_codec("bmshj2018-hyperprior", 1, 64, 96)
+decoder = decoders.build_decoder(variants.get("qr"), codec, 128).eval()
 with exact():
     _, latent = codec.latent(torch.rand(1, 3, 3008, 4032))
     x_hat, _ = decoder(latent)

@@ -22,13 +22,13 @@ def model(request):
 
 
 def _codec(model):
-    return codecs.build(model, 1, 64, 96)
+    return codecs.build_codec(model, 1, 64, 96)
 
 
 def _predictive_step(model, precision):
     codec = _codec(model)
     variant = variants.get("qr")
-    decoder = decoders.build(variant, codec, WIDTH)
+    decoder = decoders.build_decoder(variant, codec, WIDTH)
     phase = PredictivePhase(codec, decoder, variant, "mse", 0.0067, 0.01, "l2")
     optimizer = torch.optim.Adam(phase.parameters_of(quantiles=False), lr=1e-4)
 

@@ -71,7 +71,7 @@ def make_codec(name, seed=0):
     from qr import codecs
 
     torch.manual_seed(seed)
-    codec = codecs.build(name, 1, *WIDTHS[name])
+    codec = codecs.build_codec(name, 1, *WIDTHS[name])
     excite(codec.model)
     return codec
 
@@ -243,7 +243,7 @@ def _as_if_trained(codec, variant, seed):
     from qr import decoders, variants
 
     torch.manual_seed(seed)
-    decoder = decoders.build(variants.get(variant), codec, 16).eval()
+    decoder = decoders.build_decoder(variants.get(variant), codec, 16).eval()
     with torch.no_grad():
         for parameter in decoder.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))

@@ -234,19 +234,19 @@ def test_an_unknown_model_offers_no_side_information():
 @pytest.mark.parametrize("name", MODELS)
 def test_the_zoos_widths_are_the_default(name):
     N = cfgs[name][3][0]
-    codec = codecs.build(name, 3)
+    codec = codecs.build_codec(name, 3)
     first = next(m for m in codec.model.g_a.modules() if isinstance(m, nn.Conv2d))
     assert first.out_channels == N
-    assert codecs.build(name, 3, 8, 12).channels == (8 if "cheng" in name else 12)
+    assert codecs.build_codec(name, 3, 8, 12).channels == (8 if "cheng" in name else 12)
 
 
 def test_models_that_do_not_exist_are_refused():
     with pytest.raises(ConfigError, match="no-such"):
-        codecs.build("no-such", 1)
+        codecs.build_codec("no-such", 1)
     with pytest.raises(ConfigError, match="quality 7"):
-        codecs.build("cheng2020-attn", 7)
+        codecs.build_codec("cheng2020-attn", 7)
 
 
 def test_a_codec_of_ones_own_is_built_by_name():
     codecs.register_codec("own-for-test", lambda N, M: OwnCodec(), "Own", qualities=2)
-    assert type(codecs.build("own-for-test", 1).model) is OwnCodec
+    assert type(codecs.build_codec("own-for-test", 1).model) is OwnCodec

@@ -35,7 +35,7 @@ def reconstruct(decoder, latent, bitstream):
 
 
 def decoder_of(codec, variant="baseline"):
-    return decoders.build(variants.get(variant), codec, 16).eval()
+    return decoders.build_decoder(variants.get(variant), codec, 16).eval()
 
 
 def coded(codec, x, model="mbt2018-mean"):
@@ -104,7 +104,7 @@ for folder in map(Path, sys.argv[1:]):
     codec, codec_id = weights.load_codec(folder / "codec.safetensors")
     stream = Bitstream.from_bytes((folder / "x.qrc").read_bytes())
     latent = coding.decode(codec, weights.codec_digest(codec), stream, (70, 100), "x")
-    decoder = decoders.build(variants.get("centroid"), codec, 16).eval()
+    decoder = decoders.build_decoder(variants.get("centroid"), codec, 16).eval()
     with coding.exact():
         x_hat = crop(decoder(latent)[0].clamp(0, 1), stream.height, stream.width)
     found[folder.name] = hashlib.sha256(x_hat.numpy().tobytes()).hexdigest()

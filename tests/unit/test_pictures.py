@@ -27,12 +27,12 @@ def coded(tmp_path_factory):
     entries = list(scan([folder / "photo.png"], 1).values())
     codec = fresh_codec(MODEL)
     coding.encode_all(codec, CodecId(MODEL, "mse", 1), entries, folder / "bitstreams")
-    decoder = decoders.build(variants.get("qr"), codec, 16).eval()
+    decoder = decoders.build_decoder(variants.get("qr"), codec, 16).eval()
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in decoder.rectifier.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    baseline = decoders.build(variants.get("baseline"), codec, 16).eval()
+    baseline = decoders.build_decoder(variants.get("baseline"), codec, 16).eval()
     contenders = [Contender("baseline", None, baseline), Contender("qr", 3, decoder)]
     return codec, entries, folder / "bitstreams", contenders
 

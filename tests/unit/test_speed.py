@@ -76,11 +76,11 @@ def test_the_plan_takes_it_for_every_job_that_it_covers(measured, tmp_path, monk
 
 
 def test_weights_are_as_large_as_the_files_that_are_written(measured, tmp_path):
-    codec = codecs.build("mbt2018", 1, 8, 12)
+    codec = codecs.build_codec("mbt2018", 1, 8, 12)
     codec.model.update()
     weights.save_codec(tmp_path / "baseline", codec, CODEC, {})
     for name in ("decoder", "qr"):
-        decoder = decoders.build(variants.get(name), codec, 8)
+        decoder = decoders.build_decoder(variants.get(name), codec, 8)
         weights.save_decoder(tmp_path / name, decoder, name, 8, codec)
     found = {
         rate.variant or rate.step: row.checkpoint_mb

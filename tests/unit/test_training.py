@@ -49,9 +49,9 @@ def new_phase(name, model="mbt2018-mean", variant="qr"):
     if name == "baseline":
         return BaselinePhase(codec, "mse", 0.0067)
     if name.startswith("soft"):
-        rectifier = rectifiers.build("qr", codec, 8)
+        rectifier = rectifiers.build_rectifier("qr", codec, 8)
         return SoftPhase(codec, rectifier, "mse", 0.0067, 1.0, "l2", name == "soft joint")
-    decoder = decoders.build(variants.get(variant), codec, 8)
+    decoder = decoders.build_decoder(variants.get(variant), codec, 8)
     return PredictivePhase(codec, decoder, variants.get(variant), "mse", 0.0067, 1.0, "l2")
 
 

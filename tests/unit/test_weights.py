@@ -166,7 +166,7 @@ def test_tensors_that_are_missing_or_too_many(tmp_path):
 
 def test_a_decoder_comes_back(tmp_path):
     codec = fresh_codec("mbt2018")
-    decoder = decoders.build(variants.get("qr-hyper"), codec, 16)
+    decoder = decoders.build_decoder(variants.get("qr-hyper"), codec, 16)
     torch.nn.init.normal_(decoder.rectifier.network.last.weight)
     path = tmp_path / "decoder.safetensors"
     weights.save_decoder(path, decoder, "qr-hyper", 16, codec)
@@ -180,7 +180,7 @@ def test_a_decoder_comes_back(tmp_path):
 
 def test_a_rectifier_comes_back(tmp_path):
     codec = fresh_codec("mbt2018")
-    rectifier, other = (rectifiers.build("qr", codec, 16) for _ in range(2))
+    rectifier, other = (rectifiers.build_rectifier("qr", codec, 16) for _ in range(2))
     path = tmp_path / "rectifier.safetensors"
     weights.save_rectifier(path, rectifier, "qr", codec)
     weights.load_rectifier(path, other, codec)
@@ -188,19 +188,19 @@ def test_a_rectifier_comes_back(tmp_path):
         rectifier.state_dict()
     )
     with pytest.raises(CheckpointError, match="does not fit"):
-        weights.load_rectifier(path, rectifiers.build("qr", codec, 24), codec)
+        weights.load_rectifier(path, rectifiers.build_rectifier("qr", codec, 24), codec)
 
 
 def test_weights_for_another_codec_are_refused(tmp_path):
     codec, other = fresh_codec("mbt2018"), fresh_codec("mbt2018")
     with torch.no_grad():
         other.model.g_s[0].weight[0, 0, 0, 0] += 1e-3
-    decoder = decoders.build(variants.get("decoder"), codec, 16)
+    decoder = decoders.build_decoder(variants.get("decoder"), codec, 16)
     path = tmp_path / "decoder.safetensors"
     weights.save_decoder(path, decoder, "decoder", 16, codec)
     with pytest.raises(CheckpointError, match="another codec"):
         weights.load_decoder(path, other)
-    rectifier = rectifiers.build("qr", codec, 16)
+    rectifier = rectifiers.build_rectifier("qr", codec, 16)
     weights.save_rectifier(path, rectifier, "qr", codec)
     with pytest.raises(CheckpointError, match="another codec"):
         weights.load_rectifier(path, rectifier, other)
@@ -210,7 +210,7 @@ def test_one_kind_of_checkpoint_is_not_taken_for_another(tmp_path):
     codec = fresh_codec("mbt2018")
     path = tmp_path / "weights.safetensors"
     weights.save_decoder(
-        path, decoders.build(variants.get("decoder"), codec, 16), "decoder", 16, codec
+        path, decoders.build_decoder(variants.get("decoder"), codec, 16), "decoder", 16, codec
     )
     refused(path, "holds no codec")
     with pytest.raises(CheckpointError, match="no decoder variant"):
