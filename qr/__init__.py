@@ -11,19 +11,22 @@ __version__ = "0.1.0"
 
 # Imported on first use: torch takes seconds, and much of qr does without.
 _HOMES = {
-    "Decoder": "qr.decoders",
-    "Latent": "qr.latent",
-    "Side": "qr.latent",
-    "Codec": "qr.codecs",
-    "wrap": "qr.codecs",
-    "register_codec": "qr.codecs",
-    "register_rectifier": "qr.rectifiers",
-    "RectifierNetwork": "qr.rectifiers.network",
-    "Variant": "qr.variants",
-    "register_variant": "qr.variants",
-    "rectify": "qr.decoders",
-    "load_codec": "qr.weights",
-    "load_decoder": "qr.weights",
+    "Codec": "qr.codecs.base",
+    "Decoder": "qr.decoders.decoder",
+    "FactorizedDensity": "qr.codecs.density",
+    "GaussianDensity": "qr.codecs.density",
+    "Latent": "qr.codecs.latent",
+    "RectifierNetwork": "qr.decoders.rectifiers.network",
+    "Side": "qr.codecs.latent",
+    "Variant": "qr.decoders.variants",
+    "build_rectifier": "qr.decoders.registry",
+    "load_codec": "qr.codecs.weights",
+    "load_decoder": "qr.decoders.weights",
+    "rectify": "qr.decoders.rectify",
+    "register_codec": "qr.codecs.registry",
+    "register_rectifier": "qr.decoders.registry",
+    "register_variant": "qr.decoders.variants",
+    "wrap": "qr.codecs.registry",
 }
 __all__ = ["__version__", *_HOMES]
 

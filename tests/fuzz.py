@@ -136,7 +136,7 @@ def swap(rng, strings):
 
 def rebuilt(content, change):
     """`content` with other fields; as it is where it cannot be read, or they be written."""
-    from qr.bitstream import Bitstream
+    from qr.coding.bitstream import Bitstream
     from qr.errors import BitstreamError
 
     try:
@@ -168,9 +168,10 @@ def work(first: int, count: int) -> None:
     from reader import Reader, ReadPastTheEndError
     from unit.conftest import MODELS, make_codec, picture
 
-    from qr import coding, rans, weights
-    from qr.bitstream import Bitstream
-    from qr.config import CodecId
+    from qr.codecs import rans, weights
+    from qr.codecs.catalogue import CodecId
+    from qr.coding import code as coding
+    from qr.coding.bitstream import Bitstream
     from qr.errors import BitstreamError
 
     torch.set_num_threads(1)

@@ -7,9 +7,11 @@ import time
 import pytest
 import torch
 
-from qr import codecs, decoders, variants
-from qr.phases import PredictivePhase
-from qr.rectifiers.qr import Rectifier
+from qr.codecs import registry
+from qr.decoders import variants
+from qr.decoders.decoder import build_decoder
+from qr.decoders.rectifiers.qr import Rectifier
+from qr.train.phases import PredictivePhase
 
 MODELS = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018", "cheng2020-attn")
 BATCH, CROP, WIDTH = 8, 128, 128
@@ -22,13 +24,13 @@ def model(request):
 
 
 def _codec(model):
-    return codecs.build_codec(model, 1, 64, 96)
+    return registry.build_codec(model, 1, 64, 96)
 
 
 def _predictive_step(model, precision):
     codec = _codec(model)
     variant = variants.get("qr")
-    decoder = decoders.build_decoder(variant, codec, WIDTH)
+    decoder = build_decoder(variant, codec, WIDTH)
     phase = PredictivePhase(codec, decoder, variant, "mse", 0.0067, 0.01, "l2")
     optimizer = torch.optim.Adam(phase.parameters_of(quantiles=False), lr=1e-4)
 

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-training = sys.modules.get("qr.training")
+training = sys.modules.get("qr.train.loop")
 pause = float(os.environ.get("QR_TEST_PAUSE", "0"))
 if training and pause:
     train_step = training.Trainer._train_step

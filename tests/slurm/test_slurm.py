@@ -17,7 +17,7 @@ import pytest
 from cluster import FRAIL, STEADY, Cluster, missing, processes, run, until
 from workspace import Workspace
 
-from qr.results.schema import SCHEMAS
+from qr.measure.schema import SCHEMAS
 
 pytestmark = [
     pytest.mark.slurm,

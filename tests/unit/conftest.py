@@ -68,10 +68,10 @@ def make_codec(name, seed=0):
     """A codec of the configuration, small, with random but excited weights."""
     import torch
 
-    from qr import codecs
+    from qr.codecs import registry
 
     torch.manual_seed(seed)
-    codec = codecs.build_codec(name, 1, *WIDTHS[name])
+    codec = registry.build_codec(name, 1, *WIDTHS[name])
     excite(codec.model)
     return codec
 
@@ -111,7 +111,7 @@ def photographs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def entries(photographs):
     """What a manifest says of them."""
-    from qr.data import scan
+    from qr.data.manifests import scan
 
     return list(scan(photographs.iterdir(), 1).values())
 
@@ -119,10 +119,10 @@ def entries(photographs):
 @pytest.fixture(scope="session")
 def small_config():
     """The smoke tier, smaller still: one model, 64-pixel crops, a dozen steps."""
-    from qr import config
+    from qr.config import load, settings
 
-    loaded = config.load(ROOT / "config.yaml", ROOT / "workflow/tiers/smoke.yaml")
-    return config.overlay(loaded, SMALL)
+    loaded = load.load(ROOT / "config.yaml", ROOT / "workflow/tiers/smoke.yaml")
+    return settings.overlay(loaded, SMALL)
 
 
 SMALL = {
@@ -184,13 +184,13 @@ NAME = f"{MODEL}_mse_q1"
 @pytest.fixture
 def command(monkeypatch, capfd):
     """Runs `qr ARGUMENTS` here; returns exit status, stdout and stderr."""
-    from qr import cli
+    from qr.cli import main
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["qr", *map(str, arguments)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as caught:
-            cli.main()
+            main.main()
         return caught.value.code or 0, *capfd.readouterr()
 
     return run
@@ -225,25 +225,27 @@ def refused(command):
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory):
     """The folder of a run that trained one codec and three variants, qr with two seeds."""
-    from qr import weights
-    from qr.config import CodecId
+    from qr.codecs import weights
+    from qr.codecs.catalogue import CodecId
+    from qr.decoders.weights import save_decoder
 
     codec, folder = fresh_codec(MODEL), tmp_path_factory.mktemp("run")
     path, (N, M) = folder / "soft" / NAME / "codec.safetensors", WIDTHS[MODEL]
     weights.save_codec(path, codec, CodecId(MODEL, "mse", 1), {"N": N, "M": M})
     for name, seed in (("qr", 10), ("qr", 2), ("decoder", 0), ("ceiling", 0)):
         path = folder / "predictive" / NAME / f"{name}_s{seed}" / "decoder.safetensors"
-        weights.save_decoder(path, _as_if_trained(codec, name, seed), name, 16, codec)
+        save_decoder(path, _as_if_trained(codec, name, seed), name, 16, codec)
     return folder
 
 
 def _as_if_trained(codec, variant, seed):
     import torch
 
-    from qr import decoders, variants
+    from qr.decoders import variants
+    from qr.decoders.decoder import build_decoder
 
     torch.manual_seed(seed)
-    decoder = decoders.build_decoder(variants.get(variant), codec, 16).eval()
+    decoder = build_decoder(variants.get(variant), codec, 16).eval()
     with torch.no_grad():
         for parameter in decoder.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from qr.results.collect import collect, summarise
-from qr.results.schema import SCHEMAS
-from qr.results.write import write_csv
+from qr.files import write_csv
+from qr.measure.collect import collect, summarise
+from qr.measure.schema import SCHEMAS
 
 MODELS = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018", "cheng2020-attn")
 VARIANTS = ("original", "baseline", "centroid", "decoder", "qr")

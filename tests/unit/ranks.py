@@ -15,11 +15,11 @@ import torch
 from conftest import picture
 from test_training import ENGINE, SETTINGS, at_step, new_phase
 
-from qr import weights
-from qr.data import scan
+from qr.codecs import weights
+from qr.data.manifests import scan
 from qr.errors import Interrupted
-from qr.state import StateFolder
-from qr.training import Data, Trainer
+from qr.train.loop import Data, Trainer
+from qr.train.state import StateFolder
 
 
 def main(phase: str, ranks: str, images: str, state: str, stop: str = "-1") -> None:

@@ -7,10 +7,11 @@ import pytest
 from PIL import Image, features
 from skimage.metrics import peak_signal_noise_ratio
 
-from qr import anchors
-from qr.anchors import COLUMNS, run_anchors
-from qr.data import _builtin_photographs, scan
+from qr.data.manifests import scan
+from qr.data.sources import _builtin_photographs
 from qr.errors import ConfigError, DataError
+from qr.measure import anchors
+from qr.measure.anchors import COLUMNS, run_anchors
 
 SETTINGS = {
     "jpeg-444": [20, 80],

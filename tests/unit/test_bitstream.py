@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qr.bitstream import Bitstream
+from qr.coding.bitstream import Bitstream
 from qr.errors import BitstreamError
 
 EXAMPLE = Bitstream(

@@ -6,7 +6,7 @@ import torch
 from compressai.entropy_models import EntropyBottleneck
 from scipy import integrate, stats
 
-from qr.centroid import FactorizedDensity, GaussianDensity
+from qr.codecs.density import FactorizedDensity, GaussianDensity
 
 
 def gaussian(y_hat, scale, mean):

@@ -18,9 +18,11 @@ from conftest import fill, fresh_codec, photograph
 from PIL import Image
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from qr import cli, config, weights
-from qr.config import CodecId
-from qr.phases import BaselinePhase
+from qr.cli import main
+from qr.codecs import weights
+from qr.codecs.catalogue import CodecId
+from qr.config import load, settings
+from qr.train.phases import BaselinePhase
 
 CODEC = "mbt2018_mse_q1"
 
@@ -33,7 +35,7 @@ def qr(monkeypatch, capfd):
         monkeypatch.setattr(sys, "argv", ["qr", *map(str, arguments)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as caught:
-            cli.main()
+            main.main()
         return caught.value.code or 0, capfd.readouterr().err
 
     return run
@@ -145,7 +147,7 @@ def configured(folder, small_config, images, **changes):
     }
     data = {"validation_crop": 64, "sources": sources, "roles": roles}
     path = folder / "mine.yaml"
-    config.write(config.overlay(small_config | {"data": data}, changes), path)
+    load.write(settings.overlay(small_config | {"data": data}, changes), path)
     return path
 
 
@@ -171,7 +173,7 @@ def made(tmp_path_factory, small_config):
         for arguments in steps:
             patch.setattr(sys, "argv", ["qr", *map(str, arguments)])
             with pytest.raises(SystemExit) as caught:
-                cli.main()
+                main.main()
             assert not caught.value.code, arguments
     return workshop
 
@@ -215,7 +217,7 @@ def test_decoding_in_a_fresh_process_gives_the_same_numbers(workshop, made):
     arguments = replaced(workshop.decode, out=workshop.again_csv)
     command = [sys.executable, "-m", "qr", "decode", *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    root = Path(cli.__file__).parents[1]
+    root = Path(main.__file__).parents[1]
     subprocess.run(command, check=True, timeout=120, env=environment, cwd=root, capture_output=True)
     again, before = pd.read_csv(workshop.again_csv), pd.read_csv(made.decoded_csv)
     times = [column for column in before if column.endswith("_s")]
@@ -223,7 +225,7 @@ def test_decoding_in_a_fresh_process_gives_the_same_numbers(workshop, made):
 
 
 def test_a_stopped_training_says_so_with_a_status_of_its_own(workshop, qr, monkeypatch):
-    from qr.phases import PredictivePhase
+    from qr.train.phases import PredictivePhase
 
     forward = PredictivePhase.forward
 
@@ -305,10 +307,10 @@ def test_another_error_of_the_system_keeps_its_traceback(workshop, qr, monkeypat
     def broken(*_):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(config, "load", broken)
+    monkeypatch.setattr(load, "load", broken)
     monkeypatch.setattr(sys, "argv", ["qr", "plan", "-c", str(workshop.config)])
     with pytest.raises(OSError, match="Input/output error"):
-        cli.main()
+        main.main()
 
 
 # Bad input
@@ -369,7 +371,7 @@ def test_an_image_that_changed_since_the_manifest(workshop, refused):
 )
 def test_a_configuration_that_is_wrong(workshop, refused, changes, says):
     loaded = yaml.safe_load(workshop.config.read_text())
-    workshop.config.write_text(yaml.safe_dump(config.overlay(loaded, changes)))
+    workshop.config.write_text(yaml.safe_dump(settings.overlay(loaded, changes)))
     for command, arguments in (
         ("data", ["--config", workshop.config, "--out", "o", "--downloads", "d"]),
         ("encode", workshop.encode),
@@ -451,7 +453,7 @@ def test_what_qr_encode_has_not_written(workshop, refused, content):
 def test_a_gpu_that_is_not_there(workshop, refused, command):
     loaded = yaml.safe_load(workshop.config.read_text())
     engine = {"engine": {"accelerator": "cuda", "coding": "cuda"}}
-    workshop.config.write_text(yaml.safe_dump(config.overlay(loaded, engine)))
+    workshop.config.write_text(yaml.safe_dump(settings.overlay(loaded, engine)))
     arguments = {"train": ["baseline", *workshop.baseline], "decode": workshop.decode}
     runtime = replaced(workshop.encode, out=workshop.folder / "runtime.csv")
     place = runtime.index("--bitstreams")
@@ -557,13 +559,13 @@ def test_help_is_there(qr, capfd, command):
 def test_no_traceback_in_a_real_process(tmp_path):
     """And help, as well as a mistake in the configuration, does not wait for torch."""
     code = (
-        "import sys; from qr import cli\n"
+        "import sys; from qr.cli import main\n"
         "sys.argv = ['qr', 'data', '-c', 'none.yaml', '--out', 'o', '--downloads', 'd']\n"
-        "try:\n    cli.main()\n"
+        "try:\n    main.main()\n"
         "except SystemExit as end:\n"
         "    import json; print(json.dumps([end.code, 'torch' in sys.modules]))"
     )
-    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(main.__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment
     )

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from qr import clock, cluster, config
-from qr.cost import Cost
+from qr.config import load, settings
+from qr.config.grid import Job
 from qr.errors import ClusterError
-from qr.grid import Job
+from qr.plan import clock, cluster
+from qr.plan.cost import Cost
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,15 +72,15 @@ def test_the_clock_stops_before_the_limit_and_leaves_time_to_train():
 
 def test_the_clock_starts_before_torch_is_imported():
     """From a network file system, that import can take longer than the spare time."""
-    code = "import sys, qr.cli; print('qr.clock' in sys.modules, 'torch' in sys.modules)"
+    code = "import sys, qr.cli.main; print('qr.plan.clock' in sys.modules, 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "True False\n", done.stderr
 
 
 def test_a_retry_asks_for_more_but_never_for_more_than_the_most():
-    loaded = config.load(ROOT / "config.yaml")
+    loaded = load.load(ROOT / "config.yaml")
     table = {"most": {"minutes": 100, "memory_mb": 500}, "soft": {"minutes": 40, "memory_mb": 700}}
-    cost, job = Cost(config.overlay(loaded, {"resources": table}), Path()), Job("soft")
+    cost, job = Cost(settings.overlay(loaded, {"resources": table}), Path()), Job("soft")
     assert [cost.need(job, "minutes", n) for n in (1, 2, 3, 9)] == [40, 80, 100, 100]
     # What a step needs at once is granted at once.
     assert [cost.need(job, "memory_mb", n) for n in (1, 2)] == [700, 700]

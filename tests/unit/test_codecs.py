@@ -13,8 +13,9 @@ from conftest import MODELS, excite, fresh_codec, picture
 from torch import nn
 
 import qr
-from qr import codecs
-from qr.codecs import Codec, ContextCodec, FactorizedCodec, HyperpriorCodec
+from qr.codecs import registry, watch
+from qr.codecs.base import Codec
+from qr.codecs.families import ContextCodec, FactorizedCodec, HyperpriorCodec
 from qr.errors import CheckpointError, ConfigError
 
 FAMILIES = {
@@ -147,7 +148,7 @@ def test_a_latent_that_diverged_is_refused_before_coding(name, bad):
 def test_watching_leaves_no_trace():
     codec = fresh_codec("mbt2018")
     g_s = codec.model.g_s
-    with pytest.raises(ZeroDivisionError), codecs.watched(codec.model, synthesis=False):
+    with pytest.raises(ZeroDivisionError), watch.watched(codec.model, synthesis=False):
         raise ZeroDivisionError
     assert codec.model.g_s is g_s
     assert not any(module._forward_hooks for module in codec.model.modules())
@@ -234,19 +235,19 @@ def test_an_unknown_model_offers_no_side_information():
 @pytest.mark.parametrize("name", MODELS)
 def test_the_zoos_widths_are_the_default(name):
     N = cfgs[name][3][0]
-    codec = codecs.build_codec(name, 3)
+    codec = registry.build_codec(name, 3)
     first = next(m for m in codec.model.g_a.modules() if isinstance(m, nn.Conv2d))
     assert first.out_channels == N
-    assert codecs.build_codec(name, 3, 8, 12).channels == (8 if "cheng" in name else 12)
+    assert registry.build_codec(name, 3, 8, 12).channels == (8 if "cheng" in name else 12)
 
 
 def test_models_that_do_not_exist_are_refused():
     with pytest.raises(ConfigError, match="no-such"):
-        codecs.build_codec("no-such", 1)
+        registry.build_codec("no-such", 1)
     with pytest.raises(ConfigError, match="quality 7"):
-        codecs.build_codec("cheng2020-attn", 7)
+        registry.build_codec("cheng2020-attn", 7)
 
 
 def test_a_codec_of_ones_own_is_built_by_name():
-    codecs.register_codec("own-for-test", lambda N, M: OwnCodec(), "Own", qualities=2)
-    assert type(codecs.build_codec("own-for-test", 1).model) is OwnCodec
+    registry.register_codec("own-for-test", lambda N, M: OwnCodec(), "Own", qualities=2)
+    assert type(registry.build_codec("own-for-test", 1).model) is OwnCodec

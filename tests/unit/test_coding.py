@@ -15,13 +15,18 @@ from PIL import Image
 from test_codecs import UNKNOWN
 
 import qr
-from qr import coding, decoders, metrics, variants, weights
-from qr.bitstream import Bitstream
-from qr.coding import Contender, decode_all, encode_all
-from qr.config import CodecId
-from qr.data import scan
+from qr import device
+from qr.codecs import weights
+from qr.codecs.catalogue import CodecId
+from qr.coding import code
+from qr.coding.bitstream import Bitstream
+from qr.data.manifests import scan
+from qr.data.tensors import crop
+from qr.decoders import variants
+from qr.decoders.decoder import build_decoder
 from qr.errors import BitstreamError, QRError
-from qr.images import crop
+from qr.measure import quality
+from qr.measure.rows import Contender, decode_all, encode_all
 
 SIZES = [(1, 1), (17, 33), (64, 64), (161, 200)]
 CODEC_ID = CodecId("mbt2018-mean", "mse", 1)
@@ -29,18 +34,18 @@ CODEC_ID = CodecId("mbt2018-mean", "mse", 1)
 
 def reconstruct(decoder, latent, bitstream):
     """x_hat as a decoder would show it: in [0, 1], the padding removed."""
-    with coding.exact():
+    with device.exact():
         x_hat, _ = decoder(latent)
     return crop(x_hat.clamp(0, 1), bitstream.height, bitstream.width)
 
 
 def decoder_of(codec, variant="baseline"):
-    return decoders.build_decoder(variants.get(variant), codec, 16).eval()
+    return build_decoder(variants.get(variant), codec, 16).eval()
 
 
 def coded(codec, x, model="mbt2018-mean"):
     digest = weights.codec_digest(codec)
-    return digest, coding.encode(codec, CodecId(model, "mse", 1), digest, x)
+    return digest, code.encode(codec, CodecId(model, "mse", 1), digest, x)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -51,7 +56,7 @@ def test_any_size_comes_back(model, height, width):
     digest, bitstream = coded(codec, x, model)
     assert (bitstream.height, bitstream.width) == (height, width)
     read = Bitstream.from_bytes(bitstream.to_bytes())
-    latent = coding.decode(codec, digest, read, (height, width), "test")
+    latent = code.decode(codec, digest, read, (height, width), "test")
     x_hat = reconstruct(decoder_of(codec), latent, read)
     assert x_hat.shape == x.shape
     assert x_hat.min() >= 0 and x_hat.max() <= 1
@@ -68,7 +73,7 @@ def test_decoding_is_compressais_on_the_padded_picture():
         k: v for k, v in codec.model.compress(padded).items() if k in ("strings", "shape")
     })["x_hat"][..., :60, :70]  # fmt: skip
     digest, bitstream = coded(codec, x)
-    latent = coding.decode(codec, digest, bitstream, (60, 70), "test")
+    latent = code.decode(codec, digest, bitstream, (60, 70), "test")
     assert torch.equal(reconstruct(decoder_of(codec), latent, bitstream), expected)
 
 
@@ -84,28 +89,32 @@ def test_a_model_that_qr_does_not_know_is_coded_too(unknown):
     x = picture(40, 90)
     digest, bitstream = coded(unknown, x)
     read = Bitstream.from_bytes(bitstream.to_bytes())
-    latent = coding.decode(unknown, digest, read, (40, 90), "test")
+    latent = code.decode(unknown, digest, read, (40, 90), "test")
     assert reconstruct(decoder_of(unknown), latent, read).shape == x.shape
     with pytest.raises(BitstreamError, match="not the encoded one"):
         other = replace(read, latent_crc=read.latent_crc ^ 1)
-        coding.decode(unknown, digest, other, (40, 90), "test")
+        code.decode(unknown, digest, other, (40, 90), "test")
 
 
 DECODE = """
 import json, sys, hashlib, torch
 from pathlib import Path
-from qr import coding, decoders, variants, weights
-from qr.bitstream import Bitstream
-from qr.images import crop
+from qr.codecs import weights
+from qr.coding import code
+from qr.coding.bitstream import Bitstream
+from qr.data.tensors import crop
+from qr.decoders import variants
+from qr.decoders.decoder import build_decoder
+from qr.device import exact
 
 torch.set_num_threads(1)
 found = {}
 for folder in map(Path, sys.argv[1:]):
     codec, codec_id = weights.load_codec(folder / "codec.safetensors")
     stream = Bitstream.from_bytes((folder / "x.qrc").read_bytes())
-    latent = coding.decode(codec, weights.codec_digest(codec), stream, (70, 100), "x")
-    decoder = decoders.build_decoder(variants.get("centroid"), codec, 16).eval()
-    with coding.exact():
+    latent = code.decode(codec, weights.codec_digest(codec), stream, (70, 100), "x")
+    decoder = build_decoder(variants.get("centroid"), codec, 16).eval()
+    with exact():
         x_hat = crop(decoder(latent)[0].clamp(0, 1), stream.height, stream.width)
     found[folder.name] = hashlib.sha256(x_hat.numpy().tobytes()).hexdigest()
 print(json.dumps(found))
@@ -123,7 +132,7 @@ def test_a_fresh_process_decodes_the_same_picture(tmp_path):
         weights.save_codec(path, codec, CodecId(model, "mse", 1), {"N": N, "M": M})
         digest, bitstream = coded(codec, picture(70, 100), model)
         (path.parent / "x.qrc").write_bytes(bitstream.to_bytes())
-        latent = coding.decode(codec, digest, bitstream, (70, 100), "x")
+        latent = code.decode(codec, digest, bitstream, (70, 100), "x")
         x_hat = reconstruct(decoder_of(codec, "centroid"), latent, bitstream)
         expected[model] = hashlib.sha256(x_hat.numpy().tobytes()).hexdigest()
     command = [sys.executable, "-c", DECODE, *(str(tmp_path / model) for model in MODELS)]
@@ -140,7 +149,7 @@ def test_another_checkpoint_is_refused():
         other.model.h_s[0].bias[0] += 1e-4
     _, bitstream = coded(codec, picture(64, 64))
     with pytest.raises(BitstreamError, match=r"photo\.qrc was made by checkpoint"):
-        coding.decode(other, weights.codec_digest(other), bitstream, (64, 64), "photo.qrc")
+        code.decode(other, weights.codec_digest(other), bitstream, (64, 64), "photo.qrc")
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -157,7 +166,7 @@ def test_a_latent_that_differs_is_noticed(model):
 
     codec.decode = other_arithmetic
     with pytest.raises(BitstreamError, match="not the encoded one"):
-        coding.decode(codec, digest, bitstream, (64, 64), "test")
+        code.decode(codec, digest, bitstream, (64, 64), "test")
 
 
 @pytest.mark.parametrize("model", ["bmshj2018-factorized", "mbt2018-mean", "mbt2018"])
@@ -173,7 +182,7 @@ def test_a_shape_that_lies_is_refused_before_anything_is_allocated(model, shape)
     codec = fresh_codec(model)
     digest, bitstream = coded(codec, picture(64, 64), model)
     with pytest.raises(BitstreamError):
-        coding.decode(codec, digest, replace(bitstream, shape=shape), (64, 64), "test")
+        code.decode(codec, digest, replace(bitstream, shape=shape), (64, 64), "test")
 
 
 @pytest.mark.parametrize(("shape", "allowed"), [([8, 8], True), ([9, 8], False), ([2, 2], True)])
@@ -196,14 +205,14 @@ def test_a_picture_of_another_size_is_refused_before_anything_is_decoded(model):
     liar = replace(bitstream, width=side, height=side, shape=[side // codec.downsampling] * 2)
     codec.decode = None
     with pytest.raises(BitstreamError, match=r"photo\.qrc is of .* 16384 x 16384 .*, not 64 x 64"):
-        coding.decode(codec, digest, liar, (64, 64), "photo.qrc")
+        code.decode(codec, digest, liar, (64, 64), "photo.qrc")
 
 
 def test_padding_that_is_not_the_codecs_is_refused():
     codec = fresh_codec("mbt2018-mean")
     digest, bitstream = coded(codec, picture(64, 64))
     with pytest.raises(BitstreamError, match="contradicts"):
-        coding.decode(codec, digest, replace(bitstream, padding=4096), (64, 64), "test")
+        code.decode(codec, digest, replace(bitstream, padding=4096), (64, 64), "test")
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -212,7 +221,7 @@ def test_a_wrong_number_of_strings_is_refused(count):
     digest, bitstream = coded(codec, picture(64, 64))
     strings = (bitstream.strings * 2)[:count]
     with pytest.raises(BitstreamError):
-        coding.decode(codec, digest, replace(bitstream, strings=strings), (64, 64), "test")
+        code.decode(codec, digest, replace(bitstream, strings=strings), (64, 64), "test")
 
 
 # Whole folders
@@ -362,14 +371,14 @@ def test_a_folder_that_cannot_be_written_is_named(run, tmp_path):
 
 def test_the_checksum_is_of_little_endian_integers():
     latent = qr.Latent(torch.zeros(2), torch.tensor([1, -2], dtype=torch.int32))
-    assert coding.latent_crc(latent) == zlib.crc32(b"\1\0\0\0\xfe\xff\xff\xff")
+    assert code.latent_crc(latent) == zlib.crc32(b"\1\0\0\0\xfe\xff\xff\xff")
 
 
 def test_exact_restores_what_it_changed():
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:
-        with coding.exact():
+        with device.exact():
             assert torch.get_float32_matmul_precision() == "highest"
             assert not torch.is_grad_enabled()
             assert torch.backends.cudnn.enabled and not torch.backends.cudnn.allow_tf32
@@ -381,6 +390,6 @@ def test_exact_restores_what_it_changed():
 
 def test_metrics_agree_with_the_rows_own_definition():
     a, b = picture(165, 165, 1), picture(165, 165, 2)
-    assert metrics.to_db(metrics.ms_ssim(a, b)) == pytest.approx(
-        -10 * math.log10(1 - metrics.ms_ssim(a, b))
+    assert quality.to_db(quality.ms_ssim(a, b)) == pytest.approx(
+        -10 * math.log10(1 - quality.ms_ssim(a, b))
     )

@@ -10,8 +10,10 @@ from PIL import Image, features
 from pytorch_msssim import ms_ssim
 from skimage.metrics import peak_signal_noise_ratio
 
-from qr import anchors, compare
+from qr.data import images
 from qr.errors import DataError
+from qr.measure import anchors, compare
+from qr.present.sheet import sheet
 
 COLUMNS = ["codec", "setting", "bytes", "bpp", "psnr_db", "ms_ssim", "ms_ssim_db"]
 
@@ -99,7 +101,7 @@ def test_the_sheet_shows_the_same_part_of_every_picture(compared):
     panels = 2 + len(lines) - 1
     assert sheet.size == (3 * 396 + 12, -(-panels // 3) * 476 + 12)
     image = Image.fromarray(photograph(170, 200))
-    left, top, right, bottom = compare.busiest(image)
+    left, top, right, bottom = images.busiest(image)
     assert (right - left, bottom - top) == (192, 170)
     x, y = 12 + 396, 12 + (384 - 340) // 2
     shown = np.asarray(sheet.crop((x, y, x + 384, y + 340)))
@@ -110,7 +112,7 @@ def test_the_sheet_shows_the_same_part_of_every_picture(compared):
 def test_the_busiest_part_is_where_the_original_has_its_edges():
     levels = np.full((500, 700, 3), 128, np.uint8)
     levels[280:400, 450:600] = np.random.default_rng(0).integers(0, 256, (120, 150, 3))
-    left, top, right, bottom = compare.busiest(Image.fromarray(levels))
+    left, top, right, bottom = images.busiest(Image.fromarray(levels))
     assert (right - left, bottom - top) == (192, 192)
     assert left <= 450 and top <= 280 and right >= 600 and bottom >= 400
 
@@ -136,8 +138,8 @@ def test_a_sheet_that_exists_is_overwritten_only_by_force(refused, works, traine
 
 def test_a_long_name_stays_in_its_panel():
     image = Image.fromarray(photograph(20, 20))
-    plain = compare.sheet([], image, "a" * 10)
-    long = compare.sheet([], image, "a" * 500)
+    plain = sheet([], image, "a" * 10)
+    long = sheet([], image, "a" * 500)
     assert plain.size == long.size
     gap = np.asarray(long)[:, 12 + 384 : 12 + 396]
     assert (gap == 255).all()

@@ -16,9 +16,14 @@ from conftest import MODEL, NAME, ROOT, compressais, fresh_codec, photograph
 from PIL import Image
 
 import qr
-from qr import coding, compress, weights, zoo
-from qr.bitstream import Bitstream
-from qr.config import CodecId
+from qr.codecs import zoo
+from qr.codecs.catalogue import CodecId
+from qr.codecs.weights import codec_digest, save_codec
+from qr.coding import code as coding_code
+from qr.coding import pictures
+from qr.coding.bitstream import Bitstream
+from qr.decoders import weights
+from qr.files import file_digest
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +148,7 @@ def test_a_codec_of_the_zoo_is_found_by_the_header(works, photo, monkeypatch, tm
     hub.mkdir()
     codec = fresh_codec(MODEL)
     torch.save(codec.model.state_dict(), hub / "made")
-    digest = zoo.file_digest(hub / "made")[:8]
+    digest = file_digest(hub / "made")[:8]
     (hub / "made").rename(hub / f"{MODEL}-1-{digest}.pth.tar")
     entry = {"mse": {1: f"https://example.org/{MODEL}-1-{digest}.pth.tar"}}
     monkeypatch.setitem(model_urls, MODEL, entry)
@@ -156,7 +161,7 @@ def test_a_codec_of_the_zoo_is_found_by_the_header(works, photo, monkeypatch, tm
 
 def test_a_codec_of_ones_own_is_known_from_the_runs_configuration(run, photo, small_config):
     """In a process of its own, which has not seen the plugin."""
-    from qr import config
+    from qr.config import load, settings
 
     folder = photo.parent
     plugin = folder / "plugin.py"
@@ -165,10 +170,10 @@ def test_a_codec_of_ones_own_is_known_from_the_runs_configuration(run, photo, sm
         "from compressai.models import FactorizedPrior\n"
         "qr.register_codec('plugged', FactorizedPrior, qualities=3)\n"
     )
-    config.write(config.overlay(small_config, {"plugins": [str(plugin)]}), folder / "config.yaml")
+    load.write(settings.overlay(small_config, {"plugins": [str(plugin)]}), folder / "config.yaml")
     path = folder / "soft" / "plugged_mse_q1" / "codec.safetensors"
     codec = fresh_codec("bmshj2018-factorized")
-    weights.save_codec(path, codec, CodecId("plugged", "mse", 1), {"N": 8, "M": 12})
+    save_codec(path, codec, CodecId("plugged", "mse", 1), {"N": 8, "M": 12})
     for arguments in (
         ["compress", photo, folder / "x.qrc", "--run", folder, "--codec", "plugged_mse_q1"],
         ["decompress", folder / "x.qrc", folder / "x.png", "--run", folder],
@@ -295,15 +300,15 @@ def test_a_file_that_exists_is_overwritten_only_by_force(refused, works, run, co
 DIE = """
 import os, signal, sys
 from pathlib import Path
-from qr import cli
-from qr.images import Image
+from qr.cli import main
+from qr.data.images import Image
 
 def dying(self, path, *_):
     Path(path).write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)
 
 Image.Image.save = dying
-cli.main()
+main.main()
 """
 
 
@@ -336,9 +341,9 @@ def test_a_wrong_checkpoint_is_told_with_both_digests(refused, run, coded, tmp_p
     with torch.no_grad():
         other.model.g_a[0].bias[0] += 1e-3
     other_id = CodecId(MODEL, "mse", 1)
-    weights.save_codec(tmp_path / "other.safetensors", other, other_id, {"N": 8, "M": 12})
-    right = weights.codec_digest(fresh_codec(MODEL))[:16]
-    wrong = weights.codec_digest(other)[:16]
+    save_codec(tmp_path / "other.safetensors", other, other_id, {"N": 8, "M": 12})
+    right = codec_digest(fresh_codec(MODEL))[:16]
+    wrong = codec_digest(other)[:16]
     says = [coded, right, wrong, tmp_path / "other.safetensors", NAME]
     arguments = ["--codec", tmp_path / "other.safetensors"]
     refused("decompress", coded, tmp_path / "back.png", *arguments, says=says)
@@ -395,7 +400,7 @@ def test_a_header_that_claims_too_much_is_refused_before_anything_is_allocated(
     refused, run, coded, tmp_path, monkeypatch, side
 ):
     reached = []
-    monkeypatch.setattr(coding, "decode", lambda *_: reached.append(1))
+    monkeypatch.setattr(coding_code, "decode", lambda *_: reached.append(1))
     coded.write_bytes(liar(coded, side))
     says = [coded, f"{side} x {side} pixels", "--trust"]
     refused("decompress", coded, tmp_path / "back.png", "--run", run, says=says)
@@ -406,8 +411,8 @@ def test_a_blank_picture_is_believed_on_request(refused, works, run, tmp_path, m
     Image.new("RGB", (640, 480), "white").save(tmp_path / "blank.png")
     coded, back = tmp_path / "blank.qrc", tmp_path / "back.png"
     works("compress", tmp_path / "blank.png", coded, "--run", run, "--codec", NAME)
-    monkeypatch.setattr(compress, "UNQUESTIONED_PIXELS", 0)
-    monkeypatch.setattr(compress, "PIXELS_PER_BYTE", 640 * 480 / (coded.stat().st_size + 1))
+    monkeypatch.setattr(pictures, "UNQUESTIONED_PIXELS", 0)
+    monkeypatch.setattr(pictures, "PIXELS_PER_BYTE", 640 * 480 / (coded.stat().st_size + 1))
     refused("decompress", coded, back, "--run", run, says=["--trust"])
     works("decompress", coded, back, "--run", run, "--trust")
     assert pixels(back).shape == (480, 640, 3)
@@ -419,7 +424,7 @@ def test_a_blank_picture_is_believed_on_request(refused, works, run, tmp_path, m
 def test_info_says_what_a_file_holds(works, coded):
     said = works("info", coded)
     size = coded.stat().st_size
-    digest = weights.codec_digest(fresh_codec(MODEL))[:16]
+    digest = codec_digest(fresh_codec(MODEL))[:16]
     for words in (
         ["77 x 50 pixels"], [f"{size:,} bytes", f"{8 * size / 77 / 50:.4f} bpp"],
         ["model", MODEL], ["metric", "mse"], ["quality", "1"], ["checkpoint", digest],
@@ -430,7 +435,7 @@ def test_info_says_what_a_file_holds(works, coded):
 
 def test_info_needs_no_torch(coded):
     code = (
-        "import sys; from qr import inputs; from pathlib import Path;"
+        "import sys; from qr.coding import arguments as inputs; from pathlib import Path;"
         "inputs.describe(Path(sys.argv[1])); print('torch' in sys.modules)"
     )
     done = subprocess.run(
@@ -449,11 +454,12 @@ def test_a_header_cannot_write_to_the_terminal(command, run, coded, tmp_path):
 
 LITTLE_MEMORY = """
 import resource
-from qr import cli, compress
+from qr.cli import main
+from qr.coding import pictures
 
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, used + 2**29))
-cli.main()
+main.main()
 """
 
 

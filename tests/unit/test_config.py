@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from qr import config
-from qr.config import CodecId
+from qr.codecs.catalogue import CodecId
+from qr.config import check, grid, load, plugins
+from qr.config.settings import digest, overlay, training
 from qr.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -17,15 +18,15 @@ TIERS = sorted((ROOT / "workflow" / "tiers").glob("*.yaml"))
 
 @pytest.fixture
 def base():
-    return config.load(BASE)
+    return load.load(BASE)
 
 
 @pytest.mark.parametrize("tier", [None, *TIERS], ids=lambda t: t.stem if t else "paper")
 def test_every_shipped_configuration_loads(tier):
-    loaded = config.load(*([BASE] if tier is None else [BASE, tier]))
-    assert len(list(config.codecs(loaded))) > 0
+    loaded = load.load(*([BASE] if tier is None else [BASE, tier]))
+    assert len(list(grid.codecs(loaded))) > 0
     if tier is not None:
-        assert loaded["version"] != config.load(BASE)["version"]
+        assert loaded["version"] != load.load(BASE)["version"]
 
 
 def test_there_is_a_smoke_tier():
@@ -57,7 +58,7 @@ LEVELS = [path for path in mappings(yaml.safe_load(BASE.read_text())) if path no
 @pytest.mark.parametrize("path", LEVELS, ids=lambda path: ".".join(map(str, path)) or "top")
 def test_an_unknown_key_is_named_at_every_level(base, path):
     with pytest.raises(ConfigError, match="'mistyped' was unexpected") as caught:
-        config.check(put(base, path, "mistyped", 1))
+        check.check(put(base, path, "mistyped", 1))
     assert ".".join(map(str, path)) in str(caught.value)
 
 
@@ -65,7 +66,7 @@ def test_an_unknown_key_is_named_at_every_level(base, path):
 def test_a_missing_key_is_named(base, key):
     del base[key]
     with pytest.raises(ConfigError, match=f"'{key}' is a required property"):
-        config.check(base)
+        check.check(base)
 
 
 WRONG = [
@@ -107,24 +108,24 @@ WRONG = [
 @pytest.mark.parametrize(("path", "key", "value", "match"), WRONG)
 def test_a_wrong_value_is_named(base, path, key, value, match):
     with pytest.raises(ConfigError, match=match):
-        config.check(put(base, path, key, value))
+        check.check(put(base, path, key, value))
 
 
 def test_extra_points_of_a_model_that_is_switched_off_are_no_mistake(base):
     """A part of a run that leaves models out keeps the rest of its configuration."""
     base["extra"] = [{"variants": ["qr"], "models": ["mbt2018"], "qualities": [1]}]
-    config.check(base)
+    check.check(base)
     base["models"]["mbt2018"]["qualities"] = []
-    config.check(base)
+    check.check(base)
     base["models"]["mbt2018"]["qualities"] = [2]
     with pytest.raises(ConfigError, match=r"extra\.0: no codec"):
-        config.check(base)
+        check.check(base)
 
 
 def test_all_mistakes_are_listed_at_once(base):
     base["seeds"], base["metrics"] = [], ["psnr"]
     with pytest.raises(ConfigError) as caught:
-        config.check(base)
+        check.check(base)
     assert "seeds" in str(caught.value) and "psnr" in str(caught.value)
 
 
@@ -132,19 +133,19 @@ def test_a_grid_without_a_codec_is_refused(base):
     for model in base["models"].values():
         model["qualities"] = []
     with pytest.raises(ConfigError, match="qualities is empty"):
-        config.check(base)
+        check.check(base)
 
 
 def test_crops_too_small_for_ms_ssim_are_refused(base):
     """Its five scales need more than 160 pixels; without it, they may be smaller."""
     base["metrics"], base["training"]["crop"] = ["mse", "ms-ssim"], 128
     with pytest.raises(ConfigError, match="crop: MS-SSIM needs more than 160 pixels"):
-        config.check(base)
+        check.check(base)
     base["training"]["crop"], base["data"]["validation_crop"] = 192, 128
     with pytest.raises(ConfigError, match="validation_crop: MS-SSIM needs"):
-        config.check(base)
+        check.check(base)
     base["metrics"] = ["mse"]
-    config.check(base)
+    check.check(base)
 
 
 # Files
@@ -157,28 +158,28 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path, content):
     path = tmp_path / "mine.yaml"
     path.write_text(content)
     with pytest.raises(ConfigError, match=r"mine\.yaml"):
-        config.load(BASE, path)
+        load.load(BASE, path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"none\.yaml"):
-        config.load(tmp_path / "none.yaml")
+        load.load(tmp_path / "none.yaml")
 
 
 def test_an_overlay_alone_is_not_complete():
     with pytest.raises(ConfigError, match="required"):
-        config.load(TIERS[0])
+        load.load(TIERS[0])
 
 
 def test_what_is_written_loads_again_and_is_not_written_twice(tmp_path, base):
     path = tmp_path / "runs" / "config.yaml"
-    config.write(base, path)
-    assert config.load(path) == base
+    load.write(base, path)
+    assert load.load(path) == base
     before = path.stat().st_mtime_ns
-    config.write(base, path)
+    load.write(base, path)
     assert path.stat().st_mtime_ns == before
-    config.write(base | {"version": "other"}, path)
-    assert config.load(path)["version"] == "other"
+    load.write(base | {"version": "other"}, path)
+    assert load.load(path)["version"] == "other"
     assert [p.name for p in path.parent.iterdir()] == ["config.yaml"]
 
 
@@ -188,7 +189,7 @@ def test_what_is_written_loads_again_and_is_not_written_twice(tmp_path, base):
 def test_mappings_merge_and_everything_else_is_replaced():
     base = {"a": {"b": 1, "c": [1, 2]}, "d": 3, "e": {"f": 4}}
     top = {"a": {"c": [9], "new": {"x": 1}}, "d": {"g": 5}, "e": None}
-    merged = config.overlay(base, top)
+    merged = overlay(base, top)
     assert merged == {
         "a": {"b": 1, "c": [9], "new": {"x": 1}},
         "d": {"g": 5},
@@ -202,20 +203,20 @@ def test_mappings_merge_and_everything_else_is_replaced():
 def test_later_files_win(tmp_path):
     for name, seeds in (("one", [1]), ("two", [2])):
         (tmp_path / f"{name}.yaml").write_text(f"seeds: {seeds}\n")
-    loaded = config.load(BASE, tmp_path / "one.yaml", tmp_path / "two.yaml")
+    loaded = load.load(BASE, tmp_path / "one.yaml", tmp_path / "two.yaml")
     assert loaded["seeds"] == [2]
 
 
 def test_a_phase_states_what_differs(base):
-    settings = config.training(base, {"steps": 5, "plateau": {"patience": 2}})
+    settings = training(base, {"steps": 5, "plateau": {"patience": 2}})
     assert settings["steps"] == 5
     assert settings["plateau"] == {"factor": base["training"]["plateau"]["factor"], "patience": 2}
     assert settings["batch_size"] == base["training"]["batch_size"]
 
 
 def test_a_digest_ignores_the_order_of_keys_alone():
-    assert config.digest({"a": 1, "b": 2}) == config.digest({"b": 2, "a": 1})
-    assert len({config.digest(v) for v in ([1, 2], [2, 1], {"a": 1}, {"a": 2}, None, "1", 1)}) == 7
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    assert len({digest(v) for v in ([1, 2], [2, 1], {"a": 1}, {"a": 2}, None, "1", 1)}) == 7
 
 
 # Plugins and names
@@ -224,8 +225,8 @@ def test_a_digest_ignores_the_order_of_keys_alone():
 def test_a_plugin_makes_its_names_known_and_is_loaded_once(tmp_path, base):
     plugin = tmp_path / "own_plugin.py"
     plugin.write_text(
-        "from qr.variants import Variant, register_variant\n"
-        "from qr.models import register_model\n"
+        "from qr.decoders.variants import Variant, register_variant\n"
+        "from qr.codecs.catalogue import register_model\n"
         "import sys\n"
         "sys.own_plugin_runs = getattr(sys, 'own_plugin_runs', 0) + 1\n"
         "register_variant(Variant('of-a-plugin'))\n"
@@ -236,12 +237,12 @@ def test_a_plugin_makes_its_names_known_and_is_loaded_once(tmp_path, base):
     base["plugins"] = [str(plugin)]
     base["variants"].append("of-a-plugin")
     base["models"]["model-of-a-plugin"] = {"qualities": [1, 2]}
-    config.check(base)
-    config.check(base)
+    check.check(base)
+    check.check(base)
     assert sys.own_plugin_runs == 1
     base["models"]["model-of-a-plugin"] = {"qualities": [3]}
     with pytest.raises(ConfigError, match="out of range 1 to 2"):
-        config.check(base)
+        check.check(base)
 
 
 @pytest.mark.parametrize("text", ["mbt2018_mse_q3", "mbt2018-mean_ms-ssim_q8"])
@@ -264,7 +265,7 @@ def test_the_grid_goes_model_by_model_lowest_rate_first(base):
         "mbt2018-mean": {"qualities": []},
         "cheng2020-attn": {"qualities": [2]},
     }
-    assert [str(codec) for codec in config.codecs(base)] == [
+    assert [str(codec) for codec in grid.codecs(base)] == [
         "mbt2018_mse_q1", "mbt2018_mse_q3", "mbt2018_ms-ssim_q1", "mbt2018_ms-ssim_q3",
         "cheng2020-attn_mse_q2", "cheng2020-attn_ms-ssim_q2",
     ]  # fmt: skip
@@ -274,4 +275,4 @@ def test_a_plugin_that_is_no_python_file_is_named(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("version: mine\n")
     with pytest.raises(ConfigError, match=r"plugins: .*mine\.yaml is no Python file"):
-        config.load_plugins([str(path)])
+        plugins.load_plugins([str(path)])

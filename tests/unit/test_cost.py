@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from qr import config, cost, models, search, variants
-from qr.config import CodecId
-from qr.cost import Cost, Measured
+from qr.codecs import catalogue
+from qr.codecs.catalogue import CodecId
+from qr.config import search
+from qr.config.grid import Job
+from qr.config.settings import overlay
+from qr.decoders import variants
 from qr.errors import ConfigError, DataError
-from qr.grid import Job
-from qr.work import Rate, Work
+from qr.plan import cost
+from qr.plan.cost import Cost, Measured
+from qr.plan.work import Rate, Work
 
 CODEC = CodecId("mbt2018", "mse", 1)
 HELD_BACK, PICTURES = 5, 3  # validation and test images
@@ -20,7 +24,7 @@ HELD_BACK, PICTURES = 5, 3  # validation and test images
 @pytest.fixture
 def settings(small_config):
     """One codec, N=8, M=12, W=8; batches of 2 crops of 64 pixels; pictures of 256 x 256."""
-    return config.overlay(
+    return overlay(
         small_config,
         {"data": {"roles": {"validation": {"limit": HELD_BACK}, "test": {"limit": PICTURES}}}},
     )
@@ -55,7 +59,7 @@ def costs(settings, tmp_path):
         path.unlink(missing_ok=True)
         for row in rows:
             cost.merge(path, row)
-        changed = config.overlay(settings, changes)
+        changed = overlay(settings, changes)
         changed["resources"]["speed"] = str(path)
         return Cost(changed, tmp_path / "run")
 
@@ -90,8 +94,8 @@ def test_the_warm_ups_are_those_of_soft_to_predictive_training(settings, tmp_pat
     """Asked by running it, with the loop itself left out."""
     from conftest import fresh_codec
 
-    from qr import stp
-    from qr.training import Progress
+    from qr.train import steps
+    from qr.train.loop import Progress
 
     began = []
 
@@ -99,16 +103,16 @@ def test_the_warm_ups_are_those_of_soft_to_predictive_training(settings, tmp_pat
         began.append((step, inputs.get("variant")))
         return Progress()
 
-    monkeypatch.setattr(stp.Run, "fit", fit)
-    run = stp.Run(settings, CODEC, tmp_path, tmp_path)
+    monkeypatch.setattr(steps.Run, "fit", fit)
+    run = steps.Run(settings, CODEC, tmp_path, tmp_path)
     work = Work(settings, tmp_path)
     trained = [name for name in variants._VARIANTS if variants.get(name).trains]
     assert len(trained) > 5
     for name in trained:
         codec = fresh_codec("mbt2018")
-        warm = stp.new_rectifier(run, codec, variants.SOFT_RECTIFIER, 0)
+        warm = steps.new_rectifier(run, codec, variants.SOFT_RECTIFIER, 0)
         began.clear()
-        stp.predictive(run, codec, warm, name, 1.0, {}, {}, 0)
+        steps.predictive(run, codec, warm, name, 1.0, {}, {}, 0)
         expected = work.trainings(Job("predictive", CODEC, name, 0))
         assert began == [(t.rate.step, t.rate.variant) for t in expected]
 
@@ -145,9 +149,9 @@ def test_an_exploration_runs_the_trainings_that_it_is_planned_with(
     """Asked by running it, with the loop itself left out; a training is done once in its folder."""
     from conftest import fresh_codec
 
-    from qr import stp
-    from qr.explore import Exploration
-    from qr.training import Progress
+    from qr.train import steps
+    from qr.train.explore import Exploration
+    from qr.train.loop import Progress
 
     began = {}
 
@@ -157,10 +161,10 @@ def test_an_exploration_runs_the_trainings_that_it_is_planned_with(
         return Progress(rows=[{"split": "validation", "step": 1, "loss": 1.0, "distortion": 1.0}])
 
     changes = {"soft": {"codec": codec}, "explore": {"learning_rates": [1e-3, 1e-4]}}
-    settings = config.overlay(settings, changes)
-    monkeypatch.setattr(stp.Run, "fit", fit)
+    settings = overlay(settings, changes)
+    monkeypatch.setattr(steps.Run, "fit", fit)
     monkeypatch.setattr(Exploration, "_rate", lambda self, codec: 0.5)
-    run = stp.Run(settings, CODEC, tmp_path, tmp_path)
+    run = steps.Run(settings, CODEC, tmp_path, tmp_path)
     Exploration(run, fresh_codec("mbt2018"), variant).explore()
     planned = Work(settings, tmp_path).trainings(Job("explore", CODEC, variant))
     expected = [(t.rate.step, t.rate.variant, t.steps) for t in planned]
@@ -296,14 +300,14 @@ def test_a_time_limit_is_half_as_much_again_and_ten_minutes(costs):
 def test_widths_are_those_that_the_codecs_are_built_with():
     from compressai.zoo.image import cfgs
 
-    known = [name for name in models._MODELS if name in cfgs]
+    known = [name for name in catalogue._MODELS if name in cfgs]
     assert len(known) == 6
     for name in known:
-        for quality in range(1, models.model_info(name).qualities + 1):
+        for quality in range(1, catalogue.model_info(name).qualities + 1):
             built = cfgs[name][quality]
-            assert models.widths(name, quality)[: len(built)] == built
-            assert models.widths(name, quality, 64)[0] == 64
-    assert models.widths("a-plugin", 3, M=9) == (None, 9)
+            assert catalogue.widths(name, quality)[: len(built)] == built
+            assert catalogue.widths(name, quality, 64)[0] == 64
+    assert catalogue.widths("a-plugin", 3, M=9) == (None, 9)
 
 
 # The file
@@ -353,6 +357,6 @@ def test_a_file_of_another_kind_is_refused_and_kept(tmp_path, content):
 
 def test_a_table_that_is_missing_is_named(settings, tmp_path):
     missing = Path(tmp_path / "none.csv")
-    changed = config.overlay(settings, {"resources": {"speed": str(missing)}})
+    changed = overlay(settings, {"resources": {"speed": str(missing)}})
     with pytest.raises(ConfigError, match=r"none\.csv.*qr speed"):
         Cost(changed, tmp_path)

@@ -3,9 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
-from qr import crops
-from qr.crops import CropDataset, loader, validation_batch
-from qr.data import scan
+from qr.data import crops, images
+from qr.data.crops import CropDataset, loader, validation_batch
+from qr.data.manifests import scan
 from qr.errors import ConfigError, DataError
 
 SIZES = [(40, 30), (64, 64), (90, 70), (33, 120), (20, 10), (1, 1), (50, 48)]
@@ -115,7 +115,7 @@ def test_cache_is_bounded_and_changes_nothing(entries):
 
 def test_cache_decodes_once(entries, monkeypatch):
     decoded = []
-    original = crops.read_image
+    original = images.read_image
     monkeypatch.setattr(crops, "read_image", lambda path: decoded.append(path) or original(path))
     data = dataset(entries)
     for k in range(70):

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qr import data
-from qr.data import ROLES, Entry, prepare, read_manifest, split
+from qr.data import manifests, sources
+from qr.data.manifests import ROLES, Entry, read_manifest
+from qr.data.prepare import prepare, split
+from qr.data.sources import PHOTOGRAPHS, _builtin_photographs
 from qr.errors import ConfigError, DataError
 
 
@@ -138,7 +140,7 @@ def test_manifest_says_what_an_image_is(photos):
     )
     with open(photos / "manifests/test.csv", newline="") as file:
         row = next(csv.DictReader(file))
-    assert row == {name: str(getattr(entry, name)) for name in data.COLUMNS}
+    assert row == {name: str(getattr(entry, name)) for name in manifests.COLUMNS}
 
 
 def test_manifests_are_the_same_each_time_and_read_back(photos):
@@ -289,8 +291,8 @@ def test_builtin_photographs(tmp_path):
 
 
 def test_all_builtin_photographs_are_there():
-    found = data._builtin_photographs()
-    assert [path.name for path in found] == list(data.PHOTOGRAPHS)
+    found = _builtin_photographs()
+    assert [path.name for path in found] == list(PHOTOGRAPHS)
 
 
 def test_unknown_builtin_name_is_refused_with_the_known(tmp_path):
@@ -314,7 +316,7 @@ def test_list_of_downloads(photos, monkeypatch):
         asked.append((path, folder))
         return sorted((photos / "few").iterdir())
 
-    monkeypatch.setattr(data, "download_list", fake)
+    monkeypatch.setattr(sources, "download_list", fake)
     config = configuration()
     for urls in ("lists/mine.csv", "kodak"):
         config["data"]["sources"]["few"] = {"urls": urls}
@@ -346,8 +348,8 @@ def test_changed_or_missing_files_are_listed(photos):
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "a,b\n", ",".join(data.COLUMNS) + "\nx,1,2\n",
-             ",".join(data.COLUMNS) + "\nx,wide,2,3,4,5\n"]
+    "text", [None, "", "a,b\n", ",".join(manifests.COLUMNS) + "\nx,1,2\n",
+             ",".join(manifests.COLUMNS) + "\nx,wide,2,3,4,5\n"]
 )  # fmt: skip
 def test_what_is_no_manifest_is_refused(tmp_path, text):
     path = tmp_path / "role.csv"
@@ -365,7 +367,8 @@ def test_output_folder_that_cannot_be_written_is_named(photos):
 
 def test_data_module_imports_neither_torch_nor_scikit_image():
     code = (
-        "import sys, qr.data, qr.metrics, qr.images; qr.data._builtin_photographs();"
+        "import sys, qr.data.prepare, qr.measure.quality; from qr.data import sources;"
+        "sources._builtin_photographs();"
         "sys.exit(bool({'torch', 'skimage', 'scipy', 'pandas'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,11 +9,11 @@ from test_codecs import UNKNOWN
 from torch import nn
 
 import qr
-from qr import decoders, variants
-from qr.decoders import Decoder
+from qr.codecs.latent import Latent
+from qr.decoders import variants
+from qr.decoders.decoder import Decoder, build_decoder
+from qr.decoders.rectifiers.qr import Rectifier
 from qr.errors import ConfigError
-from qr.latent import Latent
-from qr.rectifiers.qr import Rectifier
 
 
 class Shift(nn.Module):
@@ -120,7 +120,7 @@ def test_a_rectified_model_survives_copying_saving_and_loading(tmp_path):
 @torch.no_grad()
 def test_a_trained_decoder_replaces_the_synthesis():
     codec = fresh_codec("mbt2018-mean")
-    decoder = decoders.build_decoder(variants.get("qr"), codec, 16)
+    decoder = build_decoder(variants.get("qr"), codec, 16)
     last = [m for m in decoder.g_s.children() if isinstance(m, nn.ConvTranspose2d)][-1]
     last.bias.add_(0.1)
     coded = codec.model.compress(picture(64, 64))
@@ -144,7 +144,7 @@ def test_an_unknown_name_is_refused():
 def test_an_untrained_variant_decodes_as_the_codec_does(name):
     codec = fresh_codec("mbt2018")
     encoded = codec.encode(picture(64, 64))
-    decoder = decoders.build_decoder(variants.get(name), codec, 16).eval()
+    decoder = build_decoder(variants.get(name), codec, 16).eval()
     x_hat, y_tilde = decoder(encoded.latent)
     assert torch.equal(y_tilde, encoded.latent.y_hat)
     assert torch.equal(x_hat.clamp(0, 1), decoded(codec.model, vars(encoded)))
@@ -152,7 +152,7 @@ def test_an_untrained_variant_decodes_as_the_codec_does(name):
 
 def test_a_variant_owns_its_synthesis():
     codec = fresh_codec("mbt2018")
-    decoder = decoders.build_decoder(variants.get("decoder"), codec, 16)
+    decoder = build_decoder(variants.get("decoder"), codec, 16)
     own = {id(p) for p in decoder.parameters()}
     assert not own & {id(p) for p in codec.model.parameters()}
 
@@ -174,7 +174,7 @@ def test_a_picture_rectifier_corrects_the_picture_behind_the_synthesis(name):
     codec = fresh_codec("mbt2018")
     with torch.no_grad():
         encoded = codec.encode(picture(64, 64))
-    decoder = decoders.build_decoder(variants.get(name), codec, 64)
+    decoder = build_decoder(variants.get(name), codec, 64)
     nn.init.normal_(decoder.rectifier.network[-1].weight, std=0.1)
     x_hat, y_tilde = decoder(encoded.latent)
     plain = decoder.g_s(encoded.latent.y_hat)

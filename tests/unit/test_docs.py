@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from qr import variants
-from qr.losses import _DISTANCES
-from qr.results import FIGURES, TABLES
-from qr.results.schema import SCHEMAS
+from qr.decoders import variants
+from qr.measure.schema import SCHEMAS
+from qr.present.names import FIGURES, TABLES
+from qr.train.losses import _DISTANCES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

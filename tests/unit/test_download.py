@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import qr
-from qr import download as module
-from qr.download import Item, download, download_list, read_list
+from qr.data import download as data_download
+from qr.data.download import Item, download, download_list, read_list
 from qr.errors import DataError
 
 CONTENT = bytes(range(256)) * 3000  # 768,000 bytes: several chunks
@@ -173,7 +173,7 @@ def test_unreachable_server_is_named(tmp_path):
 
 @pytest.mark.parametrize("announce", [None, 10**12], ids=["in fact", "announced"])
 def test_more_than_the_limit_is_refused(server, item, tmp_path, monkeypatch, announce):
-    monkeypatch.setattr(module, "MAX_BYTES", 400_000 if announce is None else 10**9)
+    monkeypatch.setattr(data_download, "MAX_BYTES", 400_000 if announce is None else 10**9)
     server.announce = announce
     with pytest.raises(DataError, match=r"photo.png: more than"):
         fetch(item, tmp_path)

@@ -9,13 +9,16 @@ import pytest
 from conftest import fresh_codec
 from test_training import in_a_child
 
-from qr import phases, search, stp, weights
-from qr.config import CodecId, overlay
-from qr.data import write_manifest
+from qr.codecs import weights
+from qr.codecs.catalogue import CodecId
+from qr.config.search import STRATEGIES, bracket, grid, sweep
+from qr.config.settings import overlay
+from qr.data.manifests import write_manifest
 from qr.errors import ResultsError
-from qr.explore import Choice, Exploration, read_choice
-from qr.search import bracket, grid, sweep
-from qr.state import _read
+from qr.train import phases
+from qr.train.explore import Choice, Exploration, read_choice
+from qr.train.state import _read
+from qr.train.steps import Run
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def make_run(small_config, entries, tmp_path):
 
     def make(state, **changes):
         config = overlay(small_config, changes)
-        return stp.Run(config, CodecId("mbt2018", "mse", 1), tmp_path / "data", tmp_path / state)
+        return Run(config, CodecId("mbt2018", "mse", 1), tmp_path / "data", tmp_path / state)
 
     return make
 
@@ -208,4 +211,4 @@ def test_a_file_that_is_no_exploration_is_named(tmp_path, content):
 
 
 def test_strategies_have_the_names_of_the_configuration():
-    assert set(search.STRATEGIES) == {"sweep", "bracket"}
+    assert set(STRATEGIES) == {"sweep", "bracket"}

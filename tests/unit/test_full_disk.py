@@ -3,11 +3,16 @@
 import pytest
 from conftest import MODEL, WIDTHS, fill, fresh_codec
 
-from qr import coding, compress, config, cost, data, weights
-from qr.config import CodecId
+from qr.codecs import weights
+from qr.codecs.catalogue import CodecId
+from qr.coding import pictures
+from qr.config import load
+from qr.data import manifests
 from qr.errors import QRError
-from qr.results.write import write_text
-from qr.work import Rate
+from qr.files import write_text
+from qr.measure import rows
+from qr.plan import cost
+from qr.plan.work import Rate
 
 CODEC_ID = CodecId(MODEL, "mse", 1)
 
@@ -19,11 +24,11 @@ def codec(path):
 
 
 def configuration(path):
-    config.write({"version": "x" * 9000}, path)
+    load.write({"version": "x" * 9000}, path)
 
 
 def manifest(path):
-    data.write_manifest(path, [data.Entry("x" * 9000, 1, 1, 1, "", "")])
+    manifests.write_manifest(path, [manifests.Entry("x" * 9000, 1, 1, 1, "", "")])
 
 
 def metrics(path):
@@ -36,11 +41,11 @@ def speeds(path):
 
 
 def bitstream(path):
-    coding._write(path, bytes(9000))
+    rows._write(path, bytes(9000))
 
 
 def picture_file(path):
-    compress.write(path, lambda temporary: temporary.write_bytes(bytes(9000)))
+    pictures.write(path, lambda temporary: temporary.write_bytes(bytes(9000)))
 
 
 WRITERS = (codec, configuration, manifest, metrics, speeds, bitstream, picture_file)

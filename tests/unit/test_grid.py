@@ -2,8 +2,9 @@
 
 import pytest
 
-from qr.config import CodecId, overlay
-from qr.grid import Grid, explored_qualities, nearest
+from qr.codecs.catalogue import CodecId
+from qr.config.grid import Grid, explored_qualities, nearest
+from qr.config.settings import overlay
 
 CONFIG = {
     "models": {

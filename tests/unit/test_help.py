@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import typer
 
-from qr import cli
+from qr.cli import main
 
-ROOT = Path(cli.__file__).parents[1]
+ROOT = Path(main.__file__).parents[1]
 
 
 def commands():
     """Every command by its words."""
-    waiting = [("qr", typer.main.get_command(cli.app))]
+    waiting = [("qr", typer.main.get_command(main.app))]
     for words, command in waiting:
         children = getattr(command, "commands", {})
         waiting += [(f"{words} {name}", child) for name, child in children.items()]
@@ -67,7 +67,7 @@ def test_a_shell_completes_commands_and_what_a_run_holds(run, line, expected):
         "COMP_WORDS": line,
         "COMP_CWORD": str(line.count(" ")),
     }
-    code = "import sys; from qr import cli; sys.argv = ['qr']; cli.main()"
+    code = "import sys; from qr.cli import main; sys.argv = ['qr']; main.main()"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
     )

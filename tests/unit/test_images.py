@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from qr import images
+from qr.data import images, tensors
 from qr.errors import DataError
 
 
@@ -185,35 +185,35 @@ def test_missing_or_empty_folder_is_named(tmp_path, make):
 
 def test_tensor_round_trip_is_exact(pixels):
     image = Image.fromarray(pixels)
-    x = images.to_tensor(image)
+    x = tensors.to_tensor(image)
     assert x.shape == (1, 3, 29, 37)
     assert x.dtype == torch.float32
     assert x.is_contiguous()
     assert x[0, 2, 5, 7].item() == pytest.approx(pixels[5, 7, 2] / 255)
-    assert np.array_equal(np.array(images.to_image(x)), pixels)
+    assert np.array_equal(np.array(tensors.to_image(x)), pixels)
 
 
 def test_all_levels_survive_the_round_trip():
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     image = Image.fromarray(np.stack([levels] * 3, axis=-1))
-    assert np.array_equal(np.array(images.to_image(images.to_tensor(image))), np.array(image))
+    assert np.array_equal(np.array(tensors.to_image(tensors.to_tensor(image))), np.array(image))
 
 
 def test_to_image_clamps_and_rounds():
     x = torch.tensor([-0.5, 0.4 / 255, 0.6 / 255, 254.4 / 255, 2.0]).expand(1, 3, 1, 5)
-    assert np.array(images.to_image(x))[0, :, 0].tolist() == [0, 0, 1, 254, 255]
+    assert np.array(tensors.to_image(x))[0, :, 0].tolist() == [0, 0, 1, 254, 255]
 
 
 def test_to_image_takes_one_rgb_image_only():
     with pytest.raises(ValueError, match="1x3xHxW"):
-        images.to_image(torch.zeros(2, 3, 4, 4))
+        tensors.to_image(torch.zeros(2, 3, 4, 4))
 
 
 @pytest.mark.parametrize("height, width", [(1, 1), (1, 64), (63, 65), (64, 64), (3, 200)])
 def test_pad_repeats_the_edge_and_crop_undoes_it(height, width):
     x = torch.rand(1, 3, height, width)
-    padded = images.pad(x, 64)
+    padded = tensors.pad(x, 64)
     expected = np.pad(x.numpy(), [(0, 0), (0, 0), (0, -height % 64), (0, -width % 64)], mode="edge")
     assert np.array_equal(padded.numpy(), expected)
     assert padded.shape[-1] % 64 == padded.shape[-2] % 64 == 0
-    assert torch.equal(images.crop(padded, height, width), x)
+    assert torch.equal(tensors.crop(padded, height, width), x)

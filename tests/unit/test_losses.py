@@ -7,8 +7,9 @@ import torch
 from conftest import picture
 from pytorch_msssim import ms_ssim
 
-from qr.losses import distortion, feature_distance, quality, rate
-from qr.metrics import psnr
+from qr.codecs.rate import rate
+from qr.measure.quality import psnr
+from qr.train.losses import distortion, feature_distance, quality
 
 
 def test_rate_counts_bits_per_pixel():

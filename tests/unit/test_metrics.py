@@ -7,7 +7,7 @@ from scipy.ndimage import correlate1d
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
-from qr.metrics import ms_ssim, psnr, to_db
+from qr.measure.quality import ms_ssim, psnr, to_db
 
 
 def tensor(pixels):

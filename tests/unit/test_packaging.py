@@ -65,8 +65,10 @@ HEAVY = ("torch", "torchvision", "compressai", "pandas", "matplotlib", "lightnin
 
 @pytest.mark.parametrize(
     "module",
-    ["qr", "qr.grid", "qr.cost", "qr.plan", "qr.config", "qr.variants", "qr.models", "qr.errors",
-     "qr.provenance", "qr.bitstream", "qr.results", "qr.results.seal", "qr.runs", "qr.cli"],
+    ["qr", "qr.config.grid", "qr.config.check", "qr.config.steps", "qr.config.paths",
+     "qr.plan.cost", "qr.plan.forecast", "qr.plan.cluster", "qr.decoders.variants",
+     "qr.codecs.catalogue", "qr.coding.bitstream", "qr.present.names", "qr.archive.seal",
+     "qr.cli.main"],
 )  # fmt: skip
 def test_what_the_workflow_reads_is_light(module):
     code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
@@ -89,7 +91,7 @@ def test_the_librarys_names_all_exist():
 def test_files_that_the_code_reads_are_packaged():
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     patterns = data["package-data"]["qr"]
-    for folder in ("schemas", "resources", "report/templates"):
+    for folder in ("schemas", "resources", "present/report/templates"):
         for path in (ROOT / "qr" / folder).iterdir():
             relative = path.relative_to(ROOT / "qr").as_posix()
             assert any(Path(relative).match(pattern) for pattern in patterns), relative
@@ -103,17 +105,17 @@ from pathlib import Path
 import qr
 
 assert Path(qr.__file__).is_relative_to(sys.prefix), qr.__file__
-from qr import config
-from qr.results.reference import published
+from qr.config import check
+from qr.analyse.anchors import published
 
-assert config.SCHEMA.is_file()
+assert check.SCHEMA.is_file()
 assert not published(["mbt2018"], "mse").empty
 package = Path(qr.__file__).parent
 assert len((package / "resources" / "kodak.csv").read_text().splitlines()) == 25
 assert (package / "py.typed").is_file()
-assert any((package / "report" / "templates").iterdir())
+assert any((package / "present" / "report" / "templates").iterdir())
 for module in pkgutil.walk_packages(qr.__path__, "qr."):
-    if module.name not in ("qr.__main__", "qr.runtime_cases"):
+    if module.name not in ("qr.__main__", "qr.measure.timing_cases"):
         importlib.import_module(module.name)
 print("complete")
 """

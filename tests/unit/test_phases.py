@@ -7,11 +7,11 @@ from compressai.losses import RateDistortionLoss
 from conftest import MODELS, fresh_codec, picture
 from torch import nn
 
-from qr import decoders, rectifiers, variants
-from qr.decoders import Decoder
+from qr.decoders import registry, variants
+from qr.decoders.decoder import Decoder, build_decoder
+from qr.decoders.variants import Variant
 from qr.errors import ConfigError
-from qr.phases import BaselinePhase, PredictivePhase, SoftPhase
-from qr.variants import Variant
+from qr.train.phases import BaselinePhase, PredictivePhase, SoftPhase
 
 LMBDA, ALPHA = 0.0067, 0.5
 
@@ -22,7 +22,7 @@ def images(count=2):
 
 def new_rectifier(codec, name="qr", active=True):
     torch.manual_seed(1)
-    rectifier = rectifiers.build_rectifier(name, codec, 16)
+    rectifier = registry.build_rectifier(name, codec, 16)
     if active:
         nn.init.normal_(rectifier.network.last.weight, std=0.05)
     return rectifier
@@ -31,7 +31,7 @@ def new_rectifier(codec, name="qr", active=True):
 def predictive(codec, name="qr", alpha=ALPHA, active=True, **options):
     variant = variants.get(name)
     torch.manual_seed(1)
-    decoder = decoders.build_decoder(variant, codec, 16)
+    decoder = build_decoder(variant, codec, 16)
     if active and decoder.rectifier is not None:
         nn.init.normal_(decoder.rectifier.network.last.weight, std=0.05)
     return PredictivePhase(codec, decoder, variant, "mse", LMBDA, alpha, "l2", **options)
@@ -171,7 +171,7 @@ def test_a_variant_without_training_is_refused(name):
 def test_a_variant_that_trains_what_it_does_not_have_is_refused():
     codec = fresh_codec("mbt2018")
     variant = Variant("nothing", trains=frozenset({"rectifier"}))
-    decoder = decoders.build_decoder(variant, codec, 16)
+    decoder = build_decoder(variant, codec, 16)
     with pytest.raises(ConfigError, match="nothing to train"):
         PredictivePhase(codec, decoder, variant, "mse", LMBDA, ALPHA, "l2")
 

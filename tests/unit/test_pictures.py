@@ -9,12 +9,18 @@ from conftest import MODEL, NAME, ROOT, fresh_codec, photograph
 from matplotlib import colormaps
 from PIL import Image
 
-from qr import coding, decoders, pictures, variants, weights
-from qr.coding import Contender
-from qr.config import CodecId
-from qr.data import scan, write_manifest
+from qr import device
+from qr.codecs import weights
+from qr.codecs.catalogue import CodecId
+from qr.coding import code
+from qr.coding.bitstream import Bitstream
+from qr.data.manifests import scan, write_manifest
+from qr.data.tensors import pad, to_tensor
+from qr.decoders import variants
+from qr.decoders.decoder import build_decoder
 from qr.errors import DataError
-from qr.images import pad, to_tensor
+from qr.measure import pictures, rows
+from qr.measure.rows import Contender
 
 HEIGHT, WIDTH = 290, 333
 
@@ -26,13 +32,13 @@ def coded(tmp_path_factory):
     Image.fromarray(photograph(HEIGHT, WIDTH)).save(folder / "photo.png")
     entries = list(scan([folder / "photo.png"], 1).values())
     codec = fresh_codec(MODEL)
-    coding.encode_all(codec, CodecId(MODEL, "mse", 1), entries, folder / "bitstreams")
-    decoder = decoders.build_decoder(variants.get("qr"), codec, 16).eval()
+    rows.encode_all(codec, CodecId(MODEL, "mse", 1), entries, folder / "bitstreams")
+    decoder = build_decoder(variants.get("qr"), codec, 16).eval()
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in decoder.rectifier.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    baseline = decoders.build_decoder(variants.get("baseline"), codec, 16).eval()
+    baseline = build_decoder(variants.get("baseline"), codec, 16).eval()
     contenders = [Contender("baseline", None, baseline), Contender("qr", 3, decoder)]
     return codec, entries, folder / "bitstreams", contenders
 
@@ -57,10 +63,10 @@ def by_hand(coded):
     """y, y_hat, and what each decoder makes of it: y_tilde and 8-bit pixels."""
     codec, _, folder, contenders = coded
     x = to_tensor(Image.fromarray(photograph(HEIGHT, WIDTH)))
-    bitstream = coding.Bitstream.from_bytes((folder / "photo.qrc").read_bytes(), "photo.qrc")
+    bitstream = Bitstream.from_bytes((folder / "photo.qrc").read_bytes(), "photo.qrc")
     digest = weights.codec_digest(codec)
-    latent = coding.decode(codec, digest, bitstream, (HEIGHT, WIDTH), "photo.qrc")
-    with coding.exact():
+    latent = code.decode(codec, digest, bitstream, (HEIGHT, WIDTH), "photo.qrc")
+    with device.exact():
         y = codec.model.g_a(pad(x, codec.downsampling))
         made = {c.variant: c.decoder(latent.fresh()) for c in contenders}
     levels = {
@@ -121,7 +127,7 @@ def test_the_command_draws_the_variants_that_it_is_given(works, trained_run, tmp
     (entry,) = scan([tmp_path / "one.png"], 1).values()
     write_manifest(tmp_path / "test.csv", [entry])
     codec, _ = weights.load_codec(trained_run / "soft" / NAME / "codec.safetensors")
-    coding.encode_all(codec, CodecId(MODEL, "mse", 1), [entry], tmp_path / "bitstreams")
+    rows.encode_all(codec, CodecId(MODEL, "mse", 1), [entry], tmp_path / "bitstreams")
     decoder = trained_run / "predictive" / NAME / "decoder_s0" / "decoder.safetensors"
 
     works(

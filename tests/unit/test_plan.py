@@ -5,19 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from qr import config, cost
-from qr.config import CodecId
-from qr.cost import Measured
-from qr.grid import Grid, Job
-from qr.plan import SOURCES, plan
-from qr.work import Work
+from qr.codecs.catalogue import CodecId
+from qr.config import load
+from qr.config.grid import Grid, Job
+from qr.config.settings import overlay
+from qr.plan import cost
+from qr.plan.cost import Measured
+from qr.plan.forecast import SOURCES, plan
+from qr.plan.work import Work
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
 def settings():
-    return config.load(ROOT / "config.yaml")
+    return load.load(ROOT / "config.yaml")
 
 
 def rows(settings, run):
@@ -41,7 +43,7 @@ def with_speed(settings, path, step, seconds):
     (training,) = work.trainings(Job(step, codec, "qr" if step == "predictive" else None))
     each = Measured(seconds, 30.0, 70.0, "some")
     cost.merge(path, {training.rate: each, training.validation: replace(each, seconds=0.0)})
-    return config.overlay(settings, {"resources": {"speed": str(path)}})
+    return overlay(settings, {"resources": {"speed": str(path)}})
 
 
 def test_jobs_are_those_of_the_paper(settings, tmp_path):
@@ -56,7 +58,7 @@ def test_a_download_takes_no_gpu(settings, tmp_path):
     settings["resources"]["results"]["minutes"] = 30
     found = rows(settings, tmp_path)["baseline"]
     assert (found["gpu_hours"], found["cpu_hours"]) == (0, 60 * 0.5)
-    trained = config.overlay(settings, {"baseline": {"source": "train"}})
+    trained = overlay(settings, {"baseline": {"source": "train"}})
     trained["resources"]["baseline"]["minutes"] = 120
     found = rows(trained, tmp_path)["baseline"]
     assert (found["gpu_hours"], found["cpu_hours"]) == (60 * 2, 60 * 2 * 5)
@@ -111,7 +113,7 @@ def test_finished_jobs_come_before_the_table(settings, tmp_path):
 def test_jobs_alike_are_as_much_longer_as_they_do_more(tmp_path, monkeypatch):
     """A warm start takes a part of the steps of what it starts from, here half as slow again."""
     monkeypatch.chdir(ROOT)
-    tier = config.load(ROOT / "config.yaml", ROOT / "workflow/tiers/cpu.yaml")
+    tier = load.load(ROOT / "config.yaml", ROOT / "workflow/tiers/cpu.yaml")
     codecs = [CodecId("mbt2018", "mse", quality) for quality in (2, 4, 6)]
     two, four, six = (cost.Cost(tier, tmp_path).minutes(Job("baseline", c)) for c in codecs)
     assert two < six / 3
@@ -129,7 +131,7 @@ def test_variants_and_metrics_are_not_alike(settings, tmp_path):
 
 def test_the_cpu_tier_is_measured(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    found = rows(config.load(ROOT / "config.yaml", ROOT / "workflow/tiers/cpu.yaml"), tmp_path)
+    found = rows(load.load(ROOT / "config.yaml", ROOT / "workflow/tiers/cpu.yaml"), tmp_path)
     assert {step for step, row in found.items() if row["limit"]} == {
         "data", "runtime", "anchors", "total",
     }  # fmt: skip

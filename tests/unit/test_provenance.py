@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from qr import provenance, variants
-from qr.provenance import STEPS, code_digest
-from qr.variants import Variant
+from qr import files, provenance
+from qr.config.steps import STEPS, code_digest
+from qr.decoders import variants
+from qr.decoders.variants import Variant
 
 PACKAGE = Path(provenance.__file__).parent
 
@@ -170,7 +171,7 @@ def test_a_digest_is_the_same_in_every_process():
 def test_the_digest_of_a_file(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"content" * 100_000)
-    assert provenance.file_digest(path) == hashlib.sha256(b"content" * 100_000).hexdigest()
+    assert files.file_digest(path) == hashlib.sha256(b"content" * 100_000).hexdigest()
 
 
 def git(folder, *arguments):

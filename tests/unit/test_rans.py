@@ -6,7 +6,7 @@ import pytest
 from compressai.ans import RansDecoder, RansEncoder
 from reader import Reader
 
-from qr.rans import PaddedDecoder, padded
+from qr.codecs.rans import PaddedDecoder, padded
 
 TABLES = {
     "a usual one": [0, 1, 3000, 62000, 65534, 65536],

@@ -9,19 +9,20 @@ from conftest import MODELS, fresh_codec, picture
 from torch import nn
 
 import qr
-from qr import decoders, rectifiers, variants
+from qr.codecs.latent import Latent, Side
+from qr.decoders import registry, variants
+from qr.decoders.complexity import parameters
+from qr.decoders.decoder import build_decoder
+from qr.decoders.rectifiers.network import RectifierNetwork, ResidualBlock, SelfAttention
+from qr.decoders.rectifiers.qr import Rectifier
+from qr.decoders.variants import Variant
 from qr.errors import ConfigError
-from qr.latent import Latent, Side
-from qr.macs import parameters
-from qr.rectifiers.network import RectifierNetwork, ResidualBlock, SelfAttention
-from qr.rectifiers.qr import Rectifier
-from qr.variants import Variant
 
 LEARNED = {"qr": {}, "qr-hyper": {}, "qr-bounded": {}, "qr-next": {"scale": 1.0, "blocks": 2}}
 
 
 def learned(name, codec):
-    return rectifiers.build_rectifier(name, codec, 16, **LEARNED[name])
+    return registry.build_rectifier(name, codec, 16, **LEARNED[name])
 
 
 def last_layer(rectifier):
@@ -45,20 +46,20 @@ def test_an_untrained_rectifier_changes_nothing(name, model):
 def test_the_centroid_stays_in_the_bin_and_moves(model):
     codec = fresh_codec(model)
     latent = latent_of(codec)
-    moved = rectifiers.build_rectifier("centroid", codec, 16)(latent) - latent.y_hat
+    moved = registry.build_rectifier("centroid", codec, 16)(latent) - latent.y_hat
     assert 1e-3 < moved.abs().max() <= 0.5 + 1e-4
-    assert parameters(rectifiers.build_rectifier("centroid", codec, 16)) == 0
+    assert parameters(registry.build_rectifier("centroid", codec, 16)) == 0
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_latent_shift_is_nothing_at_first_and_then_goes_where_it_is_more_likely(model):
     codec = fresh_codec(model)
     latent = latent_of(codec)
-    shift = rectifiers.build_rectifier("latent-shift", codec, 16)
+    shift = registry.build_rectifier("latent-shift", codec, 16)
     assert torch.equal(shift(latent), latent.y_hat)
     nn.init.constant_(shift.rho, 0.05)
     moved = shift(latent) - latent.y_hat
-    to_the_mean = rectifiers.build_rectifier("centroid", codec, 16)(latent) - latent.y_hat
+    to_the_mean = registry.build_rectifier("centroid", codec, 16)(latent) - latent.y_hat
     assert (moved * to_the_mean).sum() > 0
     moved.square().sum().backward()
     assert shift.rho.grad.item() > 0
@@ -84,7 +85,7 @@ def test_what_is_next_sees_a_picture_of_any_size_alike():
     crop = Latent(whole.y_hat[..., :7], None, lambda y_hat: Side(whole.side.hyper[..., :7], None))
     alike = {}
     for name, options in {"qr-next": {"scale": 1.0, "blocks": 1}, "qr": {}}.items():
-        rectifier = rectifiers.build_rectifier(name, codec, 16, **options)
+        rectifier = registry.build_rectifier(name, codec, 16, **options)
         nn.init.normal_(last_layer(rectifier).weight, std=0.1)
         pair = rectifier(whole)[..., 0], rectifier(crop)[..., 0]
         alike[name] = torch.allclose(*pair, atol=1e-5)
@@ -95,7 +96,7 @@ def test_the_first_gradient_step_already_leaves_zero():
     """Zero initialisation of the last layer only: its own gradient is not zero."""
     codec = fresh_codec("mbt2018-mean")
     latent = latent_of(codec)
-    rectifier = rectifiers.build_rectifier("qr", codec, 16)
+    rectifier = registry.build_rectifier("qr", codec, 16)
     (rectifier(latent) - latent.y_hat - 1).square().mean().backward()
     assert rectifier.network.last.weight.grad.abs().sum() > 0
 
@@ -198,17 +199,17 @@ def test_the_hyper_rectifier_sees_the_hyper_decoder_and_the_papers_does_not():
 
 def test_qr_needs_no_side_information():
     codec = fresh_codec("mbt2018")
-    rectifier = rectifiers.build_rectifier("qr", codec, 16)
+    rectifier = registry.build_rectifier("qr", codec, 16)
     rectifier(Latent(torch.randn(1, 12, 4, 4)))
     with pytest.raises(ConfigError, match="leave out"):
-        rectifiers.build_rectifier("qr-hyper", codec, 16)(Latent(torch.randn(1, 12, 4, 4)))
+        registry.build_rectifier("qr-hyper", codec, 16)(Latent(torch.randn(1, 12, 4, 4)))
 
 
 def test_qr_hyper_refuses_a_codec_without_a_known_hyper_decoder():
     from test_codecs import OwnCodec
 
     with pytest.raises(ConfigError, match="qr-hyper"):
-        rectifiers.build_rectifier("qr-hyper", qr.wrap(OwnCodec()), 16)
+        registry.build_rectifier("qr-hyper", qr.wrap(OwnCodec()), 16)
 
 
 # The registry
@@ -235,7 +236,7 @@ def test_a_rectifier_and_a_variant_of_ones_own_work_by_name():
         Variant("half", rectifier="halfway-for-test", options={"step": 0.5}, trains=variants.BOTH)
     )
     codec = fresh_codec("bmshj2018-factorized")
-    decoder = decoders.build_decoder(variants.get("half"), codec, 24)
+    decoder = build_decoder(variants.get("half"), codec, 24)
     assert variant is variants.get("half")
     assert seen == {"width": 24, "channels": 12}
     latent = latent_of(codec)
@@ -252,14 +253,14 @@ def test_two_rectifiers_cannot_share_a_name():
 
 @pytest.mark.parametrize("name", ["qr", "qr-hyper"])
 def test_a_plugin_cannot_take_a_built_in_name_before_it_is_used(monkeypatch, name):
-    monkeypatch.setattr(rectifiers, "_BUILDERS", {})
+    monkeypatch.setattr(registry, "_BUILDERS", {})
     with pytest.raises(ConfigError, match=f"already called '{name}'"):
         qr.register_rectifier(name)(lambda codec, width: nn.Identity())
-    assert not rectifiers._BUILDERS
+    assert not registry._BUILDERS
 
 
 def test_an_unknown_rectifier_is_named_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"no-such.*qr"):
-        rectifiers.build_rectifier("no-such", fresh_codec("mbt2018"), 16)
+        registry.build_rectifier("no-such", fresh_codec("mbt2018"), 16)
     with pytest.raises(ConfigError):  # a file beside the rectifiers, but none of them
-        rectifiers.build_rectifier("network", fresh_codec("mbt2018"), 16)
+        registry.build_rectifier("network", fresh_codec("mbt2018"), 16)

@@ -10,12 +10,12 @@ from metrics_fixture import GAIN, KODAK, write_metrics
 from pictures_fixture import write_pictures
 from plotly.offline import get_plotlyjs
 
+from qr.analyse.metrics import Metrics
 from qr.errors import ResultsError
-from qr.report import charts, viewer
-from qr.report.headline import facts, headline
-from qr.report.page import write_report
-from qr.results import TABLES
-from qr.results.reader import Metrics
+from qr.present.names import TABLES
+from qr.present.report import charts, viewer
+from qr.present.report.headline import facts, headline
+from qr.present.report.page import write_report
 
 STATISTICS = {"bootstrap": 200, "seed": 0}
 QUALITIES = (1, 2, 3, 4)

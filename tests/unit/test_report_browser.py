@@ -13,8 +13,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from test_report import CODEC, MANIFEST, MODELS, STATISTICS
 
-from qr.report.charts import BUILDERS
-from qr.report.page import write_report
+from qr.present.report.charts import BUILDERS
+from qr.present.report.page import write_report
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 CHARTS = [build.__name__ for build in BUILDERS]

@@ -9,11 +9,12 @@ import metrics_fixture as fixture
 import pandas as pd
 import pytest
 
+from qr import files
+from qr.analyse.metrics import over_seeds
 from qr.errors import ResultsError
-from qr.results import collect, write
-from qr.results.reader import over_seeds
-from qr.results.schema import ANCHORS, EXPLORATION, IMAGES, SCHEMAS, SUMMARY, TRAINING
-from qr.results.write import write_csv, write_text
+from qr.files import write_csv, write_text
+from qr.measure import collect
+from qr.measure.schema import ANCHORS, EXPLORATION, IMAGES, SCHEMAS, SUMMARY, TRAINING
 
 SMALL = {"models": ["mbt2018", "bmshj2018-factorized"], "metrics": ["mse"], "qualities": [1, 2]}
 
@@ -211,7 +212,7 @@ def test_a_failed_write_leaves_the_old_file(table, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(write.Path, "replace", full)
+    monkeypatch.setattr(files.Path, "replace", full)
     with pytest.raises(ResultsError, match="No space left on device"):
         write_csv(table, path)
     assert path.read_text() == "old"
@@ -220,9 +221,9 @@ def test_a_failed_write_leaves_the_old_file(table, tmp_path, monkeypatch):
 
 def test_names_are_listed_without_pandas_and_nothing_needs_torch():
     code = (
-        "import sys, qr.results; assert qr.results.FIGURES and qr.results.TABLES;"
+        "import sys; from qr.present.names import FIGURES, TABLES; assert FIGURES and TABLES;"
         "assert not {'pandas', 'matplotlib', 'numpy', 'torch'} & set(sys.modules);"
-        "import qr.results.figures, qr.results.tables, qr.results.export;"
+        "import qr.present.figures.write, qr.present.tables.write, qr.archive.export;"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rocrate.rocrate import ROCrate
 
-from qr.results import crate, manifest
+from qr.archive import crate, manifest
 
 RESULTS = Path(__file__).parents[2] / "results"
 COMMITTED = [p for p in RESULTS.glob("*/ro-crate-metadata.json") if p.parent.name != "smoke"]

@@ -11,9 +11,9 @@ import sys
 import metrics_fixture as fixture
 import pytest
 
+from qr.analyse import anchors
+from qr.archive.export import write_compressai
 from qr.errors import ResultsError
-from qr.results import reference
-from qr.results.export import write_compressai
 
 
 @pytest.fixture(scope="module")
@@ -77,18 +77,18 @@ def test_compressai_reads_the_ms_ssim_that_we_measured(exported):
 
 def test_published_points_agree_with_the_survey():
     # Field survey, section 3: quality 1 of mbt2018 for MSE, and VTM at QP 37.
-    first = reference.published(["mbt2018"], "mse").iloc[0]
+    first = anchors.published(["mbt2018"], "mse").iloc[0]
     assert (round(first["bpp"], 3), round(first["psnr_db"], 2)) == (0.111, 28.09)
     assert round(first["ms_ssim_db"], 2) == 11.01
     for metric in ("mse", "ms-ssim"):
-        vtm = reference.published(["vtm"], metric)
+        vtm = anchors.published(["vtm"], metric)
         assert (vtm["bpp"].round(3) == 0.246).sum() == 1
-    assert len(reference.published(["mbt2018", *reference.CLASSICAL], "ms-ssim")) == 8 + 8 + 8
-    assert reference.published(["my-codec"], "mse").empty
+    assert len(anchors.published(["mbt2018", *anchors.CLASSICAL], "ms-ssim")) == 8 + 8 + 8
+    assert anchors.published(["my-codec"], "mse").empty
 
 
 def test_the_reference_names_its_sources_and_holds_no_other_projects():
-    with reference.FILE.open() as file:
+    with anchors.FILE.open() as file:
         rows = list(csv.DictReader(file))
     assert all(r["source_file"].startswith("results/image/kodak/") for r in rows)
     assert not any("@" in r["codec"] or r["codec"].startswith("ext:") for r in rows)
@@ -96,7 +96,7 @@ def test_the_reference_names_its_sources_and_holds_no_other_projects():
 
 
 def test_kodak_is_known_by_its_names():
-    assert reference.is_kodak(fixture.KODAK)
-    assert reference.is_kodak(f"kodim{n:02}" for n in range(1, 25))
-    assert not reference.is_kodak(fixture.KODAK[:-1])
-    assert not reference.is_kodak([*fixture.KODAK, "lena.png"])
+    assert anchors.is_kodak(fixture.KODAK)
+    assert anchors.is_kodak(f"kodim{n:02}" for n in range(1, 25))
+    assert not anchors.is_kodak(fixture.KODAK[:-1])
+    assert not anchors.is_kodak([*fixture.KODAK, "lena.png"])

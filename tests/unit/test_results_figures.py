@@ -12,13 +12,17 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from qr import variants
+from qr.analyse.association import comparable
+from qr.analyse.metrics import Metrics
+from qr.decoders import variants
 from qr.errors import ResultsError
-from qr.results import FIGURES, collect, figures, labels, style
-from qr.results.association import comparable
-from qr.results.reader import Metrics
-from qr.results.schema import IMAGES
-from qr.results.write import write_csv
+from qr.files import write_csv
+from qr.measure import collect
+from qr.measure.schema import IMAGES
+from qr.present import style
+from qr.present.figures import write
+from qr.present.labels import variant
+from qr.present.names import FIGURES
 
 QUICK = {"bootstrap": 500, "seed": 0}
 MODELS = ("bmshj2018-factorized", "mbt2018")
@@ -32,7 +36,7 @@ def metrics(tmp_path_factory):
 
 def draw(folder, name):
     with style.applied():
-        return figures.BUILDERS[name](Metrics(folder), QUICK)
+        return write.BUILDERS[name](Metrics(folder), QUICK)
 
 
 def lines_of(figure, **look):
@@ -42,7 +46,7 @@ def lines_of(figure, **look):
 
 
 def test_every_figure_is_written_as_png_and_pdf(metrics, tmp_path):
-    written = figures.write_figures(metrics, tmp_path, statistics=QUICK)
+    written = write.write_figures(metrics, tmp_path, statistics=QUICK)
     names = sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf"))
     assert sorted(p.name for p in written) == names == sorted(p.name for p in tmp_path.iterdir())
     for path in tmp_path.glob("*.png"):
@@ -58,12 +62,12 @@ def test_every_figure_is_written_as_png_and_pdf(metrics, tmp_path):
 @pytest.mark.parametrize("name", ["rd_psnr", "alpha_exploration"])
 def test_figures_repeat_byte_for_byte_whatever_the_environment(metrics, tmp_path, name):
     here, there = tmp_path / "here", tmp_path / "there"
-    figures.write_figures(metrics, here, only=name, statistics=QUICK)
+    write.write_figures(metrics, here, only=name, statistics=QUICK)
     settings = tmp_path / "matplotlibrc"
     settings.write_text("lines.linewidth: 9\nfont.size: 20\npdf.fonttype: 3\n")
     code = (
-        "import sys; from qr.results import figures;"
-        f"figures.write_figures(sys.argv[1], sys.argv[2], only={name!r}, statistics={QUICK!r})"
+        "import sys; from qr.present.figures import write;"
+        f"write.write_figures(sys.argv[1], sys.argv[2], only={name!r}, statistics={QUICK!r})"
     )
     environment = os.environ | {
         "PYTHONHASHSEED": "77",
@@ -80,13 +84,13 @@ def test_drawing_leaves_the_users_settings_alone(metrics, tmp_path):
     import matplotlib as mpl
 
     with mpl.rc_context({"lines.linewidth": 7}):
-        figures.write_figures(metrics, tmp_path, only="quantization_error")
+        write.write_figures(metrics, tmp_path, only="quantization_error")
         assert mpl.rcParams["lines.linewidth"] == 7
 
 
 def test_unknown_figure(metrics, tmp_path):
     with pytest.raises(ResultsError, match="unknown figure 'pie'; known are: alpha_exploration"):
-        figures.write_figures(metrics, tmp_path, only="pie")
+        write.write_figures(metrics, tmp_path, only="pie")
 
 
 def test_the_gain_panel_shows_the_known_gains(metrics):
@@ -235,7 +239,7 @@ def test_ablations_at_some_qualities_are_no_curve(tmp_path):
         folder, "rd_psnr", lambda t: t[(t["variant"] != "qr-next") | (t["quality"] == 4)]
     )
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "QR" in shown and labels.variant("qr-next") not in shown
+    assert "QR" in shown and variant("qr-next") not in shown
 
 
 def test_each_variant_looks_different(tmp_path):
@@ -353,7 +357,7 @@ def test_a_bound_is_in_no_figure(tmp_path, monkeypatch):
     folder = fixture.write_metrics(tmp_path, models=MODELS, variants=with_bound)
     drawn = []
     monkeypatch.setattr(style, "save", lambda figure, path: drawn.append(figure) or [])
-    figures.write_figures(folder, tmp_path, statistics=QUICK)
+    write.write_figures(folder, tmp_path, statistics=QUICK)
     legends = [text.get_text() for f in drawn for box in f.legends for text in box.get_texts()]
     assert variants.label("qr") in legends and variants.label("ceiling") not in legends
     assert Metrics(folder).images["variant"].nunique() == len(with_bound)

@@ -7,13 +7,13 @@ import pytest
 from metrics_fixture import write_metrics
 from typer.testing import CliRunner
 
-from qr import config as configuration
-from qr.cli import app
+from qr.analyse.metrics import Metrics
+from qr.archive import manifest
+from qr.archive.join import join
+from qr.cli.main import app
+from qr.config import load, settings
+from qr.decoders.variants import is_bound
 from qr.errors import ResultsError
-from qr.results import manifest
-from qr.results.join import join
-from qr.results.reader import Metrics
-from qr.results.traits import is_bound
 
 MODELS = ("bmshj2018-hyperprior", "mbt2018")
 
@@ -24,12 +24,12 @@ def part(folder, models, code="a", **changes):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
         if "model" in rows:
             rows[rows["model"].isin(models)].to_csv(path, index=False)
-    config = configuration.load("config.yaml")
+    config = load.load("config.yaml")
     config["models"] = {
         name: {"qualities": [1, 2, 3, 4] if name in models else [], "N": None, "M": None}
         for name in MODELS
     }
-    config = configuration.overlay(config, {"version": folder.name} | changes)
+    config = settings.overlay(config, {"version": folder.name} | changes)
     sealed = manifest.origin(config) | {
         "packages": {"torch": "2"}, "machine": {}, "data_sha256": {"test": {"images": 24}},
         "code_sha256": {"predictive": code},
@@ -81,7 +81,7 @@ def test_the_plugins_of_the_parts_are_loaded(tmp_path):
     """Else a bound of theirs would be ranked among decoders."""
     plugin = tmp_path / "bound.py"
     plugin.write_text(
-        "from qr.variants import Variant, register_variant\n"
+        "from qr.decoders.variants import Variant, register_variant\n"
         'register_variant(Variant("my-bound", oracle=True))\n'
     )
     parts = [

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from qr import config
-from qr.results.manifest import build
+from qr.archive.manifest import build
+from qr.config import load
 
-CONFIG = config.load(Path(__file__).parents[2] / "config.yaml")
+CONFIG = load.load(Path(__file__).parents[2] / "config.yaml")
 BENCHMARK = "s\tmax_rss\n{}\t{}\n"
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from qr.results.reference import published
-from qr.results.statistics import bjontegaard_delta, correlation, differences, gains, interval
+from qr.analyse.anchors import published
+from qr.analyse.bjontegaard import bjontegaard_delta
+from qr.analyse.gains import correlation, differences, gains, interval
 
 QUICK = {"bootstrap": 2000, "seed": 0}
 

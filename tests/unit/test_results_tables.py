@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from qr.analyse.metrics import first_seed
 from qr.errors import ResultsError
-from qr.results import TABLES, collect, tables
-from qr.results.layout import Table, latex, markdown, number, text, with_interval
-from qr.results.reader import first_seed
-from qr.results.schema import IMAGES
-from qr.results.write import write_csv
+from qr.files import write_csv
+from qr.measure import collect
+from qr.measure.schema import IMAGES
+from qr.present.names import TABLES
+from qr.present.tables import write
+from qr.present.tables.layout import Table, latex, markdown, number, text, with_interval
 
 QUICK = {"bootstrap": 500, "seed": 0}
 MODELS = ("bmshj2018-factorized", "mbt2018")
@@ -28,7 +30,7 @@ def metrics(tmp_path_factory):
 @pytest.fixture(scope="module")
 def written(metrics, tmp_path_factory):
     out = tmp_path_factory.mktemp("tables")
-    tables.write_tables(metrics, out, QUICK)
+    write.write_tables(metrics, out, QUICK)
     return out
 
 
@@ -43,21 +45,21 @@ def test_every_table_is_written_in_three_formats(written):
 
 
 def test_writing_again_gives_the_same_bytes(metrics, written, tmp_path):
-    for path in tables.write_tables(metrics, tmp_path, QUICK):
+    for path in write.write_tables(metrics, tmp_path, QUICK):
         assert path.read_bytes() == (written / path.name).read_bytes()
 
 
 def test_one_table_alone(metrics, tmp_path):
-    paths = tables.write_tables(metrics, tmp_path, QUICK, only="runtime")
+    paths = write.write_tables(metrics, tmp_path, QUICK, only="runtime")
     assert [p.name for p in paths] == ["runtime.csv", "runtime.md", "runtime.tex"]
     assert len(list(tmp_path.iterdir())) == 3
     with pytest.raises(ResultsError, match="unknown table 'speed'; known are: alpha"):
-        tables.write_tables(metrics, tmp_path, QUICK, only="speed")
+        write.write_tables(metrics, tmp_path, QUICK, only="speed")
 
 
 def test_missing_metrics_are_named(tmp_path):
     with pytest.raises(ResultsError, match=r"images\.csv"):
-        tables.write_tables(tmp_path, tmp_path / "out", QUICK, only="controls")
+        write.write_tables(tmp_path, tmp_path / "out", QUICK, only="controls")
 
 
 def test_alpha_holds_the_chosen_trial(written):
@@ -84,7 +86,7 @@ def test_trials_say_what_each_reached_and_what_became_of_the_latent(tmp_path):
     # A soft phase's y_hat is another one, where the codec codes around a mean.
     table.loc[table["phase"] == "soft", "feature_distance"] = 0.3
     write_csv(table, folder / "exploration.csv")
-    tables.write_tables(folder, tmp_path, QUICK, only="trials")
+    write.write_tables(folder, tmp_path, QUICK, only="trials")
     rows = rows_of(tmp_path, "trials")
     assert [float(r["alpha"]) for r in rows] == [1, 0.1, 0.01, 0.001]
     assert [r["chosen"] for r in rows] == ["False", "False", "True", "False"]
@@ -101,7 +103,7 @@ def test_one_alpha_alone_has_no_worst_trial(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], qualities=[1])
     table = pd.read_csv(folder / "exploration.csv")
     write_csv(table[table["trial"] == 2], folder / "exploration.csv")
-    tables.write_tables(folder, tmp_path, QUICK, only="alpha")
+    write.write_tables(folder, tmp_path, QUICK, only="alpha")
     assert {(r["trials"], r["worst_trial_db"]) for r in rows_of(tmp_path, "alpha")} == {("1", "")}
 
 
@@ -115,7 +117,7 @@ def test_alpha_takes_the_epoch_of_lowest_loss_and_marks_derived_choices(tmp_path
     worse = (table["chosen"]) & (table["epoch"] == 9) & (table["metric"] == "mse")
     table.loc[worse, ["loss", "psnr_db"]] = [9.0, 20.0]
     write_csv(table, folder / "exploration.csv")
-    tables.write_tables(folder, tmp_path, QUICK, only="alpha")
+    write.write_tables(folder, tmp_path, QUICK, only="alpha")
     mse, ms_ssim = rows_of(tmp_path, "alpha")
     assert float(mse["validation_db"]) == pytest.approx(31 + 0.15 * (1 - 0.7**8))
     assert (ms_ssim["strategy"], ms_ssim["trials"]) == ("derived", "1")
@@ -126,7 +128,7 @@ def test_two_chosen_trials_are_refused(tmp_path):
     table = pd.read_csv(folder / "exploration.csv").assign(chosen=True)
     write_csv(table, folder / "exploration.csv")
     with pytest.raises(ResultsError, match="mbt2018, mse, 4, qr: 4 trials are marked as chosen"):
-        tables.write_tables(folder, tmp_path, QUICK, only="alpha")
+        write.write_tables(folder, tmp_path, QUICK, only="alpha")
 
 
 def test_gains_are_the_known_mean_and_maximum_with_qr_first(written):
@@ -144,7 +146,7 @@ def test_gains_are_the_known_mean_and_maximum_with_qr_first(written):
 
 def test_gains_without_ms_ssim_leave_its_cells_empty(tmp_path):
     folder = fixture.write_metrics(tmp_path / "m", **RUN | {"metrics": ["mse"]})
-    tables.write_tables(folder, tmp_path, QUICK)
+    write.write_tables(folder, tmp_path, QUICK)
     assert {r["ms_ssim_mean_db"] for r in rows_of(tmp_path, "gains")} == {""}
     assert "| – | – |" in (tmp_path / "gains.md").read_text()
 
@@ -172,7 +174,7 @@ def test_runtime_of_parts_says_all_conditions(tmp_path):
     # The control's own time is noise around the baseline's, whose network it has.
     table.loc[table["variant"] == "decoder", "ratio_to_baseline"] *= 0.9
     write_csv(table, folder / "runtime.csv")
-    tables.write_tables(folder, tmp_path, QUICK)
+    write.write_tables(folder, tmp_path, QUICK)
     assert "20 rounds, 2 to 16 CPU threads" in (tmp_path / "runtime.md").read_text()
     ratios = {float(r["decode_ratio"]) for r in rows_of(tmp_path, "own_gain")}
     assert len(ratios) == 1 and ratios.pop() == pytest.approx(4 / 3)
@@ -183,7 +185,7 @@ def test_runtime_takes_encoding_from_whichever_variant_has_it(tmp_path):
     table = pd.read_csv(folder / "runtime.csv")
     encoder = table["part"].isin(["analysis", "entropy_encode"])
     write_csv(table[~encoder | (table["variant"] == "baseline")], folder / "runtime.csv")
-    tables.write_tables(folder, tmp_path, QUICK, only="runtime")
+    write.write_tables(folder, tmp_path, QUICK, only="runtime")
     assert {r["encode_s"] for r in rows_of(tmp_path, "runtime")} == {"0.15"}
 
 
@@ -202,7 +204,7 @@ def test_bd_rate_of_a_known_gain(written):
 
 def test_bd_rate_of_a_single_quality_says_why_there_is_none(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], qualities=[1])
-    tables.write_tables(folder, tmp_path, QUICK, only="bd_rate")
+    write.write_tables(folder, tmp_path, QUICK, only="bd_rate")
     assert {r["note"] for r in rows_of(tmp_path, "bd_rate")} == {
         "needs at least 2 points on each curve"
     }
@@ -255,7 +257,7 @@ def uneven(tmp_path):
         more = (rows["seed"] == 1) & ((rows["quality"] < 4) | rows["variant"].isin(names[-2:]))
         ablation = (rows["variant"] == "qr-hyper") & (rows["quality"] < 4)
         rows[~more & ~ablation].to_csv(folder / f"{name}.csv", index=False)
-    tables.write_tables(folder, tmp_path, QUICK)
+    write.write_tables(folder, tmp_path, QUICK)
     return tmp_path
 
 
@@ -304,7 +306,7 @@ def test_a_perfect_picture_spoils_no_table(tmp_path):
     images.loc[exact, "psnr_db"] = np.inf
     write_csv(images, folder / "images.csv")
     write_csv(collect.summarise(images), folder / "summary.csv")
-    tables.write_tables(folder, tmp_path, QUICK)
+    write.write_tables(folder, tmp_path, QUICK)
     (qr,) = (r for r in rows_of(tmp_path, "bd_rate") if r["variant"] == "qr")
     assert float(qr["bd_quality_db"]) > 0 and qr["points"] == "4"
     (qr,) = rows_of(tmp_path, "error_correlation")
@@ -329,7 +331,7 @@ def test_a_correlation_has_the_spread_of_the_errors_beside_it(tmp_path):
     images.loc[mine, "rectified_error"] = (images["quantization_error"] * factor)[mine]
     images.loc[mine & (images["seed"] == 1), "rectified_error"] *= 2
     images.to_csv(folder / "images.csv", index=False)
-    tables.write_tables(folder, tmp_path, QUICK, only="error_correlation")
+    write.write_tables(folder, tmp_path, QUICK, only="error_correlation")
     for row in rows_of(tmp_path, "error_correlation"):
         assert float(row["error_spread_percent"]) == pytest.approx(1)
         assert float(row["error_change_percent"]) == pytest.approx(-2 - 0.1 * (1 + 2 + 4) / 3)
@@ -340,7 +342,7 @@ def test_own_gain_beside_its_cost_and_the_ceiling(tmp_path, monkeypatch):
     folder = fixture.write_metrics(
         tmp_path / "m", **RUN, variants=(*fixture.VARIANTS, "qr-only", "ceiling")
     )
-    tables.write_tables(folder, tmp_path, QUICK, only="own_gain")
+    write.write_tables(folder, tmp_path, QUICK, only="own_gain")
     rows = {(r["model"], r["metric"], r["quality"], r["variant"]): r
             for r in rows_of(tmp_path, "own_gain")}  # fmt: skip
     qr = rows["mbt2018", "mse", "2", "qr"]
@@ -357,12 +359,12 @@ def test_own_gain_beside_its_cost_and_the_ceiling(tmp_path, monkeypatch):
 
 def test_own_gain_of_a_run_that_was_not_timed_or_has_no_control(tmp_path):
     untimed = fixture.write_metrics(tmp_path / "a", **RUN, without=["runtime"])
-    tables.write_tables(untimed, tmp_path, QUICK, only="own_gain")
+    write.write_tables(untimed, tmp_path, QUICK, only="own_gain")
     rows = rows_of(tmp_path, "own_gain")
     assert rows and all(row["decode_ratio"] == "" for row in rows)
     bare = fixture.write_metrics(tmp_path / "b", **RUN, variants=["baseline", "qr"])
     for name in ("own_gain", "error_correlation"):
-        tables.write_tables(bare, tmp_path, QUICK, only=name)
+        write.write_tables(bare, tmp_path, QUICK, only=name)
         assert rows_of(tmp_path, name) == []
 
 
@@ -370,13 +372,13 @@ def test_controls_of_a_run_without_the_decoder_only_control(tmp_path):
     folder = fixture.write_metrics(
         tmp_path, models=["mbt2018"], qualities=[1], variants=["baseline", "qr"]
     )
-    tables.write_tables(folder, tmp_path, QUICK, only="controls")
+    write.write_tables(folder, tmp_path, QUICK, only="controls")
     assert {r["own_gain_db"] for r in rows_of(tmp_path, "controls")} == {""}
 
 
 def test_a_single_quality_is_printed_once(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], metrics=["mse"], qualities=[2])
-    tables.write_tables(folder, tmp_path, QUICK, only="controls")
+    write.write_tables(folder, tmp_path, QUICK, only="controls")
     assert {r["quality"] for r in rows_of(tmp_path, "controls")} == {"2", "mean"}
     assert "mean |" not in (tmp_path / "controls.md").read_text()
 
@@ -385,7 +387,7 @@ def test_variants_and_models_of_a_user_are_in_every_table(tmp_path):
     folder = fixture.write_metrics(
         tmp_path, models=["my-codec"], qualities=[1, 2], variants=["baseline", "decoder", "mine_1"]
     )
-    tables.write_tables(folder, tmp_path, QUICK)
+    write.write_tables(folder, tmp_path, QUICK)
     for name in ("gains", "runtime", "bd_rate", "controls"):
         for end, expected in ((".md", "mine_1"), (".tex", r"mine\_1"), (".csv", "my-codec")):
             assert expected in (tmp_path / f"{name}{end}").read_text()
@@ -395,7 +397,7 @@ def test_what_was_not_run_gives_an_empty_table(tmp_path):
     folder = fixture.write_metrics(
         tmp_path / "m", models=["mbt2018"], qualities=[1], without=("exploration", "runtime")
     )
-    tables.write_tables(folder, tmp_path, QUICK)
+    write.write_tables(folder, tmp_path, QUICK)
     for name in ("alpha", "runtime"):
         assert rows_of(tmp_path, name) == []
         assert "No such results in this run." in (tmp_path / f"{name}.md").read_text()

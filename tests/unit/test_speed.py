@@ -8,9 +8,16 @@ import pandas as pd
 import pytest
 import torch
 
-from qr import cli, codecs, config, cost, decoders, variants, weights
-from qr.config import CodecId
-from qr.phases import PredictivePhase
+from qr.cli import main
+from qr.codecs import registry, weights
+from qr.codecs.catalogue import CodecId
+from qr.config import load
+from qr.config.settings import overlay
+from qr.decoders import variants
+from qr.decoders.decoder import build_decoder
+from qr.decoders.weights import save_decoder
+from qr.plan import cost
+from qr.train.phases import PredictivePhase
 
 CODEC = CodecId("mbt2018", "mse", 1)
 
@@ -20,7 +27,7 @@ def run(*arguments):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["qr", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
-            cli.main()
+            main.main()
     return caught.value.code or 0
 
 
@@ -32,7 +39,7 @@ def settings(small_config):
         "runtime": {"image": [128, 64]},
         "seeds": [0, 1],
     }
-    return config.overlay(small_config, changes)
+    return overlay(small_config, changes)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +47,7 @@ def measured(settings, tmp_path_factory):
     """The configuration and the table that `qr speed` made for it."""
     folder = tmp_path_factory.mktemp("speed")
     path, table = folder / "mine.yaml", folder / "out" / "speed.csv"
-    config.write(settings, path)
+    load.write(settings, path)
     assert run("speed", "-c", path, "--out", table) == 0
     return path, table
 
@@ -76,12 +83,12 @@ def test_the_plan_takes_it_for_every_job_that_it_covers(measured, tmp_path, monk
 
 
 def test_weights_are_as_large_as_the_files_that_are_written(measured, tmp_path):
-    codec = codecs.build_codec("mbt2018", 1, 8, 12)
+    codec = registry.build_codec("mbt2018", 1, 8, 12)
     codec.model.update()
     weights.save_codec(tmp_path / "baseline", codec, CODEC, {})
     for name in ("decoder", "qr"):
-        decoder = decoders.build_decoder(variants.get(name), codec, 8)
-        weights.save_decoder(tmp_path / name, decoder, name, 8, codec)
+        decoder = build_decoder(variants.get(name), codec, 8)
+        save_decoder(tmp_path / name, decoder, name, 8, codec)
     found = {
         rate.variant or rate.step: row.checkpoint_mb
         for rate, row in cost.read(measured[1]).items()
@@ -100,7 +107,7 @@ def test_a_second_configuration_is_added(measured, settings, tmp_path):
         "training": {"batch_size": 1}, "variants": ["baseline"], "runtime": {"image": [64, 64]}
     }  # fmt: skip
     path = tmp_path / "other.yaml"
-    config.write(config.overlay(settings, changes), path)
+    load.write(overlay(settings, changes), path)
     assert run("speed", "-c", path, "--out", table) == 0
     after = cost.read(table)
     assert before.items() < after.items()
@@ -118,7 +125,7 @@ def test_stopped_early_it_keeps_what_it_has(settings, tmp_path, monkeypatch, cap
 
     monkeypatch.setattr(PredictivePhase, "forward", interrupted)
     path, table = tmp_path / "mine.yaml", tmp_path / "speed.csv"
-    config.write(settings, path)
+    load.write(settings, path)
     assert run("speed", "-c", path, "--out", table) == 75
     assert {rate.step for rate in cost.read(table)} == {"baseline", "soft-joint"}
     assert f"what was timed before is in {table}" in capfd.readouterr().err
@@ -128,7 +135,7 @@ def test_stopped_early_it_keeps_what_it_has(settings, tmp_path, monkeypatch, cap
 @pytest.mark.parametrize("engine", [{"accelerator": "auto"}, {"coding": "cuda"}], ids=str)
 def test_without_a_gpu_it_does_not_time_something_else(settings, tmp_path, capfd, engine):
     path = tmp_path / "mine.yaml"
-    config.write(config.overlay(settings, {"engine": engine}), path)
+    load.write(overlay(settings, {"engine": engine}), path)
     assert run("speed", "-c", path, "--out", tmp_path / "speed.csv") == 1
     assert "there is no GPU here" in capfd.readouterr().err
     assert not (tmp_path / "speed.csv").exists()

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from qr.errors import CheckpointError
-from qr.state import StateFolder
+from qr.train.state import StateFolder
 
 IDENTITY = {"code": "abc", "settings": "def"}
 

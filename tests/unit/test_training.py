@@ -13,12 +13,16 @@ from conftest import fresh_codec, picture
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from qr import decoders, rectifiers, variants, weights
-from qr.config import overlay
+from qr.codecs import weights
+from qr.config.settings import overlay
+from qr.decoders import registry, variants
+from qr.decoders.decoder import build_decoder
 from qr.errors import CheckpointError, Interrupted, TrainingError
-from qr.phases import BaselinePhase, PredictivePhase, SoftPhase
-from qr.state import StateFolder
-from qr.training import _OPTIMIZERS, Data, Trainer, annealed, derive_seed
+from qr.train.loop import Data, Trainer
+from qr.train.optimizers import _OPTIMIZERS, annealed
+from qr.train.phases import BaselinePhase, PredictivePhase, SoftPhase
+from qr.train.seeds import derive_seed
+from qr.train.state import StateFolder
 
 SETTINGS = {
     "steps": 10,
@@ -49,9 +53,9 @@ def new_phase(name, model="mbt2018-mean", variant="qr"):
     if name == "baseline":
         return BaselinePhase(codec, "mse", 0.0067)
     if name.startswith("soft"):
-        rectifier = rectifiers.build_rectifier("qr", codec, 8)
+        rectifier = registry.build_rectifier("qr", codec, 8)
         return SoftPhase(codec, rectifier, "mse", 0.0067, 1.0, "l2", name == "soft joint")
-    decoder = decoders.build_decoder(variants.get(variant), codec, 8)
+    decoder = build_decoder(variants.get(variant), codec, 8)
     return PredictivePhase(codec, decoder, variants.get(variant), "mse", 0.0067, 1.0, "l2")
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from qr import models, variants
+from qr.codecs import catalogue
+from qr.decoders import variants
+from qr.decoders.variants import Variant
 from qr.errors import ConfigError
-from qr.variants import Variant
 
 
 def test_the_papers_variants_and_the_controls_are_there():
@@ -47,20 +48,20 @@ def test_labels_fall_back_to_names():
 def test_the_papers_names_and_compressais_lambdas():
     labels = {"bmshj2018-factorized": "Factorized", "bmshj2018-hyperprior": "Scale",
               "mbt2018-mean": "Mean", "mbt2018": "Joint", "cheng2020-attn": "Attn"}  # fmt: skip
-    assert {name: models.label(name) for name in labels} == labels
+    assert {name: catalogue.label(name) for name in labels} == labels
     # https://interdigitalinc.github.io/CompressAI/zoo.html
-    assert models.lmbda("mse", 3) == 0.0067
-    assert models.lmbda("mse", 8) == 0.18
-    assert models.lmbda("ms-ssim", 1) == 2.4
-    for metric in models.METRICS:
-        values = [models.lmbda(metric, quality) for quality in range(1, 9)]
+    assert catalogue.lmbda("mse", 3) == 0.0067
+    assert catalogue.lmbda("mse", 8) == 0.18
+    assert catalogue.lmbda("ms-ssim", 1) == 2.4
+    for metric in catalogue.METRICS:
+        values = [catalogue.lmbda(metric, quality) for quality in range(1, 9)]
         assert values == sorted(values)
 
 
 @pytest.mark.parametrize(("metric", "quality"), [("mse", 0), ("mse", 9), ("mse", -1), ("psnr", 1)])
 def test_no_lambda_beyond_the_table(metric, quality):
     with pytest.raises(ConfigError):
-        models.lmbda(metric, quality)
+        catalogue.lmbda(metric, quality)
 
 
 def test_compressai_knows_the_models_and_how_many_qualities_they_have():
@@ -68,4 +69,4 @@ def test_compressai_knows_the_models_and_how_many_qualities_they_have():
 
     for name in ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean", "mbt2018",
                  "cheng2020-anchor", "cheng2020-attn"):  # fmt: skip
-        assert models.model_info(name).qualities == max(cfgs[name])
+        assert catalogue.model_info(name).qualities == max(cfgs[name])

@@ -10,8 +10,12 @@ from conftest import WIDTHS, fresh_codec, picture
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from qr import decoders, rectifiers, variants, weights
-from qr.config import CodecId
+from qr import files
+from qr.codecs import weights
+from qr.codecs.catalogue import CodecId
+from qr.decoders import registry, variants
+from qr.decoders.decoder import build_decoder
+from qr.decoders.weights import load_decoder, load_rectifier, save_decoder, save_rectifier
 from qr.errors import CheckpointError
 
 
@@ -166,11 +170,11 @@ def test_tensors_that_are_missing_or_too_many(tmp_path):
 
 def test_a_decoder_comes_back(tmp_path):
     codec = fresh_codec("mbt2018")
-    decoder = decoders.build_decoder(variants.get("qr-hyper"), codec, 16)
+    decoder = build_decoder(variants.get("qr-hyper"), codec, 16)
     torch.nn.init.normal_(decoder.rectifier.network.last.weight)
     path = tmp_path / "decoder.safetensors"
-    weights.save_decoder(path, decoder, "qr-hyper", 16, codec)
-    loaded, name = weights.load_decoder(path, codec)
+    save_decoder(path, decoder, "qr-hyper", 16, codec)
+    loaded, name = load_decoder(path, codec)
     assert name == "qr-hyper"
     assert not loaded.training
     _, latent = codec.latent(picture(64, 64))
@@ -180,41 +184,39 @@ def test_a_decoder_comes_back(tmp_path):
 
 def test_a_rectifier_comes_back(tmp_path):
     codec = fresh_codec("mbt2018")
-    rectifier, other = (rectifiers.build_rectifier("qr", codec, 16) for _ in range(2))
+    rectifier, other = (registry.build_rectifier("qr", codec, 16) for _ in range(2))
     path = tmp_path / "rectifier.safetensors"
-    weights.save_rectifier(path, rectifier, "qr", codec)
-    weights.load_rectifier(path, other, codec)
+    save_rectifier(path, rectifier, "qr", codec)
+    load_rectifier(path, other, codec)
     assert weights.tensor_digest(other.state_dict()) == weights.tensor_digest(
         rectifier.state_dict()
     )
     with pytest.raises(CheckpointError, match="does not fit"):
-        weights.load_rectifier(path, rectifiers.build_rectifier("qr", codec, 24), codec)
+        load_rectifier(path, registry.build_rectifier("qr", codec, 24), codec)
 
 
 def test_weights_for_another_codec_are_refused(tmp_path):
     codec, other = fresh_codec("mbt2018"), fresh_codec("mbt2018")
     with torch.no_grad():
         other.model.g_s[0].weight[0, 0, 0, 0] += 1e-3
-    decoder = decoders.build_decoder(variants.get("decoder"), codec, 16)
+    decoder = build_decoder(variants.get("decoder"), codec, 16)
     path = tmp_path / "decoder.safetensors"
-    weights.save_decoder(path, decoder, "decoder", 16, codec)
+    save_decoder(path, decoder, "decoder", 16, codec)
     with pytest.raises(CheckpointError, match="another codec"):
-        weights.load_decoder(path, other)
-    rectifier = rectifiers.build_rectifier("qr", codec, 16)
-    weights.save_rectifier(path, rectifier, "qr", codec)
+        load_decoder(path, other)
+    rectifier = registry.build_rectifier("qr", codec, 16)
+    save_rectifier(path, rectifier, "qr", codec)
     with pytest.raises(CheckpointError, match="another codec"):
-        weights.load_rectifier(path, rectifier, other)
+        load_rectifier(path, rectifier, other)
 
 
 def test_one_kind_of_checkpoint_is_not_taken_for_another(tmp_path):
     codec = fresh_codec("mbt2018")
     path = tmp_path / "weights.safetensors"
-    weights.save_decoder(
-        path, decoders.build_decoder(variants.get("decoder"), codec, 16), "decoder", 16, codec
-    )
+    save_decoder(path, build_decoder(variants.get("decoder"), codec, 16), "decoder", 16, codec)
     refused(path, "holds no codec")
     with pytest.raises(CheckpointError, match="no decoder variant"):
-        weights.load_decoder(save(tmp_path, codec), codec)
+        load_decoder(save(tmp_path, codec), codec)
 
 
 # Writing
@@ -230,11 +232,11 @@ def test_what_cannot_be_written_is_named(tmp_path):
 
 def test_replacing_is_all_or_nothing(tmp_path):
     path = tmp_path / "new" / "file"
-    with weights.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_text("first")
         assert not path.exists()
     assert path.read_text() == "first"
-    with pytest.raises(ZeroDivisionError), weights.replacing(path) as temporary:
+    with pytest.raises(ZeroDivisionError), files.replacing(path) as temporary:
         temporary.write_text("half")
         raise ZeroDivisionError
     assert path.read_text() == "first"

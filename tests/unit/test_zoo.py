@@ -7,9 +7,9 @@ import torch
 from compressai.zoo.image import model_urls
 from conftest import fresh_codec, picture
 
-from qr import weights, zoo
-from qr.codecs import HyperpriorCodec
-from qr.config import CodecId
+from qr.codecs import weights, zoo
+from qr.codecs.catalogue import CodecId
+from qr.codecs.families import HyperpriorCodec
 from qr.errors import CheckpointError, ConfigError
 
 CODEC_ID = CodecId("mbt2018-mean", "mse", 1)

@@ -11,9 +11,9 @@ import pytest
 from matplotlib.text import Text
 from workspace import ROOT
 
-from qr.results import FIGURES, TABLES
-from qr.results.figures import BUILDERS
-from qr.results.reader import Metrics
+from qr.analyse.metrics import Metrics
+from qr.present.figures.write import BUILDERS
+from qr.present.names import FIGURES, TABLES
 
 TUTORIAL = ROOT / "docs" / "own-codec.md"
 LESS_TRAINING = Path(__file__).with_name("tutorial.yaml")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from qr import config
-from qr.config import CodecId
-from qr.cost import Cost
-from qr.grid import Grid, Job
+from qr.codecs.catalogue import CodecId
+from qr.config import load, settings
+from qr.config.grid import Grid, Job
+from qr.plan.cost import Cost
 
 ROOT = Path(__file__).resolve().parents[2]
 TIERS = sorted((ROOT / "workflow" / "tiers").glob("*.yaml"))
@@ -21,7 +21,7 @@ def _counts(output: str) -> dict[str, int]:
 @pytest.mark.parametrize("tier", [None, *TIERS], ids=lambda t: t.stem if t else "paper")
 def test_every_tier_has_a_complete_graph(workspace, tier):
     overlay = ["--configfile", str(tier)] if tier else []
-    grid = Grid(config.load(ROOT / "config.yaml", *([tier] if tier else [])))
+    grid = Grid(load.load(ROOT / "config.yaml", *([tier] if tier else [])))
 
     counts = _counts(workspace.snakemake("all", "-n", *overlay).stdout)
 
@@ -41,10 +41,10 @@ def test_every_tier_has_a_complete_graph(workspace, tier):
 @pytest.mark.parametrize("tier", TIERS, ids=lambda tier: tier.stem)
 def test_commands_that_a_dry_run_prints_find_the_configuration_as_qr_overlays_it(workspace, tier):
     """Snakemake overlays by rules of its own: {} over null stays null there."""
-    expected = config.load(ROOT / "config.yaml", tier)
+    expected = load.load(ROOT / "config.yaml", tier)
     workspace.snakemake("all", "-n", "--configfile", str(tier))
     written = workspace.folder / "runs" / expected["version"] / "config.yaml"
-    assert config.load(written) == expected
+    assert load.load(written) == expected
 
 
 def test_a_dry_run_leaves_the_configuration_of_a_run_that_goes_on_alone(workspace):
@@ -87,7 +87,7 @@ def test_a_download_takes_no_job_on_the_cluster(workspace, source, here, gpus):
 def test_jobs_ask_for_the_time_that_was_measured(workspace, monkeypatch):
     monkeypatch.chdir(workspace.folder)
     tier = ROOT / "workflow" / "tiers" / "cpu.yaml"
-    cost = Cost(config.load(ROOT / "config.yaml", tier), workspace.folder / "runs" / "cpu-v1")
+    cost = Cost(load.load(ROOT / "config.yaml", tier), workspace.folder / "runs" / "cpu-v1")
     estimated = {job.step for job in cost.work.grid.jobs()}
 
     output = workspace.snakemake("all", "-n", "--configfile", str(tier)).stdout
@@ -117,9 +117,9 @@ def test_an_unknown_key_stops_the_workflow_and_is_named(workspace):
 
 
 def test_a_larger_grid_keeps_what_is_trained():
-    small = Grid(config.load(ROOT / "config.yaml"))
+    small = Grid(load.load(ROOT / "config.yaml"))
     models = {"mbt2018-mean": {"qualities": [1, 2]}, "mbt2018": {"qualities": [2, 3]}}
-    larger = Grid(config.overlay(small.config, {"models": models, "seeds": [0, 1]}))
+    larger = Grid(settings.overlay(small.config, {"models": models, "seeds": [0, 1]}))
     for codec in larger.codecs:
         if codec in small.codecs:
             for step in ("baseline", "soft", "predictive", "encode", "decode"):

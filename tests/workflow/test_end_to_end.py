@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from qr.results import FIGURES, TABLES
-from qr.results.schema import SCHEMAS
+from qr.measure.schema import SCHEMAS
+from qr.present.names import FIGURES, TABLES
 
 TINY = Path(__file__).with_name("tiny.yaml")
 SMOKE = Path(__file__).resolve().parents[2] / "workflow" / "tiers" / "smoke.yaml"

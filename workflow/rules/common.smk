@@ -1,24 +1,25 @@
-# Lookups that the rules share. Decisions are made in qr.grid, where tests reach them.
+# Lookups that the rules share. Decisions are made in qr.config.grid, where tests reach them.
 
 import json
 import sys
 from pathlib import Path
 
-from qr import cluster
-from qr import config as configuration
-from qr.config import CodecId
-from qr.cost import Cost
+from qr.archive.seal import check_same, finished
+from qr.codecs.catalogue import CodecId
+from qr.config.check import check
+from qr.config.grid import Grid, Job, all_variants
+from qr.config.load import write
+from qr.config.steps import code_digest
 from qr.errors import QRError
-from qr.grid import Grid, Job
-from qr.provenance import code_digest
-from qr.results import FIGURES, TABLES
-from qr.results.seal import check_same, finished
+from qr.plan import cluster
+from qr.plan.cost import Cost
+from qr.present.names import FIGURES, TABLES
 
 
 def checked(config):
     """The resolved configuration as plain data."""
     try:
-        configuration.check(config)
+        check(config)
         return json.loads(json.dumps(config))
     except QRError as error:
         raise WorkflowError(str(error))
@@ -47,7 +48,7 @@ TRAINING_THREADS = 1 + CONFIG["engine"]["workers"]
 TIMING_THREADS = 2 if workflow.remote_exec else workflow.resource_settings.cores or 2
 GPUS = 0 if CONFIG["engine"]["accelerator"] == "cpu" else CONFIG["engine"]["devices"]
 CODING_GPUS = 1 if CONFIG["engine"]["coding"] == "cuda" else 0
-VARIANTS = configuration.all_variants(CONFIG)
+VARIANTS = all_variants(CONFIG)
 ROLES = ("baseline", "exploration", "predictive", "validation", "test")
 METRICS = ("images", "summary", "exploration", "training", "runtime", "anchors")
 
@@ -120,7 +121,7 @@ def limit(wildcards, resources):
 def write_config():
     """Where the commands read it: each run begins with that, so that its jobs agree."""
     try:
-        configuration.write(CONFIG, CONFIG_FILE)
+        write(CONFIG, CONFIG_FILE)
     except QRError as error:
         raise WorkflowError(str(error))
 

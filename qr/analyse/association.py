@@ -1,0 +1,94 @@
+"""Does a smaller quantization error make a better picture? Image by image."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from qr.analyse.gains import CONTROL, correlation
+from qr.analyse.metrics import Metrics, first_seed, over_seeds
+from qr.measure.schema import CODEC, POINT, QUALITY_COLUMN
+
+_CHANGES = ("error_change_percent", "own_gain_db")
+
+
+def error_change(table: pd.DataFrame) -> pd.Series:
+    """Change of ||y - y_tilde|| against ||y - y_hat||, percent; negative is less error."""
+    return 100 * (table["rectified_error"] / table["quantization_error"] - 1)
+
+
+def error_by_quality(metrics: Metrics) -> pd.DataFrame:
+    """The summary of variants that change the latent: means over seeds, `error_change_percent`."""
+    points = over_seeds(metrics.summary)
+    points = points.assign(error_change_percent=error_change(points))
+    moved = points.groupby("variant")["error_change_percent"].transform(lambda c: (c != 0).any())
+    return points[moved.astype(bool)]
+
+
+def error_and_quality(metrics: Metrics) -> pd.DataFrame:
+    """Change of an image's quantization error, and its change of quality, by a rectifier.
+
+    Returns:
+        model, metric, variant, quality, image, error_change_percent (of ||y - y_tilde|| against
+        ||y - y_hat||; negative is less error), own_gain_db (over the decoder-only control, so that
+        the longer training of the decoder is not in it). Of the first seed.
+        Variants that leave the latent as it is are left out, and so are bounds.
+    """
+    images = first_seed(metrics.of_decoders().images)
+    key = [*POINT, "image"]
+    quality = pd.concat(
+        images.loc[images["metric"] == metric, column] for metric, column in QUALITY_COLUMN.items()
+    )
+    images = images.assign(quality_db=quality.astype(float)).dropna(subset=["seed", "quality_db"])
+    control = images[images["variant"] == CONTROL].set_index(key)["quality_db"].rename("control_db")
+    table = images.join(control, on=key, how="inner").reset_index(drop=True)
+    table = table.assign(
+        error_change_percent=error_change(table),
+        own_gain_db=table["quality_db"] - table["control_db"],
+    )
+    moved = table.groupby([*CODEC, "variant"])["error_change_percent"].transform(
+        lambda change: change.abs().max()
+    )
+    columns = [*CODEC, "variant", "quality", "image", *_CHANGES]
+    return table.loc[moved > 0, columns].reset_index(drop=True)
+
+
+def comparable(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `error_and_quality` at one quality for each codec: that of most variants.
+
+    Of several such qualities, that of most other rows, else the highest.
+    """
+    counts = table.groupby(POINT)["variant"].transform("size")
+    most = counts.groupby([table[c] for c in CODEC]).transform("max")
+    fullest = table[counts == most]
+    rows = fullest.groupby("quality")["variant"].transform("size")
+    order = fullest.assign(rows=rows).sort_values(["rows", "quality"])
+    chosen = order.groupby(CODEC)["quality"].transform("last")
+    return fullest[fullest["quality"] == chosen.reindex(fullest.index)]
+
+
+def correlations(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFrame:
+    """Pearson's correlation of the two changes of `error_and_quality` over the images.
+
+    Returns:
+        model, metric, variant, correlation, correlation_low, correlation_high (95 % bootstrap
+        interval over images), error_change_percent and own_gain_db (means), error_spread_percent
+        (standard deviation of the former over images, within a quality), images, qualities.
+        Negative correlation: the images whose error shrinks most gain most.
+    """
+    rows = list(_rows(error_and_quality(metrics), statistics))
+    named = ["correlation", "correlation_low", "correlation_high"]
+    columns = [*CODEC, "variant", *named, *_CHANGES, "error_spread_percent"]
+    columns += ["images", "qualities"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _rows(table: pd.DataFrame, statistics: Mapping[str, int]) -> Iterator[tuple]:
+    for key, rows in table.groupby([*CODEC, "variant"], sort=False):
+        images = rows.pivot(index="image", columns="quality", values=list(_CHANGES))
+        images = images.replace([np.inf, -np.inf], np.nan).dropna()
+        error, gain = (images[column].T for column in _CHANGES)
+        found = correlation(error.to_numpy(), gain.to_numpy(), **statistics)
+        means = rows[list(_CHANGES)].mean()
+        spread = error.sub(error.mean(axis=1), axis=0).to_numpy().std()
+        yield (*key, *found[:3], *means, spread, found.images, len(error))

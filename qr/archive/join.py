@@ -1,0 +1,120 @@
+"""Finished versions that differ in their codecs only, as one: a run may be done in parts.
+
+Each part was sealed by its own manifest, perhaps on another day or machine; the joined
+manifest holds them all.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from qr.archive import manifest, seal
+from qr.config import plugins
+from qr.errors import ResultsError
+from qr.files import write_csv
+from qr.measure import collect
+from qr.measure.schema import ANCHORS, EXPLORATION, IMAGES, RUNTIME, TRAINING
+
+_PARTS = (IMAGES, EXPLORATION, TRAINING, RUNTIME)
+_TIMES = ["encode_s", "decode_s"]  # of a classical codec: what two machines never agree on
+
+
+def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
+    """Write metrics and pictures of the version `out`, which is named by its folder.
+
+    Args:
+        parts: folders of finished versions; times of classical codecs are the first one's.
+
+    Returns:
+        The manifest that is to seal it.
+
+    Raises:
+        ResultsError: a part is unfinished, differs in more than its codecs, or has a codec
+            that another has too; or `out` is finished already.
+        ConfigError: a plugin of theirs is missing.
+    """
+    if seal.finished(out):
+        raise ResultsError(f"{out} is finished; it is not overwritten. Delete it to join anew")
+    manifests = [_manifest(part) for part in parts]
+    config = _config(parts, manifests, out.name)
+    plugins.load_plugins(config["plugins"])
+    shutil.rmtree(out / "pictures", ignore_errors=True)  # of a join that failed, perhaps
+    folder = out / "metrics"
+    for schema in _PARTS:
+        files = [part / "metrics" / f"{schema.name}.csv" for part in parts]
+        write_csv(collect.collect(files, schema, config), folder / f"{schema.name}.csv")
+    images = collect.read(folder / "images.csv", IMAGES)
+    write_csv(collect.summarise(images), folder / "summary.csv")
+    write_csv(_anchors(parts), folder / "anchors.csv")
+    for pictures in (path for part in parts for path in (part / "pictures").glob("*")):
+        shutil.copytree(pictures, out / "pictures" / pictures.name)
+    first = {
+        key: manifests[0][key] for key in ("packages", "machine", "data_sha256", "code_sha256")
+    }
+    return manifest.origin(config) | first | {"steps": _steps(manifests), "parts": manifests}
+
+
+def _manifest(part: Path) -> dict[str, Any]:
+    path = part / seal.NAME
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{part} is no finished version: {path} is unreadable") from error
+
+
+def _config(
+    parts: Sequence[Path], manifests: Sequence[Mapping[str, Any]], version: str
+) -> dict[str, Any]:
+    """The first part's configuration, with the qualities of all."""
+    first = manifests[0]
+    models = {name: dict(model) for name, model in first["config"]["models"].items()}
+    for part, other in zip(parts[1:], manifests[1:], strict=True):
+        for what, ours, theirs in (
+            ("configuration", _shared(first), _shared(other)),
+            ("images", first["data_sha256"], other["data_sha256"]),
+            ("packages", first["packages"], other["packages"]),
+            ("code", first["code_sha256"], other["code_sha256"]),
+        ):
+            if ours != theirs:
+                raise ResultsError(f"{part} cannot be joined: it has other {what} than {parts[0]}")
+        for name, model in other["config"]["models"].items():
+            if models[name]["qualities"] and model["qualities"]:
+                raise ResultsError(f"{part} cannot be joined: {name} would be in {version} twice")
+            models[name]["qualities"] = sorted({*models[name]["qualities"], *model["qualities"]})
+    return dict(first["config"]) | {"version": version, "models": models}
+
+
+def _steps(manifests: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Jobs and wall time of each rule in all parts together, and the largest memory."""
+    steps: dict[str, dict[str, float]] = {}
+    for part in manifests:
+        for rule, work in part["steps"].items():
+            total = steps.setdefault(rule, {"jobs": 0, "wall_seconds": 0.0, "max_rss_mib": 0.0})
+            total["jobs"] += work["jobs"]
+            total["wall_seconds"] = round(total["wall_seconds"] + work["wall_seconds"], 1)
+            total["max_rss_mib"] = max(total["max_rss_mib"], work["max_rss_mib"])
+    return steps
+
+
+def _shared(part: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be the same in all parts: all but the version's name and the qualities."""
+    config = dict(part["config"])
+    config.pop("version")
+    config["models"] = {
+        name: {key: value for key, value in model.items() if key != "qualities"}
+        for name, model in config["models"].items()
+    }
+    return config
+
+
+def _anchors(parts: Sequence[Path]) -> pd.DataFrame:
+    """The first part's, if all parts have the same but for the times."""
+    tables = [collect.read(p / "metrics" / "anchors.csv", ANCHORS) for p in parts]
+    for part, table in zip(parts, tables, strict=True):
+        if not table.drop(columns=_TIMES).equals(tables[0].drop(columns=_TIMES)):
+            raise ResultsError(f"{part} cannot be joined: its anchors are not those of {parts[0]}")
+    return tables[0]

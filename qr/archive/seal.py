@@ -1,0 +1,41 @@
+"""A version with a manifest is finished, and is never overwritten with other content.
+
+Free of pandas: the workflow asks here whenever it starts.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qr import provenance
+from qr.config import settings
+from qr.errors import ResultsError
+
+NAME = "manifest.json"
+
+
+def finished(results: Path) -> bool:
+    """Whether the version in the folder `results` is complete and sealed."""
+    return (results / NAME).is_file()
+
+
+def check_same(results: Path, config: Mapping[str, Any]) -> None:
+    """See that a finished version is what this configuration and code would make again.
+
+    Raises:
+        ResultsError: it has another configuration or commit; it will not be overwritten.
+    """
+    path = results / NAME
+    try:
+        sealed = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path} is unreadable: {error}") from error
+    commit, dirty = provenance.git_commit()
+    now = {"config_sha256": settings.digest(config), "git_commit": commit, "git_dirty": dirty}
+    differing = [key for key, value in now.items() if sealed.get(key) != value]
+    if differing:
+        raise ResultsError(
+            f"{results} is finished, and was made with another {' and '.join(differing)}. A "
+            f"finished version is not overwritten: choose another `version`, or delete {results}"
+        )

@@ -1,0 +1,72 @@
+"""Codecs by name: CompressAI's, and those that a user registers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from compressai.models.google import (
+    FactorizedPrior,
+    JointAutoregressiveHierarchicalPriors,
+    MeanScaleHyperprior,
+    ScaleHyperprior,
+)
+from compressai.zoo.image import cfgs, model_architectures
+from torch import nn
+
+from qr.codecs.base import Codec
+from qr.codecs.catalogue import register_model
+from qr.codecs.families import ContextCodec, FactorizedCodec, HyperpriorCodec
+from qr.errors import ConfigError
+
+# A model that codes with one of these methods is of that family, whatever its transforms are.
+_FAMILIES: dict[Callable, type[Codec]] = {
+    FactorizedPrior.compress: FactorizedCodec,
+    ScaleHyperprior.compress: HyperpriorCodec,
+    MeanScaleHyperprior.compress: HyperpriorCodec,
+    JointAutoregressiveHierarchicalPriors.compress: ContextCodec,
+}
+
+
+def wrap(model: nn.Module) -> Codec:
+    """The codec that knows most about `model`."""
+    return _FAMILIES.get(type(model).compress, Codec)(model)
+
+
+_BUILDERS: dict[str, Callable[[int, int], nn.Module]] = {}
+
+
+def register_codec(
+    name: str, build: Callable[[int, int], Any], label: str = "", qualities: int = 8
+) -> None:
+    """Make a codec of your own known to the configuration by `name`.
+
+    Args:
+        build: called with the widths N and M of the configuration; returns a model with
+            CompressAI's interface (see `Codec`) or a `Codec`.
+        label: short name for legends.
+        qualities: how many it has, at most 8.
+    """
+    register_model(name, label or name, qualities)
+    _BUILDERS[name] = build
+
+
+def build_codec(model: str, quality: int, N: int | None = None, M: int | None = None) -> Codec:
+    """A codec with fresh weights; widths default to those of CompressAI's zoo.
+
+    Raises:
+        ConfigError: the model is unknown, or has no zoo widths and N or M is missing.
+    """
+    zoo = cfgs.get(model, {}).get(quality)
+    widths = tuple(given or default for given, default in zip((N, M), _pair(zoo), strict=True))
+    if model in _BUILDERS:
+        built = _BUILDERS[model](*widths)
+        return built if isinstance(built, Codec) else wrap(built)
+    if model not in model_architectures or zoo is None:
+        raise ConfigError(f"CompressAI has no model {model!r} of quality {quality}")
+    return wrap(model_architectures[model](*widths[: len(zoo)]))
+
+
+def _pair(zoo: tuple[int, ...] | None) -> tuple[int | None, int | None]:
+    """Zoo widths as (N, M); Cheng2020 models have N only."""
+    if zoo is None:
+        return (None, None)
+    return (zoo[0], zoo[-1])

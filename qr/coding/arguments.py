@@ -1,0 +1,124 @@
+"""Which files a command reads and writes, from the names, folders and patterns that it is given."""
+
+import glob
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from qr.codecs.catalogue import CodecId
+from qr.coding.bitstream import Bitstream
+from qr.data.images import list_images, read_bytes
+from qr.errors import DataError
+
+CODED = (".qrc",)
+LOSSLESS = (".png", ".bmp", ".ppm", ".tif", ".tiff")
+
+
+def list_coded(folder: Path) -> list[Path]:
+    """All coded pictures below `folder`, sorted; raises DataError if there are none."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    found = sorted(path for path in files if path.suffix.lower() in CODED)
+    if not found:
+        raise DataError(f"{folder}: no {CODED[0]} files in this folder")
+    return found
+
+
+def expand(given: Iterable[str], inside: Callable[[Path], list[Path]]) -> list[tuple[Path, Path]]:
+    """Files, each with the path that it keeps in another folder.
+
+    Args:
+        given: files, folders, and patterns such as `photos/**/*.png` that no shell expanded.
+        inside: lists the files of a folder, with all below it.
+
+    Raises:
+        DataError: a folder or a pattern has no files.
+    """
+    found = []
+    for path in (match for text in given for match in _matches(text)):
+        if path.is_dir():
+            found += [(file, file.relative_to(path)) for file in inside(path)]
+        else:
+            found.append((path, Path(path.name)))
+    return list(dict.fromkeys(found))
+
+
+def _matches(text: str) -> list[Path]:
+    if Path(text).exists() or not glob.has_magic(text):
+        return [Path(text)]
+    # Not Path.glob, which takes no absolute pattern.
+    matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
+    found = [path for path in matches if path.is_file()]
+    if not found:
+        raise DataError(f"{text}: no such files")
+    return found
+
+
+Pairs = list[tuple[Path, Path]]
+
+
+def to_code(given: Sequence[str], out: Path | None) -> Pairs:
+    """Pictures, each with the file to write: of two names the second, or below the folder `out`.
+
+    Raises:
+        DataError: there is no telling where to write, or two would become the same file.
+    """
+    return _pairs(given, out, list_images, CODED)
+
+
+def to_decode(given: Sequence[str], out: Path | None) -> Pairs:
+    """Coded files, each with the picture to write; otherwise like `to_code`."""
+    return _pairs(given, out, list_coded, LOSSLESS)
+
+
+def _pairs(
+    given: Sequence[str],
+    out: Path | None,
+    inside: Callable[[Path], list[Path]],
+    suffixes: tuple[str, ...],
+) -> Pairs:
+    if out is None:
+        if len(given) != 2 or Path(given[0]).is_dir():
+            raise DataError("where to? Name one file and what to write, or files and --out FOLDER")
+        pairs = [(Path(given[0]), Path(given[1]))]
+    else:
+        pairs = [
+            (path, out / kept.with_suffix(suffixes[0])) for path, kept in expand(given, inside)
+        ]
+    sources: dict[Path, Path] = {}
+    for source, target in pairs:
+        if target.suffix.lower() not in suffixes:
+            raise DataError(
+                f"{target} is not written: its name must end in {' or '.join(suffixes)}"
+            )
+        if sources.setdefault(target, source) != source:
+            raise DataError(f"{sources[target]} and {source} would both become {target}")
+    return pairs
+
+
+def read(path: Path) -> tuple[Bitstream, int]:
+    """A coded file, parsed, and its bytes; raises DataError or BitstreamError."""
+    content = read_bytes(path)
+    return Bitstream.from_bytes(content, path), len(content)
+
+
+def header_id(bitstream: Bitstream) -> str:
+    """The codec that a header names, as text that is safe to print, whoever wrote it."""
+    return ascii(str(CodecId(bitstream.model, bitstream.metric, bitstream.quality)))[1:-1]
+
+
+def describe(path: Path) -> str:
+    """What a coded file's header says, as lines; raises like `read`."""
+    bitstream, size = read(path)
+    bpp = 8 * size / (bitstream.width * bitstream.height)
+    strings = sum(map(len, bitstream.strings))
+    return "\n".join(
+        (
+            f"{path}",
+            f"  picture     {bitstream.width} x {bitstream.height} pixels",
+            f"  size        {size:,} bytes, {bpp:.4f} bpp",
+            f"  model       {ascii(bitstream.model)[1:-1]}",
+            f"  metric      {bitstream.metric}",
+            f"  quality     {bitstream.quality}",
+            f"  checkpoint  {bitstream.checkpoint}",
+            f"  strings     {len(bitstream.strings)}, {strings:,} bytes",
+        )
+    )

@@ -1,0 +1,180 @@
+"""The file that one coded image is: self-describing, and checked before it is believed.
+
+Layout, integers as LEB128 unless a width is given, CRC-32 little endian:
+
+    "QRC" 1                        magic and version
+    length, model id               ASCII
+    metric, quality                1 byte each; 0: mse, 1: ms-ssim
+    checkpoint                     first 8 bytes of the codec's digest
+    width, height, padding         pixels; the image was padded to a multiple of `padding`
+    CRC-32 of the latent           4 bytes, over `Latent.checked`, int32 little endian
+    length, shape                  JSON, as the model's compress() returned it
+    count, lengths                 of the strings
+    strings                        bytes of the entropy coder
+    CRC-32 of everything above     4 bytes
+"""
+
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from qr.codecs.catalogue import METRICS
+from qr.errors import BitstreamError
+
+_MAGIC = b"QRC\x01"
+_DIGEST_BYTES = 8
+_MOST_PIXELS = 2**28
+_MOST_STRINGS = 2**16
+_LONGEST_TEXT = 2**12
+
+
+@dataclass(frozen=True)
+class Bitstream:
+    """One coded image.
+
+    Attributes:
+        checkpoint: the codec's digest, first 16 hexadecimal digits.
+        width, height: of the image, pixels.
+        padding: its sides were padded to multiples of this.
+        latent_crc: CRC-32 of the quantized latent.
+        shape: what the model's decompress() wants besides the strings.
+        strings: the entropy coder's output, one after another.
+    """
+
+    model: str
+    metric: str
+    quality: int
+    checkpoint: str
+    width: int
+    height: int
+    padding: int
+    latent_crc: int
+    shape: Any
+    strings: tuple[bytes, ...]
+
+    def to_bytes(self) -> bytes:
+        """The file's content."""
+        body = b"".join(
+            (
+                _MAGIC,
+                _text(self.model),
+                bytes((METRICS.index(self.metric), self.quality)),
+                bytes.fromhex(self.checkpoint)[:_DIGEST_BYTES],
+                _numbers(self.width, self.height, self.padding),
+                struct.pack("<I", self.latent_crc),
+                _text(json.dumps(self.shape, separators=(",", ":"))),
+                _numbers(len(self.strings), *map(len, self.strings)),
+                *self.strings,
+            )
+        )
+        return body + struct.pack("<I", zlib.crc32(body))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, name: object = "bitstream") -> "Bitstream":
+        """Parse a file's content.
+
+        Args:
+            name: of the file, for messages.
+
+        Raises:
+            BitstreamError: it is empty, no bitstream, cut short or damaged. Nothing is
+                allocated that the file itself does not hold.
+        """
+        try:
+            return _parse(content)
+        except _Malformed as error:
+            raise BitstreamError(f"{name}: {error}") from error
+
+
+class _Malformed(Exception):
+    pass
+
+
+def _parse(content: bytes) -> Bitstream:
+    if not content:
+        raise _Malformed("the file is empty")
+    if content[:3] != _MAGIC[:3]:
+        raise _Malformed("this is no bitstream of qr")
+    if content[: len(_MAGIC)] != _MAGIC:
+        raise _Malformed("a bitstream of another version of qr")
+    body, crc = content[:-4], content[-4:]
+    if struct.pack("<I", zlib.crc32(body)) != crc:
+        raise _Malformed("cut short or damaged: its checksum is wrong")
+    reader = _Reader(body, len(_MAGIC))
+    model = reader.text()
+    metric, quality = reader.take(2)
+    if metric >= len(METRICS):
+        raise _Malformed(f"unknown metric number {metric}")
+    checkpoint = reader.take(_DIGEST_BYTES).hex()
+    width, height, padding = (reader.number() for _ in range(3))
+    if not (0 < width * height <= _MOST_PIXELS and 0 < padding <= 4096):
+        raise _Malformed(f"impossible size: {width} x {height} pixels, padding {padding}")
+    (latent_crc,) = struct.unpack("<I", reader.take(4))
+    shape = _json(reader.text())
+    count = reader.number()
+    if count > _MOST_STRINGS:
+        raise _Malformed(f"impossible number of strings: {count}")
+    lengths = [reader.number() for _ in range(count)]
+    strings = tuple(reader.take(length) for length in lengths)
+    if reader.position != len(body):
+        raise _Malformed("bytes are left over at its end")
+    return Bitstream(
+        model, METRICS[metric], quality, checkpoint, width, height, padding, latent_crc, shape,
+        strings,
+    )  # fmt: skip
+
+
+class _Reader:
+    def __init__(self, content: bytes, position: int):
+        self.content = content
+        self.position = position
+
+    def take(self, count: int) -> bytes:
+        end = self.position + count
+        if end > len(self.content):
+            raise _Malformed("cut short")
+        taken = self.content[self.position : end]
+        self.position = end
+        return taken
+
+    def number(self) -> int:
+        value = 0
+        for shift in range(0, 35, 7):
+            byte = self.take(1)[0]
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+        raise _Malformed("a number is too long")
+
+    def text(self) -> str:
+        length = self.number()
+        if length > _LONGEST_TEXT:
+            raise _Malformed("a text is too long")
+        try:
+            return self.take(length).decode("ascii")
+        except UnicodeDecodeError as error:
+            raise _Malformed("a text is not ASCII") from error
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _Malformed("its shape is not JSON") from error
+
+
+def _numbers(*values: int) -> bytes:
+    out = bytearray()
+    for value in values:
+        while value >= 0x80:
+            out.append(value & 0x7F | 0x80)
+            value >>= 7
+        out.append(value)
+    return bytes(out)
+
+
+def _text(text: str) -> bytes:
+    content = text.encode("ascii")
+    return _numbers(len(content)) + content

@@ -1,0 +1,139 @@
+"""Images to bitstreams and back, and what is measured on the way.
+
+Everything here runs in float32 without autocast or TF32: the entropy coder's tables are
+looked up by floating-point numbers, and both sides must find the same ones.
+"""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from qr.codecs.base import Codec, Encoded
+from qr.codecs.catalogue import CodecId
+from qr.codecs.latent import Latent
+from qr.coding.bitstream import Bitstream
+from qr.data.images import read_image
+from qr.data.manifests import Entry
+from qr.data.tensors import pad, to_tensor
+from qr.device import exact, timed
+from qr.errors import BitstreamError
+
+
+def latent_crc(latent: Latent) -> int:
+    """CRC-32 of the integers that were coded."""
+    return zlib.crc32(latent.checked().contiguous().cpu().numpy().astype("<i4").tobytes())
+
+
+def encode(codec: Codec, codec_id: CodecId, checkpoint: str, x: Tensor) -> Bitstream:
+    """Code one image.
+
+    Args:
+        checkpoint: `qr.codecs.weights.codec_digest` of the codec.
+        x: 1 x 3 x H x W in [0, 1], any size.
+    """
+    height, width = x.shape[-2:]
+    with exact():
+        encoded = codec.encode(pad(x.to(codec.device), codec.downsampling))
+    return Bitstream(
+        codec_id.model, codec_id.metric, codec_id.quality, checkpoint[:16], width, height,
+        codec.downsampling, latent_crc(encoded.latent), _plain(encoded.shape), _flat(encoded),
+    )  # fmt: skip
+
+
+def _plain(shape: Any) -> Any:
+    if isinstance(shape, dict):
+        return {name: _plain(part) for name, part in shape.items()}
+    if isinstance(shape, list | tuple):
+        return [_plain(part) for part in shape]
+    return int(shape)
+
+
+def _flat(encoded: Encoded) -> tuple[bytes, ...]:
+    """CompressAI nests strings by part, then by image; there is one image here."""
+    return tuple(part[0] for part in encoded.strings)
+
+
+def decode(
+    codec: Codec, checkpoint: str, bitstream: Bitstream, size: tuple[int, int], name: object
+) -> Latent:
+    """Entropy decode, and verify that the latent is what the encoder saw.
+
+    Safe for any bitstream if it is for `codec` (see `Codec`): time and memory are those of an
+    honest one of a picture of `size`, whatever its header claims.
+
+    Args:
+        checkpoint: `qr.codecs.weights.codec_digest` of the codec.
+        size: height and width that the picture must have, pixels.
+        name: of the file, for messages.
+
+    Raises:
+        BitstreamError: the bitstream is of another size or checkpoint, its header
+            contradicts itself, or its latent differs.
+    """
+    if (bitstream.height, bitstream.width) != size:
+        raise BitstreamError(
+            f"{name} is of a picture of {bitstream.width} x {bitstream.height} pixels, "
+            f"not {size[1]} x {size[0]}"
+        )
+    if bitstream.checkpoint != checkpoint[:16]:
+        raise BitstreamError(
+            f"{name} was made by checkpoint {bitstream.checkpoint}, not {checkpoint[:16]}"
+        )
+    padding = codec.downsampling
+    height, width = (n + -n % padding for n in size)
+    if bitstream.padding != padding or not codec.fits(bitstream.shape, height, width):
+        raise BitstreamError(f"{name}: its header contradicts itself")
+    with exact():
+        try:
+            latent = codec.decode([[s] for s in bitstream.strings], bitstream.shape)
+        except Exception as error:  # on strings that lie, decoders raise nearly anything
+            why = str(error) or type(error).__name__
+            raise BitstreamError(f"{name} cannot be entropy decoded: {why}") from error
+    if latent_crc(latent) != bitstream.latent_crc:
+        raise BitstreamError(
+            f"{name}: the decoded latent is not the encoded one. Decode on the kind of device, "
+            "and with the version of torch, that it was encoded with"
+        )
+    return latent
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What decoders start from, and what they are measured against.
+
+    Attributes:
+        bitstream: the file, parsed; `bytes` long.
+        x: 1 x 3 x H x W in [0, 1], the original image.
+        y: its latent before quantization, of the padded image.
+        latent: what the bitstream carries of it.
+        seconds: of entropy decoding.
+    """
+
+    bitstream: Bitstream
+    bytes: int
+    x: Tensor
+    y: Tensor
+    latent: Latent
+    seconds: float
+
+
+def open_bitstream(codec: Codec, checkpoint: str, entry: Entry, path: Path) -> Opened:
+    """Read and entropy decode the bitstream of one image.
+
+    Raises:
+        BitstreamError: like `decode`, or the file is missing.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BitstreamError(f"cannot read {path}: {error.strerror}") from error
+    bitstream = Bitstream.from_bytes(content, path)
+    x = to_tensor(read_image(entry.path))
+    size = tuple(x.shape[-2:])
+    latent, seconds = timed(codec.device, lambda: decode(codec, checkpoint, bitstream, size, path))
+    with exact():
+        y = codec.model.g_a(pad(x.to(codec.device), codec.downsampling))
+    return Opened(bitstream, len(content), x, y, latent, seconds)

@@ -1,0 +1,100 @@
+"""The codec and the decoder that a user names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qr.codecs import weights, zoo
+from qr.codecs.base import Codec
+from qr.codecs.catalogue import CodecId
+from qr.config import paths
+from qr.decoders import variants
+from qr.decoders.decoder import Decoder, build_decoder
+from qr.decoders.weights import load_decoder
+from qr.errors import CheckpointError
+
+_WIDTH = 512  # of a rectifier that nobody trains
+
+
+@dataclass(frozen=True)
+class Found:
+    """A codec, ready to code on the CPU.
+
+    Attributes:
+        digest: `qr.codecs.weights.codec_digest`.
+        name: where it was found, for messages.
+        run: folder of the run whose decoders fit it, if one was named.
+    """
+
+    codec: Codec
+    codec_id: CodecId
+    digest: str
+    name: str
+    run: Path | None
+
+
+def find(codec: str, run: Path | None = None) -> Found:
+    """The codec that a user names.
+
+    Args:
+        codec: a checkpoint (.safetensors), or an id such as mbt2018_mse_q3: of `run`, or
+            without one of CompressAI's zoo.
+
+    Raises:
+        ConfigError: `codec` is neither a checkpoint nor the id of a codec.
+        CheckpointError: there is no such checkpoint, or it is damaged.
+    """
+    if run is not None:
+        paths.load_plugins(run)
+    if Path(codec).suffix == ".safetensors":
+        loaded, codec_id = weights.load_codec(Path(codec))
+        name = codec
+    elif run is not None:
+        path = paths.codec_file(run, CodecId.parse(codec))
+        loaded, codec_id = weights.load_codec(path)
+        name = str(path)
+    else:
+        codec_id = CodecId.parse(codec)
+        loaded, name = zoo.load(codec_id), f"{codec} of CompressAI's zoo"
+    return Found(loaded, codec_id, weights.codec_digest(loaded), name, run)
+
+
+def find_decoder(found: Found, variant: str) -> tuple[str, Decoder]:
+    """A decoder for the files of a codec, and its variant's name.
+
+    Args:
+        variant: a name, or a file of trained weights (.safetensors).
+
+    Raises:
+        ConfigError: there is no variant of that name.
+        CheckpointError: it is not trained for this codec, or is no decoder of files.
+    """
+    path = Path(variant) if Path(variant).suffix == ".safetensors" else _trained(found, variant)
+    if path is None:
+        decoder = build_decoder(variants.get(variant), found.codec, _WIDTH).eval()
+    else:
+        decoder, variant = load_decoder(path, found.codec)
+    if variants.get(variant).oracle:
+        raise CheckpointError(f"{variant} sees what no file carries: a bound, not a decoder")
+    return variant, decoder
+
+
+def _trained(found: Found, variant: str) -> Path | None:
+    """The weights of a variant; None if it has none to train."""
+    if not variants.get(variant).trains:
+        return None
+    files = _weights(found)
+    if variant not in files:
+        raise CheckpointError(
+            f"no trained {variant} at hand for {found.name}: name its run or its weights. "
+            f"At hand: {', '.join(at_hand(found))}"
+        )
+    return files[variant]
+
+
+def at_hand(found: Found) -> list[str]:
+    """The baseline, and what the codec's run trained besides, but for bounds."""
+    return ["baseline", *(name for name in _weights(found) if not variants.get(name).oracle)]
+
+
+def _weights(found: Found) -> dict[str, Path]:
+    return paths.decoder_files(found.run, found.codec_id) if found.run else {}

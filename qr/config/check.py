@@ -1,0 +1,92 @@
+"""Whether a configuration says what it may say."""
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from qr.codecs.catalogue import model_info
+from qr.config.grid import codecs, matches
+from qr.config.plugins import load_plugins
+from qr.config.settings import baseline, predictive, training
+from qr.decoders import variants
+from qr.errors import ConfigError
+
+SCHEMA = resources.files("qr") / "schemas" / "config.schema.yaml"
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Check `config` against the schema and itself; loads its plugins first.
+
+    Raises:
+        ConfigError: names the offending key and what is allowed there.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text())
+    plain = json.loads(json.dumps(config, default=_refuse))
+    errors = sorted(Draft202012Validator(schema).iter_errors(plain), key=lambda e: list(e.path))
+    if errors:
+        raise ConfigError("\n".join(f"config: {_describe(error)}" for error in errors))
+    load_plugins(config["plugins"])
+    for name, model in config["models"].items():
+        highest = model_info(name).qualities
+        beyond = [q for q in model["qualities"] if q > highest]
+        if beyond:
+            raise ConfigError(
+                f"config: models.{name}.qualities: {beyond} is out of range 1 to {highest}"
+            )
+    for key, names in (
+        ("variants", config["variants"]),
+        ("explore.variants", config["explore"]["variants"]),
+        *(("extra", extra["variants"]) for extra in config["extra"]),
+    ):
+        for name in names:
+            try:
+                variants.get(name)
+            except ConfigError as error:
+                raise ConfigError(f"config: {key}: {error}") from error
+    if "ms-ssim" in config["metrics"]:
+        _check_crops(config)
+    if not list(codecs(config)):
+        raise ConfigError("config: models: every model's list of qualities is empty")
+    for number, extra in enumerate(config["extra"]):
+        _check_extra(config, extra, f"config: extra.{number}")
+
+
+def _check_extra(config: Mapping[str, Any], extra: Mapping[str, Any], where: str) -> None:
+    """An entry that asks for nothing is a mistake."""
+    untrained = [name for name in extra["variants"] if not variants.get(name).trains]
+    if untrained:
+        raise ConfigError(f"{where}.variants: {untrained[0]} trains nothing: list it in `variants`")
+    models = config["models"]
+    off = all(
+        name in models and not models[name]["qualities"] for name in extra.get("models", models)
+    )
+    if not off and not any(matches(extra, codec) for codec in codecs(config)):
+        raise ConfigError(f"{where}: no codec has these models, metrics and qualities")
+
+
+def _check_crops(config: Mapping[str, Any]) -> None:
+    """Five scales of an 11-tap window, which MS-SSIM has, do not fit into small crops."""
+    phases = {
+        "baseline.ms-ssim": baseline(config, "ms-ssim", started=True),
+        "soft.training": training(config, config["soft"]["training"]),
+        "predictive": predictive(config, "ms-ssim"),
+    }
+    crops = {f"{name}.crop": settings["crop"] for name, settings in phases.items()}
+    crops["data.validation_crop"] = config["data"]["validation_crop"]
+    for key, pixels in crops.items():
+        if pixels <= 160:
+            raise ConfigError(f"config: {key}: MS-SSIM needs more than 160 pixels, not {pixels}")
+
+
+def _refuse(value: Any) -> Any:
+    kind = type(value).__name__
+    raise ConfigError(f"config: YAML reads {value} as a {kind}: put it in quotes if it is a text")
+
+
+def _describe(error) -> str:
+    where = ".".join(str(part) for part in error.path) or "top level"
+    return f"{where}: {error.message}"

@@ -1,0 +1,70 @@
+"""How the exploration searches: which alphas, in which order, with how long a training.
+
+Free of torch: the plan of a run counts the trials before anything is trained.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qr.config.settings import training
+
+
+def grid(alpha: Mapping[str, float]) -> list[float]:
+    """start, start*factor, start*factor^2, ... down to min, which is included.
+
+    >>> grid({"start": 1.0, "factor": 0.1, "min": 0.01})
+    [1.0, 0.1, 0.01]
+    """
+    count = 1 + math.floor(math.log(alpha["min"] / alpha["start"], alpha["factor"]) + 1e-9)
+    return [float(f"{alpha['start'] * alpha['factor'] ** k:.6g}") for k in range(max(count, 1))]
+
+
+def sweep(count: int, loss: Callable[[int], float]) -> None:
+    """Try 0 to count - 1, one after another: the paper's way."""
+    for index in range(count):
+        loss(index)
+
+
+def bracket(count: int, loss: Callable[[int], float]) -> None:
+    """Golden-section search over 0 to count - 1, for a loss with a single valley.
+
+    `loss` is asked again for indices that it has answered; it should remember.
+    """
+    low, high = 0, count - 1
+    while high - low > 2:
+        inner = max(1, round(0.382 * (high - low)))
+        left, right = low + inner, high - inner
+        if left == right:
+            right += 1
+        if loss(left) <= loss(right):
+            high = right
+        else:
+            low = left
+    for index in range(low, high + 1):
+        loss(index)
+
+
+STRATEGIES = {"sweep": sweep, "bracket": bracket}
+
+
+def most_alphas(explore: Mapping[str, Any]) -> int:
+    """How many alphas are tried at most; `explore` is that section of the configuration."""
+    count = len(grid(explore["alpha"]))
+    return min(count, 2 + count // 2) if explore["strategy"] == "bracket" else count
+
+
+def trial(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Training settings of a trial's predictive phase."""
+    explore = config["explore"]
+    return training(config, explore["training"]) | {
+        "steps": explore["max_epochs"] * explore["epoch_steps"],
+        "validate_every": explore["epoch_steps"],
+        "stop_patience": explore["patience"],
+    }
+
+
+def warm_up(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Training settings of a trial's soft phase: no longer than the real one."""
+    settings = trial(config)
+    return settings | {"steps": min(settings["steps"], config["soft"]["training"]["steps"])}

@@ -1,0 +1,144 @@
+"""Photographs as 8-bit RGB, by one stated rule, and as tensors, padded and cropped."""
+
+import os
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from qr.errors import DataError
+
+# The comparison picture: crops side by side, enlarged by whole pixels
+
+_CROP = 192  # pixels of a side, at most
+
+
+def busiest(image: Image.Image, side: int = _CROP) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the part with the steepest edges, at most `side` pixels wide.
+
+    It depends on the original alone, so that no codec is favoured.
+    """
+    grey = np.asarray(image.convert("L"), dtype=np.int64)
+    slopes = np.zeros_like(grey)
+    slopes[1:] += abs(np.diff(grey, axis=0))
+    slopes[:, 1:] += abs(np.diff(grey, axis=1))
+    height, width = (min(side, whole) for whole in grey.shape)
+    sums = np.pad(slopes.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = sums[height:] - sums[:-height]
+    sums = sums[:, width:] - sums[:, :-width]
+    top, left = map(int, np.unravel_index(sums.argmax(), sums.shape))
+    return left, top, left + width, top + height
+
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
+
+# Only these decoders ever see a file: others (EPS, say) start programs or have no use here.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM")
+
+PNG_END = b"IEND\xaeB`\x82"  # the last chunk's name and CRC: always the same, never verified
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # from there on Pillow suspects a bomb
+MAX_FILE_BYTES = 2**30
+
+
+def read_image(path: Path | str) -> Image.Image:
+    """Read the photograph at `path` as 8-bit RGB.
+
+    The content decides on the format, not the suffix. The rule for what is not 8-bit RGB:
+
+    - EXIF orientation is applied, then all metadata are dropped; colour profiles are ignored;
+    - transparency (RGBA, LA, palette or colour key) is composited over white;
+    - 16-bit grey v becomes round(v / 257); 16-bit colour keeps its high byte, as Pillow does;
+    - grey is repeated in the three channels; palette, CMYK and YCbCr are converted by Pillow;
+    - of several frames or pages, the first counts.
+
+    Raises:
+        DataError: names the file, which is missing, empty, cut short, damaged, of another
+            format, floating point, or of more than `MAX_PIXELS` pixels.
+    """
+    return decode_image(read_bytes(path), path)
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """The bytes of an image file of at most `MAX_FILE_BYTES`; raises DataError."""
+    try:
+        size = Path(path).stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise DataError(f"{path}: {size} bytes are too many for an image")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def decode_image(data: bytes, name: Path | str) -> Image.Image:
+    """Decode the bytes of an image file by the rule of `read_image`; `name` is for messages."""
+    try:
+        return _to_rgb(_decode(data))
+    except UnidentifiedImageError as error:
+        kind = "not an image in a known format" if data else "the file is empty"
+        raise DataError(f"{name}: {kind}") from error
+    except MemoryError:  # the machine's fault, not the file's
+        raise
+    except Exception as error:  # on damaged bytes, decoders raise nearly anything
+        raise DataError(f"{name}: unreadable image: {error or type(error).__name__}") from error
+
+
+def _decode(data: bytes) -> Image.Image:
+    image = Image.open(BytesIO(data), formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS}")
+    if image.format == "PNG":  # loading checks no CRC, and a file that was verified is used up
+        image.verify()
+        if PNG_END not in data:
+            raise ValueError("the file is cut short")
+        image = Image.open(BytesIO(data), formats=FORMATS)
+    image.load()
+    return ImageOps.exif_transpose(image)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no stated range")
+    if image.mode.startswith("I"):
+        return _from_16_bit(image)
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return Image.fromarray(np.array(image.convert("RGB")))  # a copy without metadata
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    levels = np.array(image).astype(np.int64)
+    if levels.min() < 0 or levels.max() > 65535:
+        raise ValueError("integer pixels beyond 16 bits")
+    return Image.fromarray(((levels + 128) // 257).astype(np.uint8)).convert("RGB")
+
+
+def list_images(folder: Path | str) -> list[Path]:
+    """All files under `folder` whose suffix is an image's, sorted by their path inside it.
+
+    Symbolic links are followed, each folder once.
+
+    Raises:
+        DataError: the folder is missing, unreadable, or holds no such file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    found = [path for path in _walk(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    if not found:
+        kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+        raise DataError(f"{folder}: no images in this folder (looked for {kinds})")
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _walk(folder: Path):
+    def refuse(error: OSError):
+        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    seen = {os.path.realpath(folder)}
+    for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        inner = {name: os.path.realpath(Path(root, name)) for name in sorted(folders)}
+        folders[:] = [name for name, real in inner.items() if real not in seen]
+        seen.update(inner.values())
+        yield from (Path(root, name) for name in files)

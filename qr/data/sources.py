@@ -1,0 +1,87 @@
+"""Where images come from: folders, downloads, and what ships with scikit-image."""
+
+import importlib.util
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from qr.data.download import download_list
+from qr.data.images import list_images
+from qr.data.manifests import ROLES
+from qr.errors import ConfigError, DataError
+
+# The photographs among the pictures that ship in scikit-image's wheel.
+PHOTOGRAPHS = (
+    "astronaut.png",
+    "brick.png",
+    "camera.png",
+    "chelsea.png",
+    "coffee.png",
+    "coins.png",
+    "grass.png",
+    "gravel.png",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "moon.png",
+    "motorcycle_left.png",
+    "motorcycle_right.png",
+    "retina.jpg",
+    "rocket.jpg",
+)
+
+
+# Where a source's images are
+
+
+def find_images(
+    roles: Mapping[str, Any], sources: Mapping[str, Any], base: Path, downloads: Path
+) -> dict[str, list[Path]]:
+    """The files of every source that a role takes; all missing and empty ones in one error."""
+    used = dict.fromkeys(roles[role]["source"] for role in ROLES if "source" in roles[role])
+    found, problems = {}, []
+    # Downloads come last: a folder that is missing should not take minutes to report.
+    for name in sorted(used, key=lambda name: "urls" in sources[name]):
+        try:
+            if "urls" in sources[name] and problems:
+                break
+            found[name] = _list_source(name, sources[name], base, downloads)
+        except DataError as error:
+            problems.append(f"data.sources.{name}: {error}")
+    if problems:
+        raise DataError("\n".join(problems))
+    return found
+
+
+def _list_source(name: str, source: Mapping[str, Any], base: Path, downloads: Path) -> list[Path]:
+    if "folder" in source:
+        files = list_images(base / Path(source["folder"]).expanduser())
+    elif "urls" in source:
+        path = _find_list(source["urls"], base)
+        files = download_list(path, downloads / path.stem)
+    else:
+        files = _builtin_photographs()
+    if "names" not in source:
+        return files
+    unknown = set(source["names"]) - {path.stem for path in files}
+    if unknown:
+        known = ", ".join(sorted(path.stem for path in files))
+        raise ConfigError(f"config: data.sources.{name}.names: no {min(unknown)!r} among {known}")
+    return [path for path in files if path.stem in source["names"]]
+
+
+def _find_list(name: str, base: Path) -> Path:
+    """A list of downloads: one that ships with qr, by name, or a CSV of the user's, by path."""
+    shipped = Path(str(resources.files("qr"))) / "resources" / f"{name}.csv"
+    return shipped if "/" not in name and shipped.is_file() else base / Path(name).expanduser()
+
+
+def _builtin_photographs() -> list[Path]:
+    spec = importlib.util.find_spec("skimage")  # found, not imported: that would take a second
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError("scikit-image is not installed, and its photographs come with it")
+    folder = Path(spec.submodule_search_locations[0]) / "data"
+    missing = [name for name in PHOTOGRAPHS if not (folder / name).is_file()]
+    if missing:
+        raise DataError(f"{folder}: this release of scikit-image lacks {', '.join(missing)}")
+    return [folder / name for name in PHOTOGRAPHS]

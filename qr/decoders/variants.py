@@ -1,0 +1,143 @@
+"""Decoder variants: what a decoder sees and what is trained in the predictive phase.
+
+A variant is data, not code: this module stays free of torch, so that the workflow
+can list variants in no time. The rectifier that a variant names is built by
+`qr.decoders.registry`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from qr.errors import ConfigError
+
+SOFT_RECTIFIER = "qr"  # the paper's: the one that the soft phase trains
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to decode the same bitstream.
+
+    Attributes:
+        name: used in the configuration, in every table and in file names.
+        label: used in legends; the name where it is empty.
+        rectifier: what stands before g_s (see `qr.decoders.registry`); None: y_hat as it is.
+        options: keyword arguments of that rectifier.
+        trains: what the predictive phase trains: 'decoder', 'rectifier', both or nothing.
+        guided: whether the feature distance is part of the loss. Without it the rectifier is
+            just more decoder: it starts fresh and does not warm up.
+        detached: the decoder's input is cut from the rectifier's gradient, as in the
+            published code; an ablation.
+        oracle: the decoder sees y itself, which no bitstream carries: a bound, not a codec.
+        codec: 'soft': bitstreams of the codec after the soft phase; 'original': before it.
+    """
+
+    name: str
+    label: str = ""
+    rectifier: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    trains: frozenset[str] = frozenset()
+    guided: bool = True
+    detached: bool = False
+    oracle: bool = False
+    codec: str = "soft"
+
+    @property
+    def takes_alpha(self) -> bool:
+        """Whether the feature distance is part of its loss, so that its weight matters."""
+        return self.guided and "rectifier" in self.trains
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether it begins with the rectifier that the soft phase has warmed up."""
+        return self.takes_alpha and self.rectifier == SOFT_RECTIFIER and not self.options
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether its rectifier is warmed up first in the predictive phase, being another one."""
+        return self.takes_alpha and not self.takes_over
+
+
+_VARIANTS: dict[str, Variant] = {}
+
+
+def register_variant(variant: Variant) -> Variant:
+    """Make a variant known by its name; raises ConfigError if the name is taken by another."""
+    if _VARIANTS.setdefault(variant.name, variant) != variant:
+        raise ConfigError(f"another variant is already called {variant.name!r}")
+    return variant
+
+
+def get(name: str) -> Variant:
+    """Look a variant up; raises ConfigError that lists the known ones."""
+    if name not in _VARIANTS:
+        raise ConfigError(f"unknown variant {name!r}; known are: {', '.join(_VARIANTS)}")
+    return _VARIANTS[name]
+
+
+def label(name: str) -> str:
+    """The text for legends; the name itself for a variant that is not registered here."""
+    known = _VARIANTS.get(name)
+    return (known.label or name) if known else name
+
+
+DECODER = frozenset({"decoder"})
+RECTIFIER = frozenset({"rectifier"})
+BOTH = DECODER | RECTIFIER
+
+for _variant in (
+    Variant("original", "before the soft phase", codec="original"),
+    Variant("baseline"),
+    Variant("centroid", rectifier="centroid"),
+    Variant("decoder", "decoder only", trains=DECODER),
+    Variant("qr", "QR", rectifier="qr", trains=BOTH),
+    # Beyond the paper: what else the decoder could use, and what the gain is not.
+    Variant("qr-hyper", "QR, hyper", rectifier="qr-hyper", trains=BOTH),
+    Variant("qr-bounded", "QR, bounded", rectifier="qr-bounded", trains=BOTH),
+    Variant("qr-only", "QR, decoder frozen", rectifier="qr", trains=RECTIFIER),
+    Variant("qr-detached", "QR, detached", rectifier="qr", trains=BOTH, detached=True),
+    Variant("centroid-decoder", "centroid + decoder", rectifier="centroid", trains=DECODER),
+    Variant("wide-decoder", "wide decoder", rectifier="qr", trains=BOTH, guided=False),
+    # Ours. No more operations than the paper's, and under a tenth (W is the paper's width).
+    Variant("qr-next", "QR, next", "qr-next", {"scale": 1.5, "blocks": 6}, BOTH),
+    Variant("qr-picture", "QR, picture", "qr-picture", {"scale": 0.28, "blocks": 2}, BOTH, False),
+    Variant(
+        "qr-picture-lite",
+        "QR, picture, lite",
+        "qr-picture",
+        {"scale": 0.12, "blocks": 1},
+        BOTH,
+        guided=False,
+    ),
+    Variant("latent-shift", rectifier="latent-shift", trains=RECTIFIER, guided=False),
+    Variant("ceiling", "no quantization", trains=DECODER, oracle=True),
+):
+    register_variant(_variant)
+
+
+# Traits of the variants that a metrics file names, also where the plugin of one is missing.
+
+
+def known(variant: str) -> Variant | None:
+    """The variant of that name; None where no loaded plugin registered it."""
+    try:
+        return get(variant)
+    except ConfigError:
+        return None
+
+
+def has_own_bitstreams(variant: str) -> bool:
+    """Whether a variant decodes other bitstreams, so that its gains are not at equal bits."""
+    found = known(variant)
+    return found is not None and found.codec == "original"
+
+
+def is_bound(variant: str) -> bool:
+    """Whether a variant sees what no bitstream carries: a bound to compare with, no decoder."""
+    found = known(variant)
+    return found is not None and found.oracle
+
+
+def takes_alpha(variant: str) -> bool:
+    """Whether the feature distance is part of a variant's loss, so that its weight matters."""
+    found = known(variant)
+    return found is None or found.takes_alpha

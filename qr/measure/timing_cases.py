@@ -1,0 +1,189 @@
+"""The cases that `qr.measure.timing` has pytest-benchmark time; not collected as tests.
+
+The baseline's decoder runs in the setup of every round of every other variant, so that the
+ratio of the two holds on a machine whose speed drifts.
+"""
+
+import json
+import statistics
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+import torch
+
+from qr.codecs import weights
+from qr.config import load
+from qr.data.images import read_image
+from qr.data.manifests import read_manifest
+from qr.data.tensors import pad, to_tensor
+from qr.decoders import complexity, variants
+from qr.decoders.decoder import build_decoder
+from qr.decoders.weights import load_decoder
+from qr.device import exact, timed
+
+
+class Job:
+    """One codec, one image, and the decoders to compare on it."""
+
+    def __init__(self, spec: dict):
+        self.config = load.load(*spec["configs"])
+        self.codec, self.codec_id = weights.load_codec(Path(spec["codec"]))
+        self.codec.model.to(self.config["engine"]["coding"])
+        width = self.config["rectifier"]["width"]
+        self.decoders = {
+            name: build_decoder(variants.get(name), self.codec, width) for name in spec["untrained"]
+        }
+        for path in spec["trained"]:
+            decoder, name = load_decoder(Path(path), self.codec)
+            self.decoders[name] = decoder
+        for decoder in self.decoders.values():
+            decoder.to(self.codec.device).eval()
+        self.x = self._image(Path(spec["images"]))
+
+    def _image(self, manifest: Path) -> torch.Tensor:
+        """The first test image, repeated and cut to the configured size: real statistics."""
+        width, height = self.config["runtime"]["image"]
+        x = to_tensor(read_image(read_manifest(manifest)[0].path))
+        repeats = (1, 1, -(-height // x.shape[2]), -(-width // x.shape[3]))
+        x = x.repeat(repeats)[..., :height, :width]
+        return pad(x.to(self.codec.device), self.codec.downsampling)
+
+    @cached_property
+    def encoded(self):
+        with exact():
+            return self.codec.encode(self.x)
+
+    @property
+    def rounds(self) -> int:
+        return self.config["runtime"]["rounds"]
+
+    def decode(self, name: str) -> torch.Tensor:
+        """The whole decoder: entropy decoding, rectifier, synthesis."""
+        with exact():
+            latent = self.codec.decode(self.encoded.strings, self.encoded.shape)
+            return self.decoders[name](latent)[0]
+
+    def describe(self, variant: str, part: str) -> dict:
+        """Columns of metrics/runtime.csv besides the seconds."""
+        width, height = self.config["runtime"]["image"]
+        decoder = self.decoders[variant]
+        device = self.codec.device
+        gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+        return vars(self.codec_id) | {
+            "variant": variant,
+            "part": part,
+            "device": gpu,
+            "threads": torch.get_num_threads(),
+            "width": width,
+            "height": height,
+            "ratio_to_baseline": None,
+            "ratio_iqr": None,
+            "parameters": complexity.parameters(decoder),
+            "macs_per_pixel": complexity.macs_per_pixel(
+                decoder, self.encoded.latent.fresh(), width * height
+            ),
+        }
+
+
+_jobs: dict[str, Job] = {}
+
+
+def _job(path: str) -> Job:
+    if path not in _jobs:
+        _jobs[path] = Job(json.loads(Path(path).read_text()))
+    return _jobs[path]
+
+
+@pytest.fixture
+def job(request) -> Job:
+    return _job(request.config.getoption("--runtime-job"))
+
+
+def pytest_generate_tests(metafunc) -> None:
+    """One case for each variant, in the job's order."""
+    if "variant" not in metafunc.fixturenames:
+        return
+    names = list(_job(metafunc.config.getoption("--runtime-job")).decoders)
+    if metafunc.function is test_rectifier:
+        names = [n for n in names if variants.get(n).rectifier]
+    metafunc.parametrize("variant", names)
+
+
+def _time(benchmark, job: Job, variant: str, part: str, work) -> None:
+    def synchronised():
+        return timed(job.codec.device, work)[0]
+
+    with exact():
+        benchmark.pedantic(synchronised, rounds=job.rounds, warmup_rounds=2)
+    benchmark.extra_info.update(job.describe(variant, part))
+
+
+def test_analysis(benchmark, job):
+    _time(benchmark, job, "baseline", "analysis", lambda: job.codec.model.g_a(job.x))
+
+
+def test_entropy_encode(benchmark, job):
+    """compress() without g_a: hyperprior, context model and range coder."""
+    model, g_a = job.codec.model, job.codec.model.g_a
+    with exact():
+        y = g_a(job.x)
+    model.g_a = _Constant(y)
+    try:
+        _time(benchmark, job, "baseline", "entropy_encode", lambda: model.compress(job.x))
+    finally:
+        model.g_a = g_a
+
+
+class _Constant(torch.nn.Module):
+    def __init__(self, value: torch.Tensor):
+        super().__init__()
+        self.value = value
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.value.clone()
+
+
+def test_entropy_decode(benchmark, job):
+    encoded = job.encoded
+    _time(
+        benchmark, job, "baseline", "entropy_decode",
+        lambda: job.codec.decode(encoded.strings, encoded.shape),
+    )  # fmt: skip
+
+
+def test_rectifier(benchmark, job, variant):
+    """What it does to the latent and, if it acts behind the synthesis, to the picture."""
+    decoder, latent = job.decoders[variant], job.encoded.latent
+    finish = getattr(decoder.rectifier, "finish", None)
+
+    def work():
+        decoder.rectify(latent.fresh())
+        if finish is not None:
+            finish(job.x)
+
+    _time(benchmark, job, variant, "rectifier", work)
+
+
+def test_synthesis(benchmark, job, variant):
+    decoder, y_hat = job.decoders[variant], job.encoded.latent.y_hat
+    _time(benchmark, job, variant, "synthesis", lambda: decoder.g_s(y_hat))
+
+
+def test_decode(benchmark, job, variant):
+    device = job.codec.device
+    baseline, own = [], []
+
+    def time_baseline():
+        baseline.append(timed(device, lambda: job.decode("baseline"))[1])
+
+    def time_variant():
+        own.append(timed(device, lambda: job.decode(variant))[1])
+
+    job.decode(variant)
+    benchmark.pedantic(time_variant, setup=time_baseline, rounds=job.rounds, warmup_rounds=1)
+    ratios = [a / b for a, b in zip(own, baseline, strict=True)][1:]
+    first, middle, third = statistics.quantiles(ratios, n=4, method="inclusive")
+    benchmark.extra_info.update(
+        job.describe(variant, "decode") | {"ratio_to_baseline": middle, "ratio_iqr": third - first}
+    )

@@ -1,0 +1,128 @@
+"""What a run will take, before a job is submitted: jobs, hours and disk.
+
+Minutes of a job are its own where it has finished; else those of finished jobs alike, as much
+longer as it is expected to be; else what `resources.speed`, the table of measured seconds, lets
+expect; else the limit in `resources`, which is a ceiling and no measurement.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from qr.config.grid import Grid, Job
+from qr.files import folder_bytes
+from qr.plan.cost import Cost
+from qr.plan.work import TRAINING
+
+CODING = ("encode", "decode", "runtime")
+SOURCES = ("done", "alike", "speed", "limit")  # of a job's minutes, the best first
+
+
+def plan(config: Mapping[str, Any], run: Path) -> list[dict[str, Any]]:
+    """A row per step, and their total.
+
+    Args:
+        run: runs/<version>, whose benchmark files and outputs refine the estimate.
+
+    Returns:
+        rows of step, jobs, done, alike, speed, limit (how many jobs take their minutes from
+        where), minutes_per_job, gpu_hours, cpu_hours (both of what is left to do) and disk_gb
+        (of everything; None where nothing is known yet).
+    """
+    grid, cost = Grid(config), Cost(config, run)
+    jobs = list(grid.jobs())
+    minutes = _Estimates({job: _measured_minutes(run, job) for job in jobs}, cost.minutes)
+    finished = minutes.measured
+    disk = _Estimates({job: _megabytes(run, job) for job in finished}, cost.megabytes)
+    rows = [
+        _row(grid, [job for job in jobs if job.step == step], minutes, disk)
+        for step in dict.fromkeys(job.step for job in jobs)
+    ]
+    return [*rows, _total(rows)]
+
+
+class _Estimates:
+    """One quantity of all jobs: measured of some, estimated of the others."""
+
+    def __init__(self, found: Mapping[Job, float | None], expected):
+        self.measured = {job: value for job, value in found.items() if value is not None}
+        self.expected = expected
+        kinds = defaultdict(list)
+        for job in self.measured:
+            kinds[_kind(job)].append(job)
+        self.alike = {kind: self._means(jobs) for kind, jobs in kinds.items()}
+
+    def of(self, job: Job) -> tuple[float | None, str]:
+        """The value, and which of `SOURCES` it is from; None from the last."""
+        if job in self.measured:
+            return self.measured[job], "done"
+        expected = self.expected(job)
+        if _kind(job) in self.alike:
+            measured, theirs = self.alike[_kind(job)]
+            return measured * expected / theirs if expected and theirs else measured, "alike"
+        return expected, "limit" if expected is None else "speed"
+
+    def _means(self, jobs: list[Job]) -> tuple[float, float | None]:
+        """What jobs of one kind were measured and expected to take, None where one was not."""
+        expected = [value for value in map(self.expected, jobs) if value is not None]
+        measured = mean(self.measured[job] for job in jobs)
+        return measured, mean(expected) if len(expected) == len(jobs) else None
+
+
+def _kind(job: Job) -> Job:
+    """Jobs of equal kind differ in quality and seed alone."""
+    return replace(job, codec=job.codec and replace(job.codec, quality=0), seed=None)
+
+
+def _measured_minutes(run: Path, job: Job) -> float | None:
+    path = run / "benchmarks" / job.step / f"{job.name}.tsv"
+    if not path.is_file():
+        return None
+    with open(path, newline="") as file:
+        return sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t")) / 60
+
+
+def _megabytes(run: Path, job: Job) -> float:
+    folders = (run / job.step / job.name, run / "state" / job.step / job.name)
+    return sum(map(folder_bytes, folders)) / 1e6
+
+
+def _row(grid: Grid, jobs: list[Job], minutes: _Estimates, disk: _Estimates) -> dict[str, Any]:
+    step = jobs[0].step
+    found = [minutes.of(job) for job in jobs]
+    here = step == "baseline" and grid.fetched  # downloads, on the login node
+    ceiling = grid.config["resources"]["results" if here else step]["minutes"]
+    each = [ceiling if value is None else value for value, _ in found]
+    left = sum(value for value, (_, source) in zip(each, found, strict=True) if source != "done")
+    gpus, threads = (0, 1) if here else _devices(grid.config, step)
+    sizes = [size for size, _ in map(disk.of, jobs) if size is not None]
+    return {
+        "step": step,
+        "jobs": len(jobs),
+        **{source: sum(s == source for _, s in found) for source in SOURCES},
+        "minutes_per_job": round(mean(each), 2),
+        "gpu_hours": round(gpus * left / 60, 2),
+        "cpu_hours": round(threads * left / 60, 2),
+        "disk_gb": round(mean(sizes) * len(jobs) / 1e3, 3) if sizes else None,
+    }
+
+
+def _devices(config: Mapping[str, Any], step: str) -> tuple[int, int]:
+    engine = config["engine"]
+    if step in TRAINING:
+        gpus = 0 if engine["accelerator"] == "cpu" else engine["devices"]
+        return gpus, 1 + engine["workers"]
+    return (1 if step in CODING and engine["coding"] == "cuda" else 0), 1
+
+
+def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    def total(column: str) -> float | None:
+        known = [row[column] for row in rows if row[column] is not None]
+        return round(sum(known), 3) if known else None
+
+    summed = ("jobs", *SOURCES, "gpu_hours", "cpu_hours", "disk_gb")
+    return {"step": "total", "minutes_per_job": None} | {c: total(c) for c in summed}

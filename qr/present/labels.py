@@ -1,0 +1,37 @@
+"""What a reader sees in place of the identifiers of the CSV files."""
+
+from qr.codecs import catalogue
+from qr.decoders import variants
+from qr.errors import ConfigError
+
+# What a codec is trained for, and the column and name of the quality it is judged by.
+METRIC = {"mse": "MSE", "ms-ssim": "MS-SSIM"}
+QUALITY = {"mse": "PSNR", "ms-ssim": "MS-SSIM"}
+
+CODEC = {
+    "jpeg-444": "JPEG 4:4:4",
+    "jpeg-420": "JPEG 4:2:0",
+    "jpeg2000": "JPEG 2000",
+    "webp": "WebP",
+    "avif": "AVIF",
+    "bpg-444-x265-ycbcr": "BPG 4:4:4 (published)",
+    "vtm": "VTM (published)",
+}
+
+
+def model(name: str) -> str:
+    """The short name of a codec; the id itself where the codec is not registered here."""
+    try:
+        return catalogue.label(name)
+    except ConfigError:  # figures are redrawn from CSV files alone, without a user's plugins
+        return name
+
+
+def variant(name: str) -> str:
+    """The legend's text for a decoder variant."""
+    return variants.label(name)
+
+
+def codec(name: str) -> str:
+    """The legend's text for a classical codec."""
+    return CODEC.get(name, name)

@@ -1,0 +1,195 @@
+"""The headline: three sentences with numbers, which say as much when there is little to say."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from qr.analyse.efficiency import own_gain_and_cost
+from qr.analyse.gains import (
+    ALL_QUALITIES,
+    CONTROL,
+    PAPER,
+    REFERENCE,
+    Interval,
+    differences,
+    interval,
+    mean_of,
+)
+from qr.analyse.metrics import Metrics
+from qr.decoders.variants import known
+from qr.measure.schema import KEY, POINT
+from qr.present import labels
+from qr.present.tables.common import span
+
+_FEW_IMAGES = 10  # below them, an interval over images means little
+_FEW_STEPS = 1000  # of the predictive phase: below them, a run shows only that it runs
+
+
+def headline(metrics: Metrics, statistics: Mapping[str, int]) -> list[str]:
+    """What the rectifier gains, what of it is its own, and what it costs and rests on."""
+    variant = subject(metrics.summary)
+    if variant is None:
+        names = ", ".join(map(labels.variant, metrics.summary["variant"].unique()))
+        return [
+            f"No trained rectifier is among the decoders of this version ({names}).",
+            "So there is no gain to report.",
+            _basis(metrics, metrics.images["seed"].nunique()),
+        ]
+    return [
+        _gain(metrics.images, variant, statistics),
+        _own(metrics.images, variant, statistics),
+        f"{_cost(metrics, variant, statistics)} {_basis(metrics, _seeds(metrics, variant))}",
+    ]
+
+
+def _seeds(metrics: Metrics, variant: str) -> int:
+    """How many seeds are behind a gain over all qualities: those that all of them have."""
+    rows = metrics.images[metrics.images["variant"] == variant]
+    each = [set(codec["seed"].dropna()) for _, codec in rows.groupby(POINT)]
+    return len(set.intersection(*each)) if each else 0
+
+
+def subject(summary: pd.DataFrame) -> str | None:
+    """The variant that the headline is about: the paper's, or else the first trained rectifier."""
+    trained = summary.dropna(subset="seed")["variant"].unique()
+    names = sorted(trained, key=lambda name: name != PAPER)
+    return next((name for name in names if _rectifies(name)), None)
+
+
+def _rectifies(name: str) -> bool:
+    variant = known(name)
+    if variant is None:
+        return name not in (CONTROL, REFERENCE)
+    return variant.rectifier is not None and not variant.oracle
+
+
+def mean_gain(
+    images: pd.DataFrame, metric: str, variant: str, reference: str, statistics: Mapping[str, int]
+) -> Interval | None:
+    """Gain over all codecs and qualities that have both variants; None where nothing is paired."""
+    rows = images[images["metric"] == metric]
+    tables = [
+        differences(codec, variant, reference)
+        for _, codec in rows.groupby(POINT, sort=False)
+        if {variant, reference} <= set(codec["variant"])
+    ]
+    gain = interval(mean_of(tables), **statistics) if tables else None
+    return None if gain is None or pd.isna(gain.mean) else gain
+
+
+def _gains(images: pd.DataFrame, variant: str, reference: str, statistics: Mapping) -> list[str]:
+    """'+0.13 dB [+0.12, +0.14] in PSNR', for each quality measure that was trained for."""
+    found = []
+    for metric, quality in labels.QUALITY.items():
+        gain = mean_gain(images, metric, variant, reference, statistics)
+        if gain is not None:
+            found.append(f"{with_interval(gain)} in {quality}")
+    return found
+
+
+def with_interval(gain: Interval) -> str:
+    """'+0.130 dB [+0.120, +0.140]'; without brackets where one observation has no interval."""
+    text = f"{_signed(gain.mean)} dB"
+    if pd.isna(gain.low):
+        return text
+    return f"{text} [{_signed(gain.low)}, {_signed(gain.high)}]"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def _gain(images: pd.DataFrame, variant: str, statistics: Mapping[str, int]) -> str:
+    name = labels.variant(variant)
+    found = _gains(images, variant, REFERENCE, statistics)
+    if not found:
+        return f"{name} and the baseline were nowhere measured together, so there is no gain."
+    ours = images[images["variant"] == variant]
+    models, points = ours["model"].nunique(), len(ours[POINT].drop_duplicates())
+    over = f"over {_count(models, 'codec')} at {_count(points, 'trained point')}"
+    return f"At the same bits, {name} changes the picture by {' and '.join(found)}, {over}."
+
+
+def _own(images: pd.DataFrame, variant: str, statistics: Mapping[str, int]) -> str:
+    name = labels.variant(variant)
+    own = _gains(images, variant, CONTROL, statistics)
+    if not own:
+        return (
+            "The same decoder trained without a rectifier was not measured, so nobody can say how "
+            f"much of it is {name}'s own."
+        )
+    control = " and ".join(_gains(images, CONTROL, REFERENCE, statistics)) or "nothing measured"
+    verdicts = [
+        f"{quality} {_verdict(gain)}"
+        for metric, quality in labels.QUALITY.items()
+        if (gain := mean_gain(images, metric, variant, CONTROL, statistics))
+    ]
+    return (
+        f"The same decoder, trained as long without a rectifier, gains {control}, which leaves "
+        f"{' and '.join(own)} as {name}'s own: {'; '.join(verdicts)}."
+    )
+
+
+def _verdict(gain: Interval) -> str:
+    if pd.isna(gain.low):
+        return "rests on a single observation, which decides nothing"
+    once = " (one training, other images)" if gain.seeds == 1 else ""
+    if gain.low > 0:
+        return f"is better, for the whole interval is above zero{once}"
+    if gain.high < 0:
+        return f"is worse, for the whole interval is below zero{once}"
+    return f"is undecided, for the interval holds zero{once}"
+
+
+def _cost(metrics: Metrics, variant: str, statistics: Mapping[str, int]) -> str:
+    table = own_gain_and_cost(metrics, statistics)
+    ours = table[(table["variant"] == variant) & (table["quality"] != ALL_QUALITIES)]
+    costs = ours.drop_duplicates("model")[["decode_ratio", "added_parameters"]].dropna()
+    if costs.empty:
+        return "Its cost was not timed;"
+    low, high = costs["decode_ratio"].min(), costs["decode_ratio"].max()
+    quality = span(ours["timed_quality"].dropna().astype(int))
+    times = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+    parameters = costs["added_parameters"].mean() / 1e6
+    cost = f"{times} times the decode time and {parameters:.2f} million more parameters"
+    return f"It takes {cost} at quality {quality};"
+
+
+def _basis(metrics: Metrics, seeds: int) -> str:
+    """What the numbers rest on, with a warning where that is little."""
+    images = metrics.images["image"].nunique()
+    steps = predictive_steps(metrics.training)
+    basis = f"all of it rests on {_count(images, 'test image')}, {_count(seeds, 'seed')}"
+    basis += f" and at most {_count(steps, 'step')} of the predictive phase"
+    if images < _FEW_IMAGES or steps < _FEW_STEPS:
+        return f"{basis}: enough to show that everything works, not what a rectifier is worth."
+    return f"{basis}."
+
+
+def predictive_steps(training: pd.DataFrame) -> int:
+    """The steps of the longest predictive phase; 0 where there was none."""
+    rows = training[training["phase"] == "predictive"]
+    return 0 if rows.empty else int(rows["step"].max())
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def facts(metrics: Metrics) -> list[str]:
+    """How large the version is: what stands below the headline."""
+    images = metrics.images
+    return [
+        _count(images["model"].nunique(), "codec"),
+        _count(len(images[POINT].drop_duplicates()), "trained point"),
+        _count(images["variant"].nunique(), "decoder"),
+        _count(images["image"].nunique(), "test image"),
+        _seeds_each(images),
+    ]
+
+
+def _seeds_each(images: pd.DataFrame) -> str:
+    """How many trainings each decoder has, such as '1 to 3 seeds'."""
+    each = images.dropna(subset="seed").groupby(KEY)["seed"].nunique()
+    low, high = (0, 0) if each.empty else (int(each.min()), int(each.max()))
+    return _count(high, "seed") if low == high else f"{low} to {_count(high, 'seed')}"

@@ -1,0 +1,104 @@
+"""One HTML file out of a version's metrics, manifest and pictures; nothing in it is fetched."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from plotly.offline import get_plotlyjs
+
+from qr.analyse.gains import DEFAULT
+from qr.analyse.metrics import Metrics
+from qr.errors import ResultsError
+from qr.files import write_text
+from qr.present.report import charts, viewer
+from qr.present.report.headline import facts, headline
+from qr.present.tables import layout, write
+
+WORKFLOW = "workflow.html"  # Snakemake's own report, beside ours
+_SORTABLE = {
+    "gains": "Gains",
+    "controls": "Controls",
+    "own_gain": "Own gain and its cost",
+    "bd_rate": "Bjontegaard deltas",
+    "runtime": "Run time and size",
+    "alpha": "Chosen alpha",
+    "trials": "Trials of the exploration",
+    "error_correlation": "Error and quality",
+}
+_PAGE = jinja2.Environment(
+    loader=jinja2.PackageLoader("qr.present.report", "templates"),
+    autoescape=jinja2.select_autoescape(["html.j2"], default=True),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def write_report(
+    version: str,
+    metrics_dir: Path,
+    out: Path,
+    manifest: Path | None = None,
+    pictures: Path | None = None,
+    statistics: Mapping[str, int] = DEFAULT,
+) -> None:
+    """Write the report of a version.
+
+    Args:
+        version: its name.
+        metrics_dir: folder of the metrics files.
+        manifest: manifest.json; without it, the report says that the version is unfinished.
+        pictures: folder of what `qr pictures` made, one folder a codec; where it is missing,
+            the report says so in place of the viewer.
+        statistics: `bootstrap` and `seed` of the intervals, as in the configuration.
+
+    Raises:
+        ResultsError: metrics, manifest or pictures are missing or malformed.
+    """
+    metrics = Metrics(metrics_dir)
+    decoders = metrics.of_decoders()
+    drawn = [build(decoders, statistics) for build in charts.BUILDERS]
+    page = _PAGE.get_template("report.html.j2").render(
+        version=version,
+        headline=headline(decoders, statistics),
+        facts=facts(decoders),
+        charts=drawn,
+        chart_data=_json([chart.data() for chart in drawn]),
+        tables=[_table(name, metrics, statistics) for name in _SORTABLE],
+        viewer=_json(found) if (found := viewer.load(pictures, metrics.images)) else None,
+        manifest=_read_manifest(manifest) if manifest else None,
+        yaml=lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
+        workflow=WORKFLOW,
+        plotly=get_plotlyjs(),
+    )
+    write_text(page, out)
+
+
+def _json(value: Any) -> str:
+    """JSON that can stand inside a script element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _table(name: str, metrics: Metrics, statistics: Mapping[str, int]) -> dict[str, Any]:
+    table = write.BUILDERS[name](metrics, statistics)
+    rows = table.cells()
+    numeric = layout.numeric_columns(rows, len(table.columns))
+    return {
+        "name": name,
+        "heading": _SORTABLE[name],
+        "title": table.title,
+        "columns": list(zip(table.columns, numeric, strict=True)),
+        "rows": rows,
+        "notes": table.notes,
+    }
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path} is unreadable: {error}") from error

@@ -1,0 +1,112 @@
+"""The look of the figures, and how they are saved: the same bytes from the same numbers."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from qr.files import write_bytes
+
+WIDTH = 7.2  # inches: two columns of a paper
+_DPI = 200
+
+# Okabe and Ito's colours, told apart with any kind of colour vision; never colour alone:
+# every curve has a marker and a dash pattern of its own too.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#999999"
+
+_VARIANTS = {
+    "original": {"color": PURPLE, "marker": "v", "linestyle": ":"},
+    "baseline": {"color": BLACK, "marker": "o", "linestyle": "-"},
+    "centroid": {"color": GREEN, "marker": "^", "linestyle": "-."},
+    "decoder": {"color": ORANGE, "marker": "s", "linestyle": "--"},
+    "qr": {"color": VERMILLION, "marker": "D", "linestyle": "-"},
+    "qr-hyper": {"color": BLUE, "marker": "P", "linestyle": "--"},
+}
+_OTHER_COLOURS = (SKY, BLUE, PURPLE, GREEN, ORANGE)
+_OTHER_MARKERS = ("X", "<", ">", "h", "*", "p", "d")
+_OTHER_LINES = ("-.", ":", "--")
+
+_ANCHORS = {
+    "jpeg-444": {"color": ORANGE, "linestyle": (0, (5, 1.5))},
+    "jpeg-420": {"color": ORANGE, "linestyle": (0, (1.5, 1.5))},
+    "jpeg2000": {"color": GREEN, "linestyle": (0, (5, 1.5, 1, 1.5))},
+    "webp": {"color": SKY, "linestyle": (0, (3, 1, 1, 1, 1, 1))},
+    "avif": {"color": BLUE, "linestyle": "-"},
+}
+PUBLISHED = ("-", (0, (4, 2)), (0, (1, 1.2)))  # zoo, BPG, VTM, all grey
+
+_RC = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "legend.handlelength": 3,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "axes.formatter.useoffset": False,
+    "pdf.fonttype": 42,  # TrueType, that journals accept and that stays text
+}
+
+
+def variants(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Line styles of decoder variants; those without a fixed one take turns, in order."""
+    turns = zip(cycle(_OTHER_COLOURS), cycle(_OTHER_MARKERS), cycle(_OTHER_LINES), strict=False)
+    keys = ("color", "marker", "linestyle")
+    return {
+        name: _VARIANTS.get(name) or dict(zip(keys, next(turns), strict=True)) for name in names
+    }
+
+
+def anchor(name: str) -> dict[str, Any]:
+    """Line style of a classical codec: thin."""
+    return {"linewidth": 0.7} | _ANCHORS.get(name, {"color": PURPLE, "linestyle": "--"})
+
+
+def published(place: int) -> dict[str, Any]:
+    """Line style of a published curve: thin and grey."""
+    return {"linewidth": 0.7, "color": GREY, "linestyle": PUBLISHED[place % len(PUBLISHED)]}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Draw and save with our settings only, whatever the user's matplotlibrc says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write `path` with .png and .pdf appended, without dates or versions inside."""
+    nothing = {
+        "png": {"Software": None},
+        "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    }
+    written = []
+    for kind, metadata in nothing.items():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata)
+        target = path.with_name(f"{path.name}.{kind}")
+        write_bytes(buffer.getvalue(), target)
+        written.append(target)
+    return written

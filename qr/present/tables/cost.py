@@ -1,0 +1,122 @@
+"""Table 3, run time and size; and beyond the paper, own gain beside its cost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from qr.analyse.efficiency import own_gain_and_cost
+from qr.analyse.gains import CEILING
+from qr.analyse.metrics import Metrics
+from qr.present import labels
+from qr.present.tables import common
+from qr.present.tables.common import WHICH_INTERVAL, WHICH_QUALITY, informative, span
+from qr.present.tables.layout import Table, number, text, with_interval
+
+_ENCODER = ["analysis", "entropy_encode"]
+_CONDITIONS = ["metric", "quality", "width", "height", "threads", "rounds"]
+_COSTS = ["ratio_to_baseline", "ratio_iqr", "parameters", "macs_per_pixel"]
+
+
+def runtime(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
+    """What a variant costs in time, parameters and operations."""
+    rows = []
+    for (codec, device), timed in metrics.of_decoders().runtime.groupby(
+        ["model", "device"], sort=False
+    ):
+        encode = _encode_seconds(timed)
+        for name, parts in timed.groupby("variant", sort=False):
+            if "decode" in set(parts["part"]):
+                ours = {"model": codec, "device": device, "variant": name, "encode_s": encode}
+                rows.append(ours | _decoder_costs(parts.set_index("part")))
+    columns = ["model", "device", "variant", *_CONDITIONS, "encode_s", "decode_s", "decode_iqr_s"]
+    columns += ["rectifier_s", "rectifier_percent", *_COSTS]
+    frame = pd.DataFrame(rows, columns=columns)
+    return Table(
+        "Run time and size of each decoder.",
+        frame,
+        {
+            "Model": common.model,
+            "Device": text("device"),
+            "Variant": common.variant,
+            "Encode [s]": number("encode_s", ".3g"),
+            "Decode [s]": number("decode_s", ".3g"),
+            "IQR of decode [s]": number("decode_iqr_s", ".2g"),
+            "Rectifier [% of decode]": number("rectifier_percent", ".1f"),
+            "Decode / baseline": number("ratio_to_baseline", ".3f"),
+            "IQR of the ratio": number("ratio_iqr", ".3f"),
+            "Parameters [10⁶]": number("parameters", ".3f", scale=1e-6),
+            "kMAC/pixel": number("macs_per_pixel", ".2f", scale=1e-3),
+        },
+        group=2,
+        notes=[
+            "Medians; encode is the sum of the medians of analysis transform and entropy coding. "
+            "Decode / baseline: median of the ratios of interleaved rounds. Parameters and "
+            "multiply-accumulates of rectifier and synthesis transform." + _conditions(frame)
+        ],
+    )
+
+
+def _encode_seconds(timed: pd.DataFrame) -> float:
+    """Encoding is the same for every decoder, so that one variant's timing is enough."""
+    medians = timed.drop_duplicates("part").set_index("part")["median_s"]
+    return medians.reindex(_ENCODER).sum(min_count=len(_ENCODER))
+
+
+def _decoder_costs(parts: pd.DataFrame) -> dict[str, Any]:
+    """One variant's numbers; `parts` has the parts as index."""
+    decode = parts.loc["decode"]
+    rectifier = parts["median_s"].get("rectifier", 0.0)
+    return {column: decode[column] for column in [*_CONDITIONS, *_COSTS]} | {
+        "decode_s": decode["median_s"],
+        "decode_iqr_s": decode["iqr_s"],
+        "rectifier_s": rectifier,
+        "rectifier_percent": 100 * rectifier / decode["median_s"],
+    }
+
+
+def _conditions(frame: pd.DataFrame) -> str:
+    if frame.empty:
+        return ""
+    width, height, rounds, threads = (
+        span(frame[column]) for column in ("width", "height", "rounds", "threads")
+    )
+    timed = f" Timed at quality {span(frame['quality'])} on {width}×{height} pixels,"
+    return f"{timed} {rounds} rounds, {threads} CPU threads."
+
+
+def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
+    """What each variant gains over the decoder trained alone, what it costs, and the ceiling."""
+    frame = own_gain_and_cost(metrics, statistics)
+    return Table(
+        "Own gain over the decoder trained alone, and what it costs.",
+        frame,
+        {
+            "Model": common.model,
+            "Trained for": common.metric,
+            "Quality": text("quality"),
+            "Variant": common.variant,
+            "Own gain [dB]": with_interval("own_gain"),
+            "Of the ceiling [%]": number("share_of_ceiling_percent", ".1f"),
+            "Added parameters [10⁶]": number("added_parameters", ".3f", scale=1e-6),
+            "Added kMAC/pixel": number("added_macs_per_pixel", ".2f", scale=1e-3),
+            "Decode / baseline": number("decode_ratio", ".3f"),
+            "Seeds": text("seeds"),
+        },
+        group=3,
+        shown=informative(frame),
+        notes=[
+            f"{WHICH_QUALITY} {WHICH_INTERVAL}{_where_timed(frame)}",
+            f"The ceiling, '{labels.variant(CEILING)}', is the same decoder, trained as long on "
+            "the latent before quantization. No function of ŷ gives that back: only by adding "
+            "capacity could a rectifier pass it. Shares are of the first seed, which both have.",
+        ],
+    )
+
+
+def _where_timed(frame: pd.DataFrame) -> str:
+    timed = frame["timed_quality"].dropna()
+    if timed.empty:
+        return ""
+    costs = f" Costs are those at quality {span(timed.astype(int))};"
+    return f"{costs} where a codec is wider at another, it costs more."

@@ -1,0 +1,35 @@
+"""Beyond the paper: does less quantization error go with a better picture?"""
+
+from collections.abc import Mapping
+
+from qr.analyse.association import correlations
+from qr.analyse.metrics import Metrics
+from qr.present.tables import common
+from qr.present.tables.layout import Table, number, text, with_interval
+
+
+def error_correlation(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
+    """Whether the images whose quantization error shrinks most are those that gain most."""
+    return Table(
+        "Change of the quantization error against own gain: correlation over images.",
+        correlations(metrics, statistics),
+        {
+            "Model": common.model,
+            "Trained for": common.metric,
+            "Variant": common.variant,
+            "Correlation": with_interval("correlation", unit=""),
+            "Quantization error [%]": number("error_change_percent", "+.2f"),
+            "Its spread [%]": number("error_spread_percent", ".2f"),
+            "Own gain [dB]": number("own_gain_db", "+.3f"),
+            "Images": text("images"),
+            "Qualities": text("qualities"),
+        },
+        group=2,
+        notes=[
+            "Mean of Pearson's correlations within each quality; in brackets: 95 % bootstrap "
+            "interval over images. Negative: images whose error shrinks more gain more. Means are "
+            "over the qualities at which the variant was trained, of the first seed. Spread: "
+            "standard deviation over images within a quality; where it is small beside what two "
+            "trainings differ by, the correlation says nothing.",
+        ],
+    )

@@ -1,6 +1,0 @@
-"""A pytest plugin of one option, by which `qr.runtime` tells the cases what to time."""
-
-
-def pytest_addoption(parser) -> None:
-    """Add --runtime-job."""
-    parser.addoption("--runtime-job", required=True, help="JSON written by qr.runtime")

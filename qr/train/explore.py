@@ -1,0 +1,159 @@
+"""Learning-parameter exploration: which alpha, and which learning rate, serves a codec best.
+
+Every trial starts from the same baseline and runs soft-to-predictive training on a small
+data set until the validation loss has not improved for some epochs. The validation set
+decides; no test image is read.
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+from statistics import mean
+from typing import Any
+
+import pandas as pd
+
+from qr.codecs.base import Codec
+from qr.codecs.rate import estimate
+from qr.config import search
+from qr.decoders import variants
+from qr.errors import ResultsError
+from qr.train import steps
+from qr.train.loop import Progress
+from qr.train.losses import quality
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What exploration settled on."""
+
+    alpha: float
+    learning_rate: float
+
+
+@dataclass
+class _Trial:
+    choice: Choice
+    loss: float
+    rows: list[dict[str, Any]]
+
+
+class Exploration:
+    """Explores one variant of one codec.
+
+    Args:
+        run: its state folder gets one folder a trial.
+        codec: the baseline; it is left as it is.
+    """
+
+    def __init__(self, run: steps.Run, codec: Codec, variant: str):
+        self.run, self.codec, self.variant = run, codec, variant
+        self.settings = run.config["explore"]
+        self.trials: dict[Choice, _Trial] = {}
+        known = variants.get(variant)
+        self._guided = known.takes_alpha
+        # Any other rectifier warms up in its predictive phase.
+        self._soft = known.takes_over or run.config["soft"]["codec"] == "joint"
+
+    def explore(self) -> pd.DataFrame:
+        """Rows per trial and epoch, as `metrics/exploration.csv` has them."""
+        alphas = search.grid(self.settings["alpha"])
+        rates = self.settings["learning_rates"]
+        losses = [self._loss(Choice(alphas[0], rate)) for rate in rates]
+        best_rate = rates[losses.index(min(losses))]
+        if self._guided:
+            strategy = search.STRATEGIES[self.settings["strategy"]]
+            strategy(len(alphas), lambda k: self._loss(Choice(alphas[k], best_rate)))
+        chosen = min(self.trials.values(), key=lambda t: t.loss).choice
+        return self._table(chosen)
+
+    def _loss(self, choice: Choice) -> float:
+        if choice not in self.trials:
+            self.trials[choice] = self._try(choice)
+        return self.trials[choice].loss
+
+    def _try(self, choice: Choice) -> _Trial:
+        here = self.run.within(f"alpha-{choice.alpha:g}")
+        settings, warming = search.trial(self.run.config), search.warm_up(self.run.config)
+        codec, warm, soft = _copy(self.codec), None, Progress()
+        if self._soft:
+            # The soft phase has a rate of its own, so that trials of one alpha share it.
+            codec, warm, soft = steps.soft(
+                here.within("soft"), codec, choice.alpha, warming, "exploration"
+            )
+        _, predictive = steps.predictive(
+            here.within(f"rate-{choice.learning_rate:g}"), codec, warm, self.variant, choice.alpha,
+            settings | {"learning_rate": choice.learning_rate}, warming,
+            self.run.config["seeds"][0], "exploration",
+        )  # fmt: skip
+        rows = self._rows("soft", soft) + self._rows("predictive", predictive, self._rate(codec))
+        rows[-1]["stop_reason"] = predictive.finished
+        loss = min(row["loss"] for row in rows if row["phase"] == "predictive" and row["epoch"] > 0)
+        return _Trial(choice, loss, rows)
+
+    def _rate(self, codec: Codec) -> float:
+        """Estimated bits per pixel on the validation images; later phases cannot change it."""
+        images = self.run.data("exploration").validation
+        return mean(estimate(codec, image) for image in images.split(1))
+
+    def _rows(self, phase: str, progress: Progress, bpp: float | None = None) -> list[dict]:
+        metric = self.run.codec_id.metric
+        rows = []
+        for row in progress.rows:
+            if row["split"] != "validation":
+                continue
+            d = row.get("distortion")
+            rows.append(
+                {
+                    "phase": phase,
+                    "epoch": math.ceil(row["step"] / self.settings["epoch_steps"]),
+                    "loss": row["loss"] + (bpp or 0.0),
+                    "bpp": bpp if bpp is not None else row.get("bpp"),
+                    "psnr_db": quality(metric, d) if metric == "mse" and d is not None else None,
+                    "ms_ssim_db": quality(metric, d) if metric != "mse" and d is not None else None,
+                    "feature_distance": row.get("feature_distance"),
+                    "stop_reason": None,
+                }
+            )
+        return rows
+
+    def _table(self, chosen: Choice) -> pd.DataFrame:
+        codec_id = self.run.codec_id
+        rows = [
+            {
+                "model": codec_id.model,
+                "metric": codec_id.metric,
+                "quality": codec_id.quality,
+                "variant": self.variant,
+                "strategy": self.settings["strategy"],
+                "trial": number,
+                "learning_rate": trial.choice.learning_rate,
+                "alpha": trial.choice.alpha,
+                **row,
+                "chosen": trial.choice == chosen,
+            }
+            for number, trial in enumerate(self.trials.values())
+            for row in trial.rows
+        ]
+        return pd.DataFrame(rows)
+
+
+def _copy(codec: Codec) -> Codec:
+    return type(codec)(copy.deepcopy(codec.model))
+
+
+def read_choice(path, metric: str, ms_ssim_factor: float) -> Choice:
+    """What the exploration in the CSV `path` settled on, for a codec trained for `metric`.
+
+    MS-SSIM models take the alpha of the mse exploration times `ms_ssim_factor` (Luo & Chen).
+    """
+    try:
+        table = pd.read_csv(path)
+        chosen = table.loc[table["chosen"], ["alpha", "learning_rate"]].astype(float)
+    except (OSError, ValueError, KeyError) as error:
+        raise ResultsError(f"{path} is no exploration: {error}") from error
+    if chosen.empty:
+        raise ResultsError(f"{path} chooses nothing; delete it and explore again")
+    alpha, learning_rate = chosen.iloc[0]
+    factor = ms_ssim_factor if metric == "ms-ssim" else 1.0
+    return Choice(float(alpha) * factor, float(learning_rate))

@@ -1,0 +1,52 @@
+"""Optimizers by name, and the schedule of the learning rate."""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def annealed(step: int, steps: int) -> float:
+    """The fraction of the learning rate at one of `steps` steps: a line up, then half a cosine.
+
+    The rise takes a twentieth of the steps; the fall ends at 1 %.
+    """
+    rise = max(steps // 20, 1)
+    if step < rise:
+        return (step + 1) / rise
+    fallen = (step - rise) / max(steps - 1 - rise, 1)
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * fallen)) / 2
+
+
+def _soap(parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """SOAP (Vyas et al., arXiv 2409.11321): Adam in the eigenbasis of the gradients' covariance.
+
+    The taps of a kernel count as one side of a weight. A side that is longer than 128 stays as it
+    is, as for Adam, and so does a weight both of whose channels are more: turning them into their
+    eigenvectors would take longer than the rest of the step.
+    """
+    from pytorch_optimizer import SOAP  # imports for a second
+
+    def group(parameter: nn.Parameter) -> dict[str, Any]:
+        wide = parameter.ndim > 1 and min(parameter.shape[:2]) > _LONGEST_SIDE
+        return {
+            "params": [parameter],
+            "max_precondition_dim": 1 if wide else _LONGEST_SIDE,
+            # The package merges no weight that is smaller than one side.
+            "merge_dims": parameter.ndim > 1 and not wide and parameter.numel() > _LONGEST_SIDE,
+        }
+
+    return SOAP(
+        [group(parameter) for parameter in parameters], learning_rate,
+        weight_decay=0.0, precondition_frequency=10,
+    )  # fmt: skip
+
+
+_LONGEST_SIDE = 128
+
+
+_OPTIMIZERS = {
+    "adam": lambda parameters, learning_rate: torch.optim.Adam(parameters, lr=learning_rate),
+    "soap": _soap,
+}
