@@ -17,8 +17,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _UNWRITTEN = {"annotation", "returns", "type_comment", "ctx", "kind", "type_params", "simple"}
 
 
@@ -212,11 +212,11 @@ class _Writer:
         if isinstance(node, ast.Import | ast.ImportFrom):
             elsewhere = [p for _, t, p in _imported(node, self.module.package) if t is None]
             return self._fields_of_all(elsewhere)
-        if isinstance(node, _SCOPES):
+        if isinstance(node, _Function):
             return self._function(node, scopes)
         if isinstance(node, ast.ClassDef):
             return self._class(node, scopes)
-        if isinstance(node, _COMPREHENSIONS):
+        if isinstance(node, _Comprehension):
             return self._comprehension(node, scopes)
         return self._fields(node, scopes)
 
@@ -249,7 +249,7 @@ class _Writer:
                 return bound and self.module.sources.resolve(bound)
         return self.module.sources.resolve(Target(self.module.name, name)) if name else None
 
-    def _function(self, node: ast.AST, scopes: tuple[Scope, ...]) -> str:
+    def _function(self, node: _Function, scopes: tuple[Scope, ...]) -> str:
         around = self._fields(node, scopes, "body", "args")
         defaults = [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]
         inner = (*(s for s in scopes if not isinstance(s, _ClassScope)), self._bound_in(node))
@@ -262,12 +262,12 @@ class _Writer:
         inner = (*scopes, _ClassScope(self._bound_in(node)))
         return around + self.write(_without_docstring(node.body), inner)
 
-    def _comprehension(self, node: ast.AST, scopes: tuple[Scope, ...]) -> str:
+    def _comprehension(self, node: _Comprehension, scopes: tuple[Scope, ...]) -> str:
         first = self.write(node.generators[0].iter, scopes)
         bound = {n: None for g in node.generators for n in _stored([g.target])}
         return first + self._fields(node, (*scopes, bound))
 
-    def _bound_in(self, node: ast.AST) -> dict[str, Target | None]:
+    def _bound_in(self, node: _Function | ast.ClassDef) -> dict[str, Target | None]:
         """The names that are local to a function or a class, and what of qr they stand for."""
         body = node.body if isinstance(node.body, list) else [node.body]
         bound: dict[str, Target | None] = dict.fromkeys(_stored(body))
@@ -287,16 +287,17 @@ class _ClassScope(dict):
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    first = body[0] if body else None
-    text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return body[1:] if text and isinstance(first.value.value, str) else body
+    match body:
+        case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+            return rest
+    return body
 
 
 def _inside(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """All nodes of one scope: nested functions and classes, but not what is in them."""
     for node in body:
         yield node
-        if not isinstance(node, (*_SCOPES, *_COMPREHENSIONS, ast.ClassDef)):
+        if not isinstance(node, _Function | _Comprehension | ast.ClassDef):
             yield from _inside(ast.iter_child_nodes(node))
 
 
