@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from qr.archive import manifest, seal
-from qr.config import plugins
+from qr.config import plugins, steps
 from qr.errors import ResultsError
 from qr.files import write_csv
 from qr.measure import collect
@@ -43,10 +43,10 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
     config = _config(parts, manifests, out.name)
     plugins.load_plugins(config["plugins"])
     shutil.rmtree(out / "pictures", ignore_errors=True)  # of a join that failed, perhaps
-    folder = out / "metrics"
+    folder, order = out / "metrics", steps.settings("collect", config)["order"]
     for schema in _PARTS:
         files = [part / "metrics" / f"{schema.name}.csv" for part in parts]
-        write_csv(collect.collect(files, schema, config), folder / f"{schema.name}.csv")
+        write_csv(collect.collect(files, schema, order), folder / f"{schema.name}.csv")
     images = collect.read(folder / "images.csv", IMAGES)
     write_csv(collect.summarise(images), folder / "summary.csv")
     write_csv(_anchors(parts), folder / "anchors.csv")
@@ -55,7 +55,7 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
     first = {
         key: manifests[0][key] for key in ("packages", "machine", "data_sha256", "code_sha256")
     }
-    return manifest.origin(config) | first | {"steps": _steps(manifests), "parts": manifests}
+    return manifest.origin(config) | first | {"steps": _times(manifests), "parts": manifests}
 
 
 def _manifest(part: Path) -> dict[str, Any]:
@@ -88,16 +88,16 @@ def _config(
     return dict(first["config"]) | {"version": version, "models": models}
 
 
-def _steps(manifests: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+def _times(manifests: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """Jobs and wall time of each rule in all parts together, and the largest memory."""
-    steps: dict[str, dict[str, float]] = {}
+    times: dict[str, dict[str, float]] = {}
     for part in manifests:
         for rule, work in part["steps"].items():
-            total = steps.setdefault(rule, {"jobs": 0, "wall_seconds": 0.0, "max_rss_mib": 0.0})
+            total = times.setdefault(rule, {"jobs": 0, "wall_seconds": 0.0, "max_rss_mib": 0.0})
             total["jobs"] += work["jobs"]
             total["wall_seconds"] = round(total["wall_seconds"] + work["wall_seconds"], 1)
             total["max_rss_mib"] = max(total["max_rss_mib"], work["max_rss_mib"])
-    return steps
+    return times
 
 
 def _shared(part: Mapping[str, Any]) -> dict[str, Any]:

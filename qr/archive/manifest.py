@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qr import provenance
-from qr.config import grid, settings
-from qr.config.steps import code_digest
+from qr.config import grid, settings, steps
 from qr.files import write_text
 
 _MEASURING = ("baseline", "explore", "soft", "predictive", "encode", "decode")
@@ -62,24 +61,24 @@ def _data_digests(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _code_digests(config: Mapping[str, Any]) -> dict[str, str]:
     """Per step that measures: a digest of its logic, which drawing and documents do not change."""
-    names, plugins = grid.all_variants(config), config["plugins"]
-    return {step: code_digest(step, tuple(names), tuple(plugins)) for step in _MEASURING}
+    names, plugins = tuple(grid.all_variants(config)), tuple(config["plugins"])
+    return {step: steps.code(step, names, plugins) for step in _MEASURING}
 
 
 def _wall_times(folder: Path) -> dict[str, dict[str, float]]:
     """Per rule: number of jobs, their wall time together, and the largest memory of one."""
-    steps = {}
+    times = {}
     for rule in sorted(p for p in folder.glob("*") if p.is_dir()):
         rows = []
         for path in sorted(rule.rglob("*.tsv")):
             with open(path, newline="") as file:
                 rows += list(csv.DictReader(file, delimiter="\t"))
-        steps[rule.name] = {
+        times[rule.name] = {
             "jobs": len(rows),
             "wall_seconds": round(sum(float(row["s"]) for row in rows), 1),
             "max_rss_mib": max((_number(row["max_rss"]) for row in rows), default=0.0),
         }
-    return steps
+    return times
 
 
 def _number(text: str) -> float:

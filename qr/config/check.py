@@ -1,7 +1,7 @@
 """Whether a configuration says what it may say."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any
 
@@ -9,17 +9,16 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from qr.codecs.catalogue import model_info
+from qr.config import settings
 from qr.config.grid import codecs, matches
-from qr.config.plugins import load_plugins
-from qr.config.settings import baseline, predictive, training
 from qr.decoders import variants
 from qr.errors import ConfigError
 
 SCHEMA = resources.files("qr") / "schemas" / "config.schema.yaml"
 
 
-def check(config: Mapping[str, Any]) -> None:
-    """Check `config` against the schema and itself; loads its plugins first.
+def check_form(config: Mapping[str, Any]) -> None:
+    """Check `config` against the schema.
 
     Raises:
         ConfigError: names the offending key and what is allowed there.
@@ -29,7 +28,14 @@ def check(config: Mapping[str, Any]) -> None:
     errors = sorted(Draft202012Validator(schema).iter_errors(plain), key=lambda e: list(e.path))
     if errors:
         raise ConfigError("\n".join(f"config: {_describe(error)}" for error in errors))
-    load_plugins(config["plugins"])
+
+
+def check_meaning(config: Mapping[str, Any]) -> None:
+    """Check that what `config` names exists and fits together; its plugins must be loaded.
+
+    Raises:
+        ConfigError: names the offending key and what is allowed there.
+    """
     for name, model in config["models"].items():
         highest = model_info(name).qualities
         beyond = [q for q in model["qualities"] if q > highest]
@@ -37,22 +43,24 @@ def check(config: Mapping[str, Any]) -> None:
             raise ConfigError(
                 f"config: models.{name}.qualities: {beyond} is out of range 1 to {highest}"
             )
-    for key, names in (
-        ("variants", config["variants"]),
-        ("explore.variants", config["explore"]["variants"]),
-        *(("extra", extra["variants"]) for extra in config["extra"]),
-    ):
-        for name in names:
-            try:
-                variants.get(name)
-            except ConfigError as error:
-                raise ConfigError(f"config: {key}: {error}") from error
+    _check_variants("variants", config["variants"])
+    _check_variants("explore.variants", config["explore"]["variants"])
+    for extra in config["extra"]:
+        _check_variants("extra", extra["variants"])
     if "ms-ssim" in config["metrics"]:
         _check_crops(config)
     if not list(codecs(config)):
         raise ConfigError("config: models: every model's list of qualities is empty")
     for number, extra in enumerate(config["extra"]):
         _check_extra(config, extra, f"config: extra.{number}")
+
+
+def _check_variants(key: str, names: Iterable[str]) -> None:
+    for name in names:
+        try:
+            variants.get(name)
+        except ConfigError as error:
+            raise ConfigError(f"config: {key}: {error}") from error
 
 
 def _check_extra(config: Mapping[str, Any], extra: Mapping[str, Any], where: str) -> None:
@@ -71,11 +79,11 @@ def _check_extra(config: Mapping[str, Any], extra: Mapping[str, Any], where: str
 def _check_crops(config: Mapping[str, Any]) -> None:
     """Five scales of an 11-tap window, which MS-SSIM has, do not fit into small crops."""
     phases = {
-        "baseline.ms-ssim": baseline(config, "ms-ssim", started=True),
-        "soft.training": training(config, config["soft"]["training"]),
-        "predictive": predictive(config, "ms-ssim"),
+        "baseline.ms-ssim": settings.of_baseline(config, "ms-ssim", started=True),
+        "soft.training": settings.of_soft_phase(config),
+        "predictive": settings.of_predictive_phase(config, "ms-ssim"),
     }
-    crops = {f"{name}.crop": settings["crop"] for name, settings in phases.items()}
+    crops = {f"{name}.crop": phase["crop"] for name, phase in phases.items()}
     crops["data.validation_crop"] = config["data"]["validation_crop"]
     for key, pixels in crops.items():
         if pixels <= 160:

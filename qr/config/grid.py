@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qr.codecs.catalogue import CodecId, widths
-from qr.config import search
-from qr.config.settings import baseline, digest
 from qr.decoders import variants
 from qr.decoders.variants import Variant
+
+TRAINING = ("baseline", "explore", "soft", "predictive")  # steps
+CODING = ("encode", "decode", "runtime", "pictures")
 
 
 def matches(extra: Mapping[str, Any], codec: CodecId) -> bool:
@@ -44,6 +45,17 @@ class Job:
     variant: str | None = None
     seed: int | None = None
     stage: str | None = None
+
+    @classmethod
+    def of(cls, step: str, wildcards: Mapping[str, str]) -> "Job":
+        """The job of a rule, as far as what it needs depends on its wildcards."""
+        codec = wildcards.get("codec")
+        return cls(
+            step,
+            CodecId.parse(codec) if codec else None,
+            wildcards.get("variant"),
+            stage=wildcards.get("stage"),
+        )
 
     @property
     def name(self) -> str:
@@ -77,6 +89,16 @@ class Grid:
         """Every seed of the run, also those of some trainings only."""
         extra = [seed for extra in self.config["extra"] for seed in extra.get("seeds", ())]
         return list(dict.fromkeys([*self.config["seeds"], *extra]))
+
+    def devices(self, step: str) -> tuple[int, int]:
+        """GPUs and threads of one job; one thread computes, the others decode training images."""
+        engine = self.config["engine"]
+        if step == "baseline" and self.fetched:
+            return 0, 1
+        if step in TRAINING:
+            gpus = 0 if engine["accelerator"] == "cpu" else engine["devices"]
+            return gpus, 1 + engine["workers"]
+        return int(step in CODING and engine["coding"] == "cuda"), 1
 
     def trained(self, codec: CodecId) -> list[tuple[str, int]]:
         """Variants that the predictive phase of `codec` trains, each with its seeds."""
@@ -177,52 +199,20 @@ class Grid:
             yield Job("runtime", codec)
         yield Job("anchors")
 
+    def first_seeds(self, codec: CodecId) -> list[tuple[str, int]]:
+        """Trained variants of `codec`, of one seed each."""
+        first: dict[str, int] = {}
+        for name, seed in self.trained(codec):
+            first.setdefault(name, seed)
+        return list(first.items())
+
     def pictured(self, codec: CodecId) -> list[tuple[str, int]]:
         """Trained variants that the report's viewer shows beside the baseline, of one seed each.
 
         Ablations that only `extra` asks for would crowd it.
         """
-        first: dict[str, int] = {}
-        for name, seed in self.trained(codec):
-            first.setdefault(name, seed)
-        return [(n, seed) for n, seed in first.items() if n in self.config["variants"]]
-
-    def settings(self, step: str, codec: CodecId | None = None) -> str:
-        """Digest of what `step` reads of the configuration: a change makes its jobs run again.
-
-        Which qualities, variants and seeds are in the grid is left out: a larger grid keeps
-        what is there.
-        """
-        config, engine = self.config, self.config["engine"]
-        shared = [config["training"], engine["precision"], engine["devices"], config["seeds"][0]]
-        shared += [config["data"]["validation_crop"]]
-        stp = [config["rectifier"], config["soft"], config["explore"]["ms_ssim_factor"]]
-        read = {
-            "data": lambda: [config["data"]],
-            "baseline": lambda: [
-                *shared, config["baseline"]["source"],
-                baseline(config, codec.metric, self.start(codec) is not None),
-            ],
-            "explore": lambda: [
-                *shared, config["soft"]["codec"], config["rectifier"],
-                search.trial(config), search.warm_up(config),
-                {k: config["explore"][k] for k in ("strategy", "alpha", "learning_rates")},
-            ],
-            "soft": lambda: [*shared, *stp],
-            "predictive": lambda: [*shared, *stp, config["predictive"]],
-            "encode": lambda: [engine["coding"]],
-            "decode": lambda: [engine["coding"], config["rectifier"]],
-            "pictures": lambda: [engine["coding"], config["rectifier"], config["report"]],
-            "runtime": lambda: [engine["coding"], config["rectifier"], config["runtime"]],
-            "anchors": lambda: [config["anchors"]],
-            "collect": lambda: [
-                config["metrics"], config["explore"]["ms_ssim_factor"], list(config["models"]),
-                all_variants(config), list(config["anchors"]),
-            ],
-            "results": lambda: [config["statistics"]],
-        }[step]()  # fmt: skip
-        model = config["models"][codec.model] if codec else {}
-        return digest([read, {k: model.get(k) for k in ("N", "M")}])
+        shown = self.config["variants"]
+        return [(name, seed) for name, seed in self.first_seeds(codec) if name in shown]
 
     def timed(self) -> list[CodecId]:
         """One codec per model, at the configured quality and metric or the nearest to it."""

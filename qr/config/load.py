@@ -7,14 +7,15 @@ from typing import Any
 
 import yaml
 
-from qr.config.check import check
+from qr.config.check import check_form, check_meaning
+from qr.config.plugins import load_plugins
 from qr.config.settings import overlay
 from qr.errors import ConfigError
 from qr.files import replacing
 
 
 def load(*paths: Path | str) -> dict[str, Any]:
-    """Read `paths`, later files overlaying earlier ones, and check the result.
+    """Read `paths`, later files overlaying earlier ones, and `accept` the result.
 
     Raises:
         ConfigError: a file is missing or no YAML, or the result breaks the schema.
@@ -28,8 +29,19 @@ def load(*paths: Path | str) -> dict[str, Any]:
         if not isinstance(loaded, dict):
             raise ConfigError(f"{path} is not a configuration: it holds no keys")
         config = overlay(config, loaded)
-    check(config)
+    accept(config)
     return config
+
+
+def accept(config: Mapping[str, Any]) -> None:
+    """Check a whole configuration, and load its plugins, which run: it names what they register.
+
+    Raises:
+        ConfigError: names the offending key and what is allowed there.
+    """
+    check_form(config)
+    load_plugins(config["plugins"])
+    check_meaning(config)
 
 
 def write(config: Mapping[str, Any], path: Path | str) -> None:

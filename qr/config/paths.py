@@ -1,10 +1,117 @@
-"""What a run trained, as the workflow lays it out below `runs/<version>/`. Free of torch."""
+"""Where a run keeps what, below `runs/<version>/`; which of it each job reads. Free of torch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from qr.codecs.catalogue import CodecId
-from qr.config import load
+from qr.config.grid import Grid
+from qr.config.load import load
 from qr.errors import CheckpointError
+
+
+class Files:
+    """Which files the jobs of a run read, and how commands name them.
+
+    Codecs are given as text, as the workflow's wildcards hold them.
+
+    Args:
+        run: runs/<version>.
+    """
+
+    def __init__(self, grid: Grid, run: str):
+        self.grid, self.run = grid, run
+
+    def baseline(self, codec: CodecId | str) -> str:
+        """The checkpoint of a codec before the soft phase."""
+        return f"{self.run}/baseline/{codec}/codec.safetensors"
+
+    def start(self, codec: str) -> list[str]:
+        """The checkpoint that the training of a baseline starts from, if there is one."""
+        start = self.grid.start(CodecId.parse(codec))
+        return [self.baseline(start)] if start else []
+
+    def checkpoint(self, stage: str, codec: str) -> str:
+        """The codec whose bitstreams a stage makes."""
+        folder = "baseline" if stage == "original" else "soft"
+        return f"{self.run}/{folder}/{codec}/codec.safetensors"
+
+    def exploration(self, codec: str, variant: str) -> str:
+        """The exploration whose choice a variant takes."""
+        source, explored = self.grid.exploration(CodecId.parse(codec), variant)
+        return f"{self.run}/explore/{source}/{explored}.csv"
+
+    def decoders(self, codec: CodecId | str) -> list[str]:
+        """Weights of all trained variants, seed by seed."""
+        return self._weights(codec, self.grid.trained(_id(codec)))
+
+    def timed(self, codec: str) -> list[str]:
+        """Weights of the variants that are timed, of one seed each: time does not depend on them."""
+        return self._weights(codec, self.grid.first_seeds(_id(codec)))
+
+    def pictured(self, codec: str) -> list[str]:
+        """Weights of the trained variants that the report's viewer shows."""
+        return self._weights(codec, self.grid.pictured(_id(codec)))
+
+    def _weights(self, codec: CodecId | str, trained: Sequence[tuple[str, int]]) -> list[str]:
+        folder = f"{self.run}/predictive/{codec}"
+        return [f"{folder}/{name}_s{seed}/decoder.safetensors" for name, seed in trained]
+
+    def decode_options(self, codec: str, stage: str, decoders: Sequence[str]) -> str:
+        """The variants of a stage as options of `qr decode`.
+
+        Args:
+            decoders: `decoders`, perhaps where an executor put them.
+        """
+        names = [f"--variant {name}" for name in self.grid.untrained(stage)]
+        trained = self.grid.trained(CodecId.parse(codec)) if stage == "soft" else []
+        return " ".join(names + _trained_options(trained, decoders))
+
+    def picture_options(self, codec: str, decoders: Sequence[str]) -> str:
+        """The same of `qr pictures`; `decoders` are `pictured`."""
+        pictured = self.grid.pictured(CodecId.parse(codec))
+        return " ".join(["--variant baseline", *_trained_options(pictured, decoders)])
+
+    def timing_options(self, decoders: Sequence[str]) -> str:
+        """The same of `qr runtime`; `decoders` are `timed`."""
+        untrained = [name for name in self.grid.untrained("soft") if name != "original"]
+        names = [f"--variant {name}" for name in untrained]
+        return " ".join(names + [f"--trained {path}" for path in decoders])
+
+    def parts(self) -> dict[str, list[str]]:
+        """The CSVs of single jobs that each table of the metrics is joined from."""
+        grid, run = self.grid, self.run
+        return {
+            "images": [
+                f"{run}/decode/{stage}/{codec}.csv"
+                for stage in grid.stages()
+                for codec in grid.codecs
+            ],
+            "exploration": [
+                f"{run}/explore/{codec}/{variant}.csv" for codec, variant in grid.explorations()
+            ],
+            "training": self._courses(),
+            "runtime": [f"{run}/runtime/{codec}.csv" for codec in grid.timed()],
+            "anchors": [f"{run}/anchors/anchors.csv"],
+        }
+
+    def _courses(self) -> list[str]:
+        """Logs of every training."""
+        weights = [] if self.grid.fetched else list(map(self.baseline, self.grid.needed()))
+        weights += [self.checkpoint("soft", str(codec)) for codec in self.grid.codecs]
+        weights += [path for codec in self.grid.codecs for path in self.decoders(codec)]
+        return [str(Path(path).with_name("log.csv")) for path in weights]
+
+
+def _id(codec: CodecId | str) -> CodecId:
+    return CodecId.parse(str(codec))
+
+
+def _trained_options(trained: Sequence[tuple[str, int]], paths: Sequence[str]) -> list[str]:
+    pairs = zip(trained, paths, strict=True)
+    return [f"--trained {seed}:{path}" for (_, seed), path in pairs]
+
+
+# What a run trained, as a command that uses its codecs finds it
 
 
 def codec_names(run: Path) -> list[str]:
@@ -48,4 +155,4 @@ def variant_names(run: Path) -> list[str]:
 def load_plugins(run: Path) -> None:
     """Make the codecs, rectifiers and variants known that the run's configuration registers."""
     if (run / "config.yaml").is_file():
-        load.load(run / "config.yaml")
+        load(run / "config.yaml")

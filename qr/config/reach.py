@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1]
-
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+_HOMES = "_HOMES"  # in which the package `qr` says where its public names are
 _UNWRITTEN = {"annotation", "returns", "type_comment", "ctx", "kind", "type_params", "simple"}
 
 
@@ -35,10 +34,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Written:
-    """A definition's text, and what it refers to."""
+    """A definition's text, and what it refers to, in the order of the text."""
 
     text: str
-    references: frozenset[Target]
+    references: tuple[Target, ...]
 
 
 Scope = Mapping[str, Target | None]  # None: a variable, which hides what is outside
@@ -61,6 +60,11 @@ class Sources:
             path = self._path(name)
             self._modules[name] = _Module(self, name, path) if path else None
         return self._modules[name]
+
+    def outside(self, path: str) -> str:
+        """The name by which `reached` knows a file that is not of the package; it counts whole."""
+        self._modules[path] = _Module(self, path, Path(path))
+        return path
 
     def _path(self, name: str) -> Path | None:
         first, *inner = name.split(".")
@@ -119,8 +123,7 @@ class Sources:
         module = self.module(target.module)
         assert module is not None
         if target.name is None:  # the module itself is passed around: anything of it may be used
-            every = (Target(target.module, name) for name in module.definitions)
-            return Written("", frozenset(every))
+            return Written("", tuple(Target(target.module, name) for name in module.definitions))
         return module.written(target.name)
 
 
@@ -152,13 +155,16 @@ class _Module:
             return
         for name in _defined(statement) or ("",):
             self.definitions.setdefault(name, []).append(statement)
+            if name == _HOMES and isinstance(statement, ast.Assign):
+                homes = ast.literal_eval(statement.value)
+                self.bindings |= {name: Target(home, name) for name, home in homes.items()}
 
     @cache  # noqa: B019, as long-lived as the sources
     def written(self, name: str) -> Written:
         """One of its definitions, or with '' its effects."""
         writer = _Writer(self)
         texts = [writer.write(statement, ()) for statement in self.definitions[name]]
-        return Written("\n".join([name, *texts]), frozenset(writer.references))
+        return Written("\n".join([name, *texts]), tuple(writer.references))
 
 
 def _defined(statement: ast.stmt) -> list[str]:
@@ -196,7 +202,7 @@ class _Writer:
 
     def __init__(self, module: _Module):
         self.module = module
-        self.references: set[Target] = set()
+        self.references: list[Target] = []
 
     def write(self, node: object, scopes: tuple[Scope, ...]) -> str:
         """`node` as text; `scopes` are those around it within its definition, innermost last."""
@@ -207,11 +213,13 @@ class _Writer:
         if isinstance(node, ast.Name | ast.Attribute):
             target = self._meant(node, scopes)
             if target is not None:
-                self.references.add(target)
+                self.references.append(target)
                 return f"<{target.name or target.module.rpartition('.')[2]}>"
         if isinstance(node, ast.Import | ast.ImportFrom):
             elsewhere = [p for _, t, p in _imported(node, self.module.package) if t is None]
             return self._fields_of_all(elsewhere)
+        if isinstance(node, ast.AnnAssign) and node.value and not _in_class(scopes):
+            return self._fields(ast.Assign([node.target], node.value), scopes)
         if isinstance(node, _Function):
             return self._function(node, scopes)
         if isinstance(node, ast.ClassDef):
@@ -286,6 +294,11 @@ class _ClassScope(dict):
     """Names in a class's body, which its methods do not see."""
 
 
+def _in_class(scopes: tuple[Scope, ...]) -> bool:
+    """Whether a statement stands in a class's body, where an annotation makes a field."""
+    return bool(scopes) and isinstance(scopes[-1], _ClassScope)
+
+
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     match body:
         case [ast.Expr(value=ast.Constant(value=str())), *rest]:
@@ -319,7 +332,7 @@ def digest(found: Mapping[Target, Written]) -> str:
     """
     marks = {t: f"{t.name}:{_sha256(w.text)[:16]}" for t, w in found.items() if t.name is not None}
     lines = {
-        f"{written.text}|{sorted(marks[r] for r in written.references if r in marks)}"
+        f"{written.text}|{[marks[r] for r in written.references if r in marks]}"
         for written in found.values()
     }
     return _sha256("\n".join(sorted(lines)))

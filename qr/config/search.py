@@ -1,4 +1,4 @@
-"""How the exploration searches: which alphas, in which order, with how long a training.
+"""How the exploration searches: which alphas, in which order.
 
 Free of torch: the plan of a run counts the trials before anything is trained.
 """
@@ -6,8 +6,6 @@ Free of torch: the plan of a run counts the trials before anything is trained.
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
-
-from qr.config.settings import training
 
 
 def grid(alpha: Mapping[str, float]) -> list[float]:
@@ -52,19 +50,3 @@ def most_alphas(explore: Mapping[str, Any]) -> int:
     """How many alphas are tried at most; `explore` is that section of the configuration."""
     count = len(grid(explore["alpha"]))
     return min(count, 2 + count // 2) if explore["strategy"] == "bracket" else count
-
-
-def trial(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Training settings of a trial's predictive phase."""
-    explore = config["explore"]
-    return training(config, explore["training"]) | {
-        "steps": explore["max_epochs"] * explore["epoch_steps"],
-        "validate_every": explore["epoch_steps"],
-        "stop_patience": explore["patience"],
-    }
-
-
-def warm_up(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Training settings of a trial's soft phase: no longer than the real one."""
-    settings = trial(config)
-    return settings | {"steps": min(settings["steps"], config["soft"]["training"]["steps"])}

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+Config = Mapping[str, Any]
+
 
 def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     """Lay `top` over `base`: mappings merge key by key, everything else is replaced."""
@@ -18,23 +20,39 @@ def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def training(config: Mapping[str, Any], phase: Mapping[str, Any]) -> dict[str, Any]:
-    """A phase's training settings: the common ones with what the phase states on top."""
-    return overlay(config["training"], phase)
-
-
-def baseline(config: Mapping[str, Any], metric: str, started: bool) -> dict[str, Any]:
-    """Training settings of a baseline; `started` from another codec rather than at random."""
-    settings = training(config, config["baseline"][metric])
+def of_baseline(config: Config, metric: str, started: bool) -> dict[str, Any]:
+    """Of a baseline; `started` from another codec rather than at random."""
+    settings = overlay(config["training"], config["baseline"][metric])
     if started and metric == "mse":
         return overlay(settings, config["baseline"]["warm_start"])
     return settings
 
 
-def predictive(config: Mapping[str, Any], metric: str) -> dict[str, Any]:
-    """Training settings of the predictive phase."""
-    settings = training(config, config["predictive"]["training"])
+def of_soft_phase(config: Config) -> dict[str, Any]:
+    """Of the soft phase, and of warming up any other rectifier."""
+    return overlay(config["training"], config["soft"]["training"])
+
+
+def of_predictive_phase(config: Config, metric: str) -> dict[str, Any]:
+    """Of the predictive phase."""
+    settings = overlay(config["training"], config["predictive"]["training"])
     return overlay(settings, config["predictive"]["ms-ssim"]) if metric == "ms-ssim" else settings
+
+
+def of_trial(config: Config) -> dict[str, Any]:
+    """Of the predictive phase of one trial of the exploration."""
+    explore = config["explore"]
+    return overlay(config["training"], explore["training"]) | {
+        "steps": explore["max_epochs"] * explore["epoch_steps"],
+        "validate_every": explore["epoch_steps"],
+        "stop_patience": explore["patience"],
+    }
+
+
+def of_trial_warm_up(config: Config) -> dict[str, Any]:
+    """Of a trial's soft phase: no longer than the real one."""
+    settings = of_trial(config)
+    return settings | {"steps": min(settings["steps"], config["soft"]["training"]["steps"])}
 
 
 def digest(value: Any) -> str:

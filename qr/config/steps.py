@@ -1,105 +1,237 @@
-"""The steps, and the code that each depends on."""
+"""The steps of the pipeline, in one table: what each reads of the configuration, what code it runs.
 
-import ast
-import hashlib
+A step's functions get what `settings` gives and nothing else of the configuration, so that what
+they read and what makes them run again cannot differ. What their code can reach is found by
+`qr.config.reach`. Free of torch.
+"""
+
 import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
+from qr.codecs.catalogue import CodecId, lmbda
+from qr.config import settings as phases
+from qr.config.grid import Grid, all_variants
+from qr.config.reach import Sources, digest
 from qr.decoders import variants
-from qr.provenance import _PACKAGE
 
-_CODING = ("models", "latent", "centroid", "rans", "codecs", "weights", "images")
-_RECTIFIERS = ("decoders", "rectifiers/__init__", "rectifiers/network")
-_TRAINING = (*_CODING, *_RECTIFIERS, "losses", "crops", "phases", "training", "stp")
-_METRICS = tuple(f"results/{module}" for module in ("collect", "schema", "traits", "write"))
-_RESULTS = (
-    *(*_METRICS, "results/__init__", "results/association", "results/efficiency"),
-    *("results/labels", "results/reader", "results/statistics"),
-)
-_FIGURES = ("__init__", "common", "cost", "courses", "error", "exploration", "rate_distortion")
-_DRAWING = (
-    *(f"results/{module}" for module in ("canvas", "reference", "style")),
-    *(f"results/figures/{module}" for module in _FIGURES),
-)
+PACKAGE = Path(str(resources.files("qr")))
+
+# Reached by nearly everything, and no result depends on it: words for people, and this table.
+_INERT = ("qr.errors", "qr.progress", "qr.provenance", "qr.config.reach", "qr.config.steps")
+# Of these tables, a job's own rows count, which are in its settings or stand beside its code.
 _TABLES = (
-    "results/layout",
-    *(f"results/tables/{module}" for module in ("__init__", "common", "cost", "error")),
-    *("results/tables/exploration", "results/tables/gains"),
-)
-_CURVES = ("metrics", "results/curves")
-_REPORT = (
-    *("results/reference", "results/style"),
-    *(f"report/{module}" for module in ("chart", "charts", "headline", "page", "rate_distortion")),
-    *("report/viewer", "report/templates/report.html.j2", "report/templates/viewer.html.j2"),
-    *(f"report/templates/{name}" for name in ("report.css", "charts.js", "tables.js", "viewer.js")),
+    "qr.decoders.variants:_VARIANTS",
+    *(f"qr.codecs.catalogue:{name}" for name in ("_MODELS", "_WIDTHS", "LMBDA")),
 )
 
-# The modules whose logic a step's output depends on.
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    Attributes:
+        makes: the functions that make its result, 'module:name'.
+        reads: what they get of the configuration; of the codec that the job is about.
+        files: patterns of what they read besides of the package.
+        inert: what they can reach and what decides nothing, beside what is so for all.
+    """
+
+    makes: tuple[str, ...]
+    reads: Callable[[Grid, CodecId], Settings]
+    files: tuple[str, ...] = ()
+    inert: tuple[str, ...] = _TABLES
+
+
+def _codec(grid: Grid, codec: CodecId) -> Settings:
+    N, M = grid.widths(codec)
+    trade_off = {"lmbda": lmbda(codec.metric, codec.quality)}
+    return vars(codec) | trade_off | {"N": N, "M": M}
+
+
+def _training(grid: Grid, codec: CodecId) -> Settings:
+    """What all trainings read; which accelerator and how many workers decides nothing."""
+    config, engine = grid.config, grid.config["engine"]
+    return _codec(grid, codec) | {
+        "precision": engine["precision"],
+        "devices": engine["devices"],
+        "seed": config["seeds"][0],  # of all that is trained once, whichever seeds there are
+        "validation_crop": config["data"]["validation_crop"],
+    }
+
+
+def _baseline(grid: Grid, codec: CodecId) -> Settings:
+    started = grid.start(codec) is not None
+    return _training(grid, codec) | {
+        "source": grid.config["baseline"]["source"],
+        "training": phases.of_baseline(grid.config, codec.metric, started),
+    }
+
+
+def _rectified(grid: Grid, codec: CodecId) -> Settings:
+    rectifier = grid.config["rectifier"]
+    factor = grid.config["explore"]["ms_ssim_factor"] if codec.metric == "ms-ssim" else 1.0
+    return _training(grid, codec) | {
+        "width": rectifier["width"],
+        "distance": rectifier["distance"],
+        "alpha_factor": factor,
+    }
+
+
+def _soft(grid: Grid, codec: CodecId) -> Settings:
+    training = phases.of_soft_phase(grid.config)
+    return _rectified(grid, codec) | {"joint": grid.joint, "training": training}
+
+
+def _predictive(grid: Grid, codec: CodecId) -> Settings:
+    return _rectified(grid, codec) | {
+        "warm_up": phases.of_soft_phase(grid.config),
+        "training": phases.of_predictive_phase(grid.config, codec.metric),
+    }
+
+
+def _explore(grid: Grid, codec: CodecId) -> Settings:
+    explore = grid.config["explore"]
+    return _rectified(grid, codec) | {
+        "joint": grid.joint,
+        "warm_up": phases.of_trial_warm_up(grid.config),
+        "training": phases.of_trial(grid.config),
+        **{key: explore[key] for key in ("strategy", "alpha", "learning_rates", "epoch_steps")},
+    }
+
+
+def _coding(grid: Grid, _codec: CodecId) -> Settings:
+    return {"device": grid.config["engine"]["coding"]}
+
+
+def _decoding(grid: Grid, codec: CodecId) -> Settings:
+    return _coding(grid, codec) | {"width": grid.config["rectifier"]["width"]}
+
+
+def _pictures(grid: Grid, codec: CodecId) -> Settings:
+    return _decoding(grid, codec) | {"pictures": grid.config["report"]["pictures"]}
+
+
+def _runtime(grid: Grid, codec: CodecId) -> Settings:
+    timed = {key: grid.config["runtime"][key] for key in ("image", "rounds")}
+    return _decoding(grid, codec) | timed
+
+
+def _collect(grid: Grid, _codec: CodecId) -> Settings:
+    config = grid.config
+    derived = config["explore"]["ms_ssim_factor"] if "ms-ssim" in config["metrics"] else None
+    return {
+        "order": {
+            "model": list(config["models"]),
+            "metric": list(config["metrics"]),
+            "variant": all_variants(config),
+            "codec": list(config["anchors"]),
+        },
+        "derived_factor": derived,
+    }
+
+
+def _of(*keys: str) -> Callable[[Grid, CodecId], Settings]:
+    return lambda grid, _codec: {key: grid.config[key] for key in keys}
+
+
+_RUN = "qr.train.stp:Run"
+_PUBLISHED = "resources/compressai-kodak-reference.csv"
+
 STEPS = {
-    "data": ("data", "images", "download"),
-    "baseline": (*_CODING, "losses", "crops", "phases", "training", "stp", "zoo"),
-    "explore": (*_TRAINING, "coding", "explore", "search"),
-    "soft": _TRAINING,
-    "predictive": _TRAINING,
-    "encode": (*_CODING, "losses", "bitstream", "coding"),
-    "decode": (*_CODING, *_RECTIFIERS, "bitstream", "coding", "metrics"),
-    "pictures": (*_CODING, *_RECTIFIERS, "bitstream", "coding", "compare", "pictures"),
-    "runtime": (*_CODING, *_RECTIFIERS, "coding", "macs", "runtime", "runtime_cases"),
-    "anchors": ("anchors", "images", "metrics"),
-    "collect": _METRICS,
-    "export": (*_METRICS, "results/export", "results/reader"),
-    # The names in legends and tables are in `variants` and `models`.
-    "figures": (*_RESULTS, *_DRAWING, *_CURVES, "variants", "models"),
-    "tables": (*_RESULTS, *_TABLES, "variants", "models"),
-    "report": (*_RESULTS, *_TABLES, *_CURVES, *_REPORT, "variants", "models"),
+    "data": Step(
+        ("qr.data.prepare:prepare",),
+        lambda grid, _: {key: grid.config["data"][key] for key in ("sources", "roles")},
+        files=("resources/kodak.csv",),
+    ),
+    "baseline": Step((_RUN, "qr.train.steps:baseline"), _baseline),
+    "explore": Step((_RUN, "qr.train.explore:explore"), _explore),
+    "soft": Step((_RUN, "qr.train.steps:soft"), _soft),
+    "predictive": Step((_RUN, "qr.train.steps:predictive"), _predictive),
+    "encode": Step(("qr.measure.steps:encode",), _coding),
+    "decode": Step(("qr.measure.steps:decode",), _decoding),
+    "pictures": Step(("qr.measure.steps:pictures",), _pictures),
+    "runtime": Step(("qr.measure.timing:benchmark",), _runtime),
+    "anchors": Step(("qr.measure.steps:anchors",), _of("anchors")),
+    "collect": Step(("qr.measure.steps:collect",), _collect, inert=()),
+    "summary": Step(("qr.measure.steps:summary",), _of(), inert=()),
+    "export": Step(("qr.archive.export:write_compressai",), _of(), inert=()),
+    "figures": Step(
+        ("qr.present.figures.write:write_figures",),
+        _of("statistics"),
+        files=(_PUBLISHED,),
+        inert=(),
+    ),
+    "tables": Step(("qr.present.tables.write:write_tables",), _of("statistics"), inert=()),
+    "report": Step(
+        ("qr.present.report.page:write_report",),
+        _of("version", "statistics"),
+        files=(_PUBLISHED, "present/report/templates/*"),
+        inert=(),
+    ),
 }
 
 
-def code_digest(
-    step: str, variant_names: tuple[str, ...] = (), plugins: tuple[str, ...] = ()
+def settings(step: str, config: Mapping[str, Any], codec: CodecId | None = None) -> Settings:
+    """What a job of `step` gets of the configuration; plain data."""
+    return STEPS[step].reads(Grid(config), codec)
+
+
+def engine(config: Mapping[str, Any]) -> Settings:
+    """How trainings are computed, which decides nothing about their result."""
+    names = ("accelerator", "workers", "save_every_seconds")
+    return {name: config["engine"][name] for name in names}
+
+
+def settings_digest(step: str, grid: Grid, codec: CodecId | None = None) -> str:
+    """A digest of `settings`: a change makes the step's jobs run again."""
+    return phases.digest(STEPS[step].reads(grid, codec))
+
+
+def code(
+    step: str,
+    variant_names: tuple[str, ...] = (),
+    plugins: tuple[str, ...] = (),
+    package: Path = PACKAGE,
 ) -> str:
     """SHA-256 of the logic that `step` runs: comments, docstrings and layout do not count.
 
     Args:
         variant_names: variants that take part; their definition and rectifier count.
-        plugins: files of the user's; each counts whole.
+        plugins: files of the user's; each counts whole, with what it reaches of qr.
+        package: folder of qr.
     """
-    digest = hashlib.sha256()
+    found, sources = STEPS[step], _sources(package)
     chosen = [variants.get(name) for name in variant_names]
-    files = [_PACKAGE / (m if "." in m else f"{m}.py") for m in STEPS[step]]
-    files += [_rectifier_file(v.rectifier) for v in chosen if v.rectifier]
-    for path in [f for f in files if f.is_file()] + [Path(p) for p in plugins]:
-        text = path.read_text()
-        digest.update((_logic(text) if path.suffix == ".py" else text).encode())
-    for variant in chosen:
-        digest.update(_definition(variant).encode())
-    return digest.hexdigest()
+    entries = [*found.makes, *map(sources.outside, plugins)]
+    entries += filter(None, (_rectifier(variant, sources) for variant in chosen))
+    files = sorted(path for pattern in found.files for path in package.glob(pattern))
+    parts = [digest(sources.reached(entries, (*_INERT, *found.inert)))]
+    parts += [path.read_text() for path in files]
+    parts += map(_definition, chosen)
+    return phases.digest(parts)
 
 
-def _rectifier_file(name: str) -> Path:
-    return _PACKAGE / "rectifiers" / f"{name.replace('-', '_')}.py"
+@cache  # the workflow asks for every job
+def _sources(package: Path) -> Sources:
+    return Sources(package)
+
+
+def _rectifier(variant: variants.Variant, sources: Sources) -> str | None:
+    """The module of its rectifier, if that is one of ours."""
+    if variant.rectifier is None:
+        return None
+    name = f"qr.decoders.rectifiers.{variant.rectifier.replace('-', '_')}"
+    return name if sources.module(name) else None
 
 
 def _definition(variant: variants.Variant) -> str:
     """A variant's text without its label, which decides nothing; sets in a fixed order."""
-    fields = {k: v for k, v in vars(variant).items() if k != "label"}
-    return json.dumps(fields | {"trains": sorted(variant.trains)}, sort_keys=True)
-
-
-@cache  # the workflow asks for every job, and parsing takes longer than all its other lookups
-def _logic(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            body[0] = ast.Pass()
-    return ast.dump(tree)
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+    fields: Iterable = ((k, v) for k, v in vars(variant).items() if k != "label")
+    return json.dumps(dict(fields) | {"trains": sorted(variant.trains)}, sort_keys=True)

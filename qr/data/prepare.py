@@ -19,16 +19,16 @@ log = logging.getLogger(__name__)
 
 
 def prepare(
-    config: Mapping[str, Any],
+    settings: Mapping[str, Any],
     base: Path | str,
     downloads: Path | str,
     out_dir: Path | str,
     workers: int | None = None,
 ) -> dict[str, list[Entry]]:
-    """Write `out_dir`/{role}.csv for the five roles of `config["data"]`; returns their entries.
+    """Write `out_dir`/{role}.csv for the five roles; returns their entries.
 
     Args:
-        config: the whole configuration.
+        settings: `sources` and `roles`, the configuration's.
         base: the folder that relative paths in the configuration start from.
         downloads: where sources of the kind `urls` are downloaded to, a folder for each list.
         out_dir: made if it does not exist; manifests in it are replaced.
@@ -40,7 +40,7 @@ def prepare(
             download failed, there are too few images, or a test or validation image occurs
             in another role. Nothing is written then.
     """
-    sources, roles = config["data"]["sources"], _without_overruled(config["data"]["roles"])
+    sources, roles = settings["sources"], _without_overruled(settings["roles"])
     _check_roles(roles, sources)
     files = find_images(roles, sources, Path(base), Path(downloads))
     images = _by_source(files, workers)

@@ -57,7 +57,42 @@ class Variant:
         return self.takes_alpha and not self.takes_over
 
 
-_VARIANTS: dict[str, Variant] = {}
+DECODER = frozenset({"decoder"})
+RECTIFIER = frozenset({"rectifier"})
+BOTH = DECODER | RECTIFIER
+
+_VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("original", "before the soft phase", codec="original"),
+        Variant("baseline"),
+        Variant("centroid", rectifier="centroid"),
+        Variant("decoder", "decoder only", trains=DECODER),
+        Variant("qr", "QR", rectifier="qr", trains=BOTH),
+        # Beyond the paper: what else the decoder could use, and what the gain is not.
+        Variant("qr-hyper", "QR, hyper", rectifier="qr-hyper", trains=BOTH),
+        Variant("qr-bounded", "QR, bounded", rectifier="qr-bounded", trains=BOTH),
+        Variant("qr-only", "QR, decoder frozen", rectifier="qr", trains=RECTIFIER),
+        Variant("qr-detached", "QR, detached", rectifier="qr", trains=BOTH, detached=True),
+        Variant("centroid-decoder", "centroid + decoder", rectifier="centroid", trains=DECODER),
+        Variant("wide-decoder", "wide decoder", rectifier="qr", trains=BOTH, guided=False),
+        # Ours. No more operations than the paper's, and under a tenth (W is the paper's width).
+        Variant("qr-next", "QR, next", "qr-next", {"scale": 1.5, "blocks": 6}, BOTH),
+        Variant(
+            "qr-picture", "QR, picture", "qr-picture", {"scale": 0.28, "blocks": 2}, BOTH, False
+        ),
+        Variant(
+            "qr-picture-lite",
+            "QR, picture, lite",
+            "qr-picture",
+            {"scale": 0.12, "blocks": 1},
+            BOTH,
+            guided=False,
+        ),
+        Variant("latent-shift", rectifier="latent-shift", trains=RECTIFIER, guided=False),
+        Variant("ceiling", "no quantization", trains=DECODER, oracle=True),
+    )
+}
 
 
 def register_variant(variant: Variant) -> Variant:
@@ -78,40 +113,6 @@ def label(name: str) -> str:
     """The text for legends; the name itself for a variant that is not registered here."""
     known = _VARIANTS.get(name)
     return (known.label or name) if known else name
-
-
-DECODER = frozenset({"decoder"})
-RECTIFIER = frozenset({"rectifier"})
-BOTH = DECODER | RECTIFIER
-
-for _variant in (
-    Variant("original", "before the soft phase", codec="original"),
-    Variant("baseline"),
-    Variant("centroid", rectifier="centroid"),
-    Variant("decoder", "decoder only", trains=DECODER),
-    Variant("qr", "QR", rectifier="qr", trains=BOTH),
-    # Beyond the paper: what else the decoder could use, and what the gain is not.
-    Variant("qr-hyper", "QR, hyper", rectifier="qr-hyper", trains=BOTH),
-    Variant("qr-bounded", "QR, bounded", rectifier="qr-bounded", trains=BOTH),
-    Variant("qr-only", "QR, decoder frozen", rectifier="qr", trains=RECTIFIER),
-    Variant("qr-detached", "QR, detached", rectifier="qr", trains=BOTH, detached=True),
-    Variant("centroid-decoder", "centroid + decoder", rectifier="centroid", trains=DECODER),
-    Variant("wide-decoder", "wide decoder", rectifier="qr", trains=BOTH, guided=False),
-    # Ours. No more operations than the paper's, and under a tenth (W is the paper's width).
-    Variant("qr-next", "QR, next", "qr-next", {"scale": 1.5, "blocks": 6}, BOTH),
-    Variant("qr-picture", "QR, picture", "qr-picture", {"scale": 0.28, "blocks": 2}, BOTH, False),
-    Variant(
-        "qr-picture-lite",
-        "QR, picture, lite",
-        "qr-picture",
-        {"scale": 0.12, "blocks": 1},
-        BOTH,
-        guided=False,
-    ),
-    Variant("latent-shift", rectifier="latent-shift", trains=RECTIFIER, guided=False),
-    Variant("ceiling", "no quantization", trains=DECODER, oracle=True),
-):
-    register_variant(_variant)
 
 
 # Traits of the variants that a metrics file names, also where the plugin of one is missing.

@@ -4,20 +4,20 @@ Every step of the pipeline writes small CSV parts; `collect` joins them, refuses
 incomplete, and sorts, so that the same run always gives the same bytes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from qr.config.grid import all_variants
 from qr.decoders.variants import has_own_bitstreams
 from qr.errors import ResultsError
 from qr.measure.quality import to_db
 from qr.measure.schema import ANYTHING, INTEGER, MEANS, POINT, SUMMARY, TEXT, Schema
 
-_ORDER = {
+_ORDER: dict[str, Sequence[str]] = {
     "phase": ("baseline", "soft", "predictive"),
     "part": ("analysis", "entropy_encode", "entropy_decode", "rectifier", "synthesis", "decode"),
     "split": ("train", "validation"),
@@ -84,15 +84,17 @@ def _checked(frame: pd.DataFrame, column: str, schema: Schema, path: Path | str)
 
 
 def collect(
-    parts: Iterable[Path | str], schema: Schema, config: Mapping[str, Any] | None = None
+    parts: Iterable[Path | str],
+    schema: Schema,
+    order: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Join CSV parts into one table, sorted by its key.
 
     Args:
         parts: files that `read` accepts.
         schema: one of this module's, such as `IMAGES`.
-        config: gives the order of models, metrics, variants and anchors; without it, they
-            stay in the order in which the parts first name them.
+        order: of the values of columns, such as `model`; those of other columns of names stay
+            in the order in which the parts first name them.
 
     Raises:
         ResultsError: there is no part, `read` refuses one, or a row comes twice.
@@ -104,8 +106,7 @@ def collect(
     frame = pd.concat(frames, ignore_index=True)
     key = list(schema.key)
     _check_unique(frame[key], np.repeat(parts, [len(part) for part in frames]), schema)
-    order = _ORDER | _config_order(config or {})
-    ranks = [_rank(frame[column], order.get(column)) for column in reversed(key)]
+    ranks = [_rank(frame[column], {**_ORDER, **order}.get(column)) for column in reversed(key)]
     return frame.iloc[np.lexsort(ranks)].reset_index(drop=True)
 
 
@@ -118,12 +119,6 @@ def _check_unique(keys: pd.DataFrame, sources: np.ndarray, schema: Schema) -> No
     name = ", ".join(f"{column}={value}" for column, value in keys[rows == first].iloc[0].items())
     files = ", ".join(sorted(set(map(str, sources[rows == first]))))
     raise ResultsError(f"{schema.name}.csv: the row {name} comes twice, from {files}")
-
-
-def _config_order(config: Mapping[str, Any]) -> dict[str, list[str]]:
-    keys = {"model": "models", "metric": "metrics", "codec": "anchors"}
-    order = {column: list(config[key]) for column, key in keys.items() if key in config}
-    return order | ({"variant": all_variants(config)} if "variants" in config else {})
 
 
 def _rank(values: pd.Series, order: Iterable[str] | None) -> np.ndarray:

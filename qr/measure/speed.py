@@ -33,7 +33,7 @@ from qr.files import folder_bytes
 from qr.measure.rows import Contender, decode_all, encode_all
 from qr.plan import cost
 from qr.plan.cost import Measured, Table
-from qr.plan.work import CODING, Rate, Training, Work
+from qr.plan.work import TIMED_CODING, Rate, Timed, Work
 from qr.train.loop import Data, Trainer
 from qr.train.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
 from qr.train.state import StateFolder
@@ -68,7 +68,7 @@ def _tasks(config: Mapping[str, Any], run: Path) -> Sequence[Callable[[], Table]
     jobs = list(work.grid.jobs())
     trainings = {training.rate: training for job in jobs for training in work.trainings(job)}
     coding: dict[tuple, list[Rate]] = {}
-    for rate in dict.fromkeys(r for j in jobs if j.step in CODING for r in work.units(j)):
+    for rate in dict.fromkeys(r for j in jobs if j.step in TIMED_CODING for r in work.units(j)):
         coding.setdefault((rate.model, rate.N, rate.M), []).append(rate)
     for rate in itertools.chain(trainings, *coding.values()):
         device.require(rate.device)
@@ -120,7 +120,7 @@ class _TimedTrainer(Trainer):
         return means
 
 
-def _train(config: Mapping[str, Any], training: Training) -> Table:
+def _train(config: Mapping[str, Any], training: Timed) -> Table:
     """Seconds of a step and of a validation image, in the loop that trains in earnest."""
     rate = training.rate
     torch.set_num_threads(rate.threads)

@@ -8,19 +8,21 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from qr import device
 from qr.errors import QRError
 from qr.files import write_csv
 from qr.measure import timing_cases
 
 
 def benchmark(
-    configs: Sequence[Path],
+    settings: Mapping[str, Any],
+    plugins: Sequence[str],
     codec: Path,
     images: Path,
     untrained: Sequence[str],
@@ -31,11 +33,18 @@ def benchmark(
 
     pytest-benchmark's own JSON is kept beside `out`, with the suffix .json.
 
+    Args:
+        plugins: files of the user's, which register what the checkpoints name.
+        untrained: names of variants.
+        trained: weights of variants.
+
     Raises:
         QRError: a case failed; its output is shown.
     """
+    device.require(settings["device"])
     job = {
-        "configs": [str(path) for path in configs],
+        "settings": dict(settings),
+        "plugins": list(plugins),
         "codec": str(codec),
         "images": str(images),
         "untrained": list(untrained),

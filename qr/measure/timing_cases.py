@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from qr.codecs import weights
-from qr.config import load
+from qr.config.plugins import load_plugins
 from qr.data.images import read_image
 from qr.data.manifests import read_manifest
 from qr.data.tensors import pad, to_tensor
@@ -27,10 +27,11 @@ class Job:
     """One codec, one image, and the decoders to compare on it."""
 
     def __init__(self, spec: dict):
-        self.config = load.load(*spec["configs"])
+        load_plugins(spec["plugins"])
+        self.settings = spec["settings"]
         self.codec, self.codec_id = weights.load_codec(Path(spec["codec"]))
-        self.codec.model.to(self.config["engine"]["coding"])
-        width = self.config["rectifier"]["width"]
+        self.codec.model.to(self.settings["device"])
+        width = self.settings["width"]
         self.decoders = {
             name: build_decoder(variants.get(name), self.codec, width) for name in spec["untrained"]
         }
@@ -43,7 +44,7 @@ class Job:
 
     def _image(self, manifest: Path) -> torch.Tensor:
         """The first test image, repeated and cut to the configured size: real statistics."""
-        width, height = self.config["runtime"]["image"]
+        width, height = self.settings["image"]
         x = to_tensor(read_image(read_manifest(manifest)[0].path))
         repeats = (1, 1, -(-height // x.shape[2]), -(-width // x.shape[3]))
         x = x.repeat(repeats)[..., :height, :width]
@@ -56,7 +57,7 @@ class Job:
 
     @property
     def rounds(self) -> int:
-        return self.config["runtime"]["rounds"]
+        return self.settings["rounds"]
 
     def decode(self, name: str) -> torch.Tensor:
         """The whole decoder: entropy decoding, rectifier, synthesis."""
@@ -66,7 +67,7 @@ class Job:
 
     def describe(self, variant: str, part: str) -> dict:
         """Columns of metrics/runtime.csv besides the seconds."""
-        width, height = self.config["runtime"]["image"]
+        width, height = self.settings["image"]
         decoder = self.decoders[variant]
         device = self.codec.device
         gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -16,9 +16,7 @@ from typing import Any
 from qr.config.grid import Grid, Job
 from qr.files import folder_bytes
 from qr.plan.cost import Cost
-from qr.plan.work import TRAINING
 
-CODING = ("encode", "decode", "runtime")
 SOURCES = ("done", "alike", "speed", "limit")  # of a job's minutes, the best first
 
 
@@ -98,7 +96,7 @@ def _row(grid: Grid, jobs: list[Job], minutes: _Estimates, disk: _Estimates) -> 
     ceiling = grid.config["resources"]["results" if here else step]["minutes"]
     each = [ceiling if value is None else value for value, _ in found]
     left = sum(value for value, (_, source) in zip(each, found, strict=True) if source != "done")
-    gpus, threads = (0, 1) if here else _devices(grid.config, step)
+    gpus, threads = grid.devices(step)
     sizes = [size for size, _ in map(disk.of, jobs) if size is not None]
     return {
         "step": step,
@@ -109,14 +107,6 @@ def _row(grid: Grid, jobs: list[Job], minutes: _Estimates, disk: _Estimates) -> 
         "cpu_hours": round(threads * left / 60, 2),
         "disk_gb": round(mean(sizes) * len(jobs) / 1e3, 3) if sizes else None,
     }
-
-
-def _devices(config: Mapping[str, Any], step: str) -> tuple[int, int]:
-    engine = config["engine"]
-    if step in TRAINING:
-        gpus = 0 if engine["accelerator"] == "cpu" else engine["devices"]
-        return gpus, 1 + engine["workers"]
-    return (1 if step in CODING and engine["coding"] == "cuda" else 0), 1
 
 
 def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:

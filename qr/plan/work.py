@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from qr.codecs.catalogue import CodecId
-from qr.config import search
-from qr.config import settings as configuration
-from qr.config.grid import Grid, Job
+from qr.config import search, steps, trainings
+from qr.config.grid import TRAINING, Grid, Job
+from qr.config.trainings import Training
 from qr.decoders import variants
 from qr.errors import DataError
 
-TRAINING = ("baseline", "explore", "soft", "predictive")
-CODING = ("encode", "decode")
+TIMED_CODING = ("encode", "decode")
 
 _UNCOUNTED = 24  # images of a role that neither a manifest nor a limit counts; Kodak has 24
 
@@ -53,8 +52,13 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Training:
-    """One run of the training loop, when nothing stops it early."""
+class Timed:
+    """A training in units that are timed, when nothing stops it early.
+
+    Attributes:
+        rate: of its steps.
+        validation: of its validation images.
+    """
 
     rate: Rate
     validation: Rate
@@ -74,93 +78,90 @@ class Work:
 
     def units(self, job: Job) -> Counter[Rate] | None:
         """How often `job` does what at most; None for steps that are not timed."""
-        if job.step in CODING:
+        if job.step in TIMED_CODING:
             return self._coding(job)
         if job.step not in TRAINING:
             return None
         units: Counter[Rate] = Counter()
         held_back = self._images("validation")
-        for training in self.trainings(job):
-            units[training.rate] += training.steps
-            units[training.validation] += training.validations * held_back
+        for timed in self.trainings(job):
+            units[timed.rate] += timed.steps
+            units[timed.validation] += timed.validations * held_back
         return units
 
-    def trainings(self, job: Job) -> list[Training]:
-        """The trainings within `job`; the last one makes what it is for."""
-        return {
-            "baseline": self._baseline,
-            "explore": self._explore,
-            "soft": self._soft,
-            "predictive": self._predictive,
-        }.get(job.step, lambda job: [])(job)
-
-    def _baseline(self, job: Job) -> list[Training]:
-        if self.grid.fetched:
+    def trainings(self, job: Job) -> list[Timed]:
+        """The trainings within `job`, as the step lists them; the last one makes what it is for."""
+        if job.step not in TRAINING:
             return []
-        started = self.grid.start(job.codec) is not None
-        settings = configuration.baseline(self.config, job.codec.metric, started)
-        return [self._training(job.codec, "baseline", None, settings)]
+        settings = steps.settings(job.step, self.config, job.codec)
+        found = {
+            "baseline": lambda: trainings.baseline(settings),
+            "explore": lambda: self._exploration(settings, job.variant),
+            "soft": lambda: trainings.soft(settings),
+            "predictive": lambda: trainings.predictive(settings, job.variant),
+        }[job.step]()
+        return [self._timed(job.codec, training) for training in found]
 
-    def _soft(self, job: Job) -> list[Training]:
-        return [self._soft_phase(job.codec, self._settings("soft"))]
-
-    def _predictive(self, job: Job) -> list[Training]:
-        predictive = configuration.predictive(self.config, job.codec.metric)
-        return self._decoder(job, self._settings("soft"), predictive)
-
-    def _explore(self, job: Job) -> list[Training]:
-        explore, variant = self.config["explore"], variants.get(job.variant)
-        settings, warming = search.trial(self.config), search.warm_up(self.config)
-        alphas = search.most_alphas(explore) if variant.takes_alpha else 1
-        soft = self._soft_phase(job.codec, warming)
-        shared = alphas * [soft] if self.grid.joint or variant.takes_over else []
+    def _exploration(self, settings: Mapping[str, Any], variant: str) -> list[Training]:
+        """At most: a bracketing search may ask for fewer alphas."""
+        takes_alpha = variants.get(variant).takes_alpha
+        alphas = search.most_alphas(self.config["explore"]) if takes_alpha else 1
         # The rates are compared at the first alpha.
-        trials = len(explore["learning_rates"]) + alphas - 1
-        return shared + trials * self._decoder(job, warming, settings)
+        trials = len(settings["learning_rates"]) + alphas - 1
+        shared = alphas * trainings.shared(settings, variant)
+        return shared + trials * trainings.predictive(settings, variant)
 
-    def _decoder(self, job: Job, soft: Mapping, predictive: Mapping) -> list[Training]:
-        """A rectifier that the soft phase did not train warms up in the predictive job."""
-        training = self._training(job.codec, "predictive", job.variant, predictive)
-        if not variants.get(job.variant).warms_up:
-            return [training]
-        return [self._training(job.codec, "soft", job.variant, soft), training]
-
-    def _soft_phase(self, codec: CodecId, settings: Mapping) -> Training:
-        step = "soft-joint" if self.grid.joint else "soft"
-        return self._training(codec, step, variants.SOFT_RECTIFIER, settings)
-
-    def _settings(self, step: str) -> dict[str, Any]:
-        return configuration.training(self.config, self.config[step]["training"])
-
-    def _training(
-        self, codec: CodecId, step: str, variant: str | None, settings: Mapping[str, Any]
-    ) -> Training:
-        engine, crop = self.config["engine"], settings["crop"]
-        held_back = self.config["data"]["validation_crop"]
+    def _timed(self, codec: CodecId, training: Training) -> Timed:
+        engine, settings = self.config["engine"], training.settings
+        crop, held_back = settings["crop"], self.config["data"]["validation_crop"]
+        N, M = self.grid.widths(codec)
         rate = Rate(
-            codec.model, codec.metric, *self.grid.widths(codec), self._rectifier_width(variant),
-            step, variant, "train", settings["batch_size"] // engine["devices"], f"{crop}x{crop}",
-            "cpu" if engine["accelerator"] == "cpu" else "cuda", 1 + engine["workers"],
-            engine["precision"],
-        )  # fmt: skip
+            model=codec.model,
+            metric=codec.metric,
+            N=N,
+            M=M,
+            W=self._rectifier_width(training.variant),
+            step="soft-joint" if training.joint else training.phase,
+            variant=training.variant,
+            split="train",
+            batch=settings["batch_size"] // engine["devices"],
+            size=f"{crop}x{crop}",
+            device="cpu" if engine["accelerator"] == "cpu" else "cuda",
+            threads=1 + engine["workers"],
+            precision=engine["precision"],
+        )
         validation = replace(rate, split="validation", size=f"{held_back}x{held_back}")
-        steps = settings["steps"]
-        return Training(rate, validation, steps, 1 + math.ceil(steps / settings["validate_every"]))
+        validations = 1 + math.ceil(settings["steps"] / settings["validate_every"])
+        return Timed(rate, validation, settings["steps"], validations)
 
     def _coding(self, job: Job) -> Counter[Rate]:
         width, height = self.config["runtime"]["image"]
+        N, M = self.grid.widths(job.codec)
         rate = Rate(
-            job.codec.model, None, *self.grid.widths(job.codec), None, job.step, None, "test", 1,
-            f"{width}x{height}", self.config["engine"]["coding"], 1, "32-true",
-        )  # fmt: skip
+            model=job.codec.model,
+            metric=None,
+            N=N,
+            M=M,
+            W=None,
+            step=job.step,
+            variant=None,
+            split="test",
+            batch=1,
+            size=f"{width}x{height}",
+            device=self.config["engine"]["coding"],
+            threads=1,
+            precision="32-true",
+        )
         images = self._images("test", width * height)
         units = Counter({rate: images})
-        for variant in self._contenders(job) if job.step == "decode" else ():
+        for variant in self._contenders(job):
             units[replace(rate, variant=variant, W=self._rectifier_width(variant))] += images
         return units
 
     def _contenders(self, job: Job) -> list[str]:
         """Variants that decode the same files, as often as there are seeds of them."""
+        if job.step != "decode":
+            return []
         trained = self.grid.trained(job.codec) if job.stage == "soft" else []
         return self.grid.untrained(job.stage) + [variant for variant, _ in trained]
 

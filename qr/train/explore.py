@@ -8,6 +8,7 @@ decides; no test image is read.
 import copy
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -15,12 +16,22 @@ import pandas as pd
 
 from qr.codecs.base import Codec
 from qr.codecs.rate import estimate
-from qr.config import search
+from qr.config import search, trainings
 from qr.decoders import variants
 from qr.errors import ResultsError
-from qr.train import steps
+from qr.files import write_csv
 from qr.train.loop import Progress
 from qr.train.losses import quality
+from qr.train.stp import Run, codec_of, fresh_rectifier, train_decoder, warm_up
+
+
+def explore(run: Run, baseline: Path, variant: str, out: Path) -> None:
+    """Write the table of all trials of a variant, with the one that is chosen.
+
+    Args:
+        baseline: checkpoint of the codec that all trials start from.
+    """
+    write_csv(Exploration(run, codec_of(run, baseline), variant).explore(), out)
 
 
 @dataclass(frozen=True)
@@ -46,23 +57,19 @@ class Exploration:
         codec: the baseline; it is left as it is.
     """
 
-    def __init__(self, run: steps.Run, codec: Codec, variant: str):
+    def __init__(self, run: Run, codec: Codec, variant: str):
         self.run, self.codec, self.variant = run, codec, variant
-        self.settings = run.config["explore"]
         self.trials: dict[Choice, _Trial] = {}
-        known = variants.get(variant)
-        self._guided = known.takes_alpha
-        # Any other rectifier warms up in its predictive phase.
-        self._soft = known.takes_over or run.config["soft"]["codec"] == "joint"
+        self._guided = variants.get(variant).takes_alpha
 
     def explore(self) -> pd.DataFrame:
         """Rows per trial and epoch, as `metrics/exploration.csv` has them."""
-        alphas = search.grid(self.settings["alpha"])
-        rates = self.settings["learning_rates"]
+        settings = self.run.settings
+        alphas, rates = search.grid(settings["alpha"]), settings["learning_rates"]
         losses = [self._loss(Choice(alphas[0], rate)) for rate in rates]
         best_rate = rates[losses.index(min(losses))]
         if self._guided:
-            strategy = search.STRATEGIES[self.settings["strategy"]]
+            strategy = search.STRATEGIES[settings["strategy"]]
             strategy(len(alphas), lambda k: self._loss(Choice(alphas[k], best_rate)))
         chosen = min(self.trials.values(), key=lambda t: t.loss).choice
         return self._table(chosen)
@@ -73,19 +80,22 @@ class Exploration:
         return self.trials[choice].loss
 
     def _try(self, choice: Choice) -> _Trial:
-        here = self.run.within(f"alpha-{choice.alpha:g}")
-        settings, warming = search.trial(self.run.config), search.warm_up(self.run.config)
-        codec, warm, soft = _copy(self.codec), None, Progress()
-        if self._soft:
+        here, settings = self.run.within(f"alpha-{choice.alpha:g}"), self.run.settings
+        codec, seed = _copy(self.codec), settings["seed"]
+        warm, soft = None, Progress()
+        for training in trainings.shared(settings, self.variant):
             # The soft phase has a rate of its own, so that trials of one alpha share it.
-            codec, warm, soft = steps.soft(
-                here.within("soft"), codec, choice.alpha, warming, "exploration"
-            )
-        _, predictive = steps.predictive(
-            here.within(f"rate-{choice.learning_rate:g}"), codec, warm, self.variant, choice.alpha,
-            settings | {"learning_rate": choice.learning_rate}, warming,
-            self.run.config["seeds"][0], "exploration",
-        )  # fmt: skip
+            warm = fresh_rectifier(here, codec, variants.SOFT_RECTIFIER, seed)
+            soft = warm_up(here.within("soft"), codec, warm, training, choice.alpha, seed)
+        *before, last = trainings.predictive(settings, self.variant)
+        _, predictive = train_decoder(
+            here.within(f"rate-{choice.learning_rate:g}"),
+            codec,
+            warm,
+            [*before, last.at(choice.learning_rate)],
+            choice.alpha,
+            seed,
+        )
         rows = self._rows("soft", soft) + self._rows("predictive", predictive, self._rate(codec))
         rows[-1]["stop_reason"] = predictive.finished
         loss = min(row["loss"] for row in rows if row["phase"] == "predictive" and row["epoch"] > 0)
@@ -93,7 +103,7 @@ class Exploration:
 
     def _rate(self, codec: Codec) -> float:
         """Estimated bits per pixel on the validation images; later phases cannot change it."""
-        images = self.run.data("exploration").validation
+        images = self.run.data().validation
         return mean(estimate(codec, image) for image in images.split(1))
 
     def _rows(self, phase: str, progress: Progress, bpp: float | None = None) -> list[dict]:
@@ -106,7 +116,7 @@ class Exploration:
             rows.append(
                 {
                     "phase": phase,
-                    "epoch": math.ceil(row["step"] / self.settings["epoch_steps"]),
+                    "epoch": math.ceil(row["step"] / self.run.settings["epoch_steps"]),
                     "loss": row["loss"] + (bpp or 0.0),
                     "bpp": bpp if bpp is not None else row.get("bpp"),
                     "psnr_db": quality(metric, d) if metric == "mse" and d is not None else None,
@@ -125,7 +135,7 @@ class Exploration:
                 "metric": codec_id.metric,
                 "quality": codec_id.quality,
                 "variant": self.variant,
-                "strategy": self.settings["strategy"],
+                "strategy": self.run.settings["strategy"],
                 "trial": number,
                 "learning_rate": trial.choice.learning_rate,
                 "alpha": trial.choice.alpha,
@@ -142,11 +152,8 @@ def _copy(codec: Codec) -> Codec:
     return type(codec)(copy.deepcopy(codec.model))
 
 
-def read_choice(path, metric: str, ms_ssim_factor: float) -> Choice:
-    """What the exploration in the CSV `path` settled on, for a codec trained for `metric`.
-
-    MS-SSIM models take the alpha of the mse exploration times `ms_ssim_factor` (Luo & Chen).
-    """
+def read_choice(path: Path) -> Choice:
+    """What the exploration in the CSV `path` settled on."""
     try:
         table = pd.read_csv(path)
         chosen = table.loc[table["chosen"], ["alpha", "learning_rate"]].astype(float)
@@ -155,5 +162,4 @@ def read_choice(path, metric: str, ms_ssim_factor: float) -> Choice:
     if chosen.empty:
         raise ResultsError(f"{path} chooses nothing; delete it and explore again")
     alpha, learning_rate = chosen.iloc[0]
-    factor = ms_ssim_factor if metric == "ms-ssim" else 1.0
-    return Choice(float(alpha) * factor, float(learning_rate))
+    return Choice(float(alpha), float(learning_rate))

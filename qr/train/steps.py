@@ -1,32 +1,30 @@
-"""Soft-to-predictive training, phase by phase: from configuration and inputs to weights."""
+"""The training steps, as commands run them: weights in, weights and the training's course out."""
 
-import dataclasses
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import torch
-from torch import nn
 
-from qr.codecs import weights, zoo
+from qr.codecs import zoo
 from qr.codecs.base import Codec
-from qr.codecs.catalogue import CodecId, lmbda
-from qr.codecs.registry import build_codec
-from qr.config import settings as configuration
-from qr.config import steps
-from qr.data.crops import validation_batch
-from qr.data.manifests import read_manifest
-from qr.decoders import registry, variants
-from qr.decoders.decoder import Decoder, build_decoder
+from qr.codecs.catalogue import CodecId
+from qr.codecs.weights import load_codec, save_codec
+from qr.config import trainings
+from qr.decoders import variants
+from qr.decoders.weights import load_rectifier, save_decoder, save_rectifier
 from qr.errors import CheckpointError
-from qr.train.loop import Data, Progress, Trainer
+from qr.files import write_csv
+from qr.train.explore import read_choice
+from qr.train.loop import Progress
 from qr.train.losses import quality
-from qr.train.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
-from qr.train.seeds import derive_seed
-from qr.train.state import StateFolder
+from qr.train.stp import (
+    Run,
+    codec_of,
+    fresh_codec,
+    fresh_rectifier,
+    train_baseline,
+    train_decoder,
+    warm_up,
+)
 
 _LOG_COLUMNS = (
     "loss",
@@ -39,64 +37,84 @@ _LOG_COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
-class Run:
-    """A step's surroundings.
+def baseline(run: Run, start: Path | None, out: Path, log: Path) -> None:
+    """Write the codec to begin with: from CompressAI's zoo, or trained.
 
-    Attributes:
-        config: the whole configuration.
-        codec_id: which codec of the grid.
-        manifests: folder of the data step.
-        state: folder for the training state.
-        stop_at: when to save and stop, by `time.monotonic`.
+    Args:
+        start: checkpoint to fine-tune, or None to train from random weights.
     """
+    progress = Progress()
+    training = trainings.baseline(run.settings)
+    if training:
+        codec = _started(run, start)
+        progress = train_baseline(run, codec, *training)
+    else:
+        codec = zoo.load(run.codec_id)
+    _save_codec(run, codec, out)
+    write_csv(log_table(run.codec_id, "baseline", progress), log)
 
-    config: Mapping[str, Any]
-    codec_id: CodecId
-    manifests: Path
-    state: Path
-    stop_at: float = math.inf
 
-    def within(self, name: str) -> "Run":
-        """The same run with its state in a folder of its own."""
-        return dataclasses.replace(self, state=self.state / name)
+def _started(run: Run, start: Path | None) -> Codec:
+    codec = fresh_codec(run)
+    if start is not None:
+        try:
+            codec.model.load_state_dict(load_codec(start)[0].model.state_dict())
+        except RuntimeError as error:
+            raise CheckpointError(f"{start} cannot be fine-tuned: its widths differ") from error
+    return codec
 
-    @property
-    def lmbda(self) -> float:
-        """Trade-off of this codec."""
-        return lmbda(self.codec_id.metric, self.codec_id.quality)
 
-    def data(self, role: str) -> Data:
-        """Training images of `role`, and the validation crops."""
-        held_back = read_manifest(self.manifests / "validation.csv")
-        crop = self.config["data"]["validation_crop"]
-        entries = read_manifest(self.manifests / f"{role}.csv")
-        return Data(entries, validation_batch(held_back, crop))
+def _save_codec(run: Run, codec: Codec, out: Path) -> None:
+    save_codec(out, codec, run.codec_id, {key: run.settings[key] for key in ("N", "M")})
 
-    def fit(
-        self, phase: Phase, role: str, settings: Mapping[str, Any], seed: int, step: str, **inputs
-    ) -> Progress:
-        """Train `phase` on the images of `role`; `inputs` are what else fixes the result."""
-        plugins, engine = tuple(self.config["plugins"]), self.config["engine"]
-        names = tuple(v for v in (inputs.get("variant"),) if v)
-        data = self.data(role)
-        identity = {
-            "codec": str(self.codec_id),
-            "settings": configuration.digest(settings),
-            "code": steps.code_digest(step, names, plugins),
-            "precision": f"{engine['precision']} on {engine['devices']}",
-            # Of the pictures, not of the manifests: those name folders, which may move.
-            "training images": configuration.digest([e.pixels_sha256 for e in data.entries]),
-            "validation images": weights.tensor_digest({"x": data.validation}),
-            "starting weights": weights.tensor_digest(phase.state_dict()),
-            "seed": str(seed),
-        } | {name: str(value) for name, value in inputs.items()}
-        folder = StateFolder(self.state, identity)
-        title = f"{step} {self.codec_id} {' '.join(names)}".rstrip()
-        # No phase repeats another's crops; the variants of one phase share them.
-        own = derive_seed(seed, step)
-        trainer = Trainer(phase, data, settings, engine, own, folder, title, self.stop_at)
-        return trainer.fit()
+
+def soft(
+    run: Run, baseline: Path, exploration: Path, out: Path, rectifier: Path, log: Path
+) -> None:
+    """Write codec and rectifier after the soft phase.
+
+    Args:
+        baseline: checkpoint of the codec to begin with.
+        exploration: CSV made by `qr.train.explore.explore`.
+        out, rectifier: what is written.
+    """
+    codec = codec_of(run, baseline)
+    alpha = read_choice(exploration).alpha * run.settings["alpha_factor"]
+    seed = run.settings["seed"]
+    warm = fresh_rectifier(run, codec, variants.SOFT_RECTIFIER, seed)
+    (training,) = trainings.soft(run.settings)
+    progress = warm_up(run, codec, warm, training, alpha, seed)
+    _save_codec(run, codec, out)
+    save_rectifier(rectifier, warm, variants.SOFT_RECTIFIER, codec)
+    write_csv(log_table(run.codec_id, "soft", progress), log)
+
+
+def predictive(
+    run: Run,
+    soft: Path,
+    rectifier: Path,
+    exploration: Path,
+    variant: str,
+    seed: int,
+    out: Path,
+    log: Path,
+) -> None:
+    """Write the decoder of one variant after the predictive phase.
+
+    Args:
+        soft, rectifier: what the soft phase made.
+        exploration: CSV made by `qr.train.explore.explore`.
+    """
+    codec = codec_of(run, soft)
+    warm = fresh_rectifier(run, codec, variants.SOFT_RECTIFIER, seed)
+    load_rectifier(rectifier, warm, codec)
+    choice = read_choice(exploration)
+    alpha = choice.alpha * run.settings["alpha_factor"]
+    *before, last = trainings.predictive(run.settings, variant)
+    chosen = [*before, last.at(choice.learning_rate)]
+    decoder, progress = train_decoder(run, codec, warm, chosen, alpha, seed)
+    save_decoder(out, decoder, variant, run.settings["width"], codec)
+    write_csv(log_table(run.codec_id, "predictive", progress, variant, seed), log)
 
 
 def log_table(
@@ -115,126 +133,3 @@ def log_table(
     for place, (name, value) in enumerate(head.items()):
         frame.insert(place, name, value)
     return frame
-
-
-def fresh_codec(run: Run) -> Codec:
-    """The codec of `run` with random weights that depend on the first seed alone."""
-    model, quality = run.codec_id.model, run.codec_id.quality
-    torch.manual_seed(derive_seed(run.config["seeds"][0], "codec", model))
-    widths = run.config["models"][model]
-    return build_codec(model, quality, widths.get("N"), widths.get("M"))
-
-
-def baseline(run: Run, start: Path | None) -> tuple[Codec, Progress]:
-    """The codec to begin with: from CompressAI's zoo, or trained.
-
-    Args:
-        start: checkpoint to fine-tune, or None to train from random weights.
-    """
-    if run.config["baseline"]["source"] == "zoo":
-        return zoo.load(run.codec_id), Progress()
-    codec = fresh_codec(run)
-    if start is not None:
-        _continue_from(codec, weights.load_codec(start)[0], start)
-    settings = configuration.baseline(run.config, run.codec_id.metric, start is not None)
-    phase = BaselinePhase(codec, run.codec_id.metric, run.lmbda)
-    progress = run.fit(phase, "baseline", settings, run.config["seeds"][0], "baseline")
-    codec.model.update(force=True)
-    return codec, progress
-
-
-def _continue_from(codec: Codec, other: Codec, path: Path) -> None:
-    try:
-        codec.model.load_state_dict(other.model.state_dict())
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} cannot be fine-tuned: its widths differ") from error
-
-
-def new_rectifier(run: Run, codec: Codec, name: str, seed: int, **options) -> nn.Module:
-    """A registered rectifier with random weights that depend on `seed` and its name alone."""
-    torch.manual_seed(derive_seed(seed, "rectifier", name))
-    return registry.build_rectifier(name, codec, run.config["rectifier"]["width"], **options)
-
-
-def soft(
-    run: Run, codec: Codec, alpha: float, settings: Mapping[str, Any], role: str = "predictive"
-) -> tuple[Codec, nn.Module, Progress]:
-    """The soft phase: warms the paper's rectifier up; with `joint`, trains the codec as well.
-
-    Returns:
-        codec (entropy tables up to date), rectifier, progress.
-    """
-    joint = run.config["soft"]["codec"] == "joint"
-    seed = run.config["seeds"][0]
-    rectifier = new_rectifier(run, codec, variants.SOFT_RECTIFIER, seed)
-    progress = _warm_up(run, codec, rectifier, alpha, settings, role, seed, joint, "qr")
-    if joint:
-        codec.model.update(force=True)
-    return codec, rectifier, progress
-
-
-def _warm_up(
-    run: Run,
-    codec: Codec,
-    rectifier: nn.Module,
-    alpha: float,
-    settings: Mapping[str, Any],
-    role: str,
-    seed: int,
-    joint: bool,
-    variant: str,
-) -> Progress:
-    distance = run.config["rectifier"]["distance"]
-    phase = SoftPhase(codec, rectifier, run.codec_id.metric, run.lmbda, alpha, distance, joint)
-    return run.fit(
-        phase, role, settings, seed, "soft", variant=variant, alpha=alpha, distance=distance,
-        joint=joint,
-    )  # fmt: skip
-
-
-def predictive(
-    run: Run,
-    codec: Codec,
-    warm: nn.Module | None,
-    variant_name: str,
-    alpha: float,
-    settings: Mapping[str, Any],
-    soft_settings: Mapping[str, Any],
-    seed: int,
-    role: str = "predictive",
-) -> tuple[Decoder, Progress]:
-    """The predictive phase of one decoder variant.
-
-    Every variant of a codec sees the same crops in the same order. A rectifier that is not
-    the paper's has not been in the soft phase: it warms up here first, for as many steps
-    and on a frozen codec.
-
-    Args:
-        warm: the paper's rectifier after the soft phase, which is left as it is; None where
-            the variant does not take it over.
-        settings: of this phase, learning rate included.
-        soft_settings: of the soft phase, for a rectifier of another kind.
-    """
-    variant = variants.get(variant_name)
-    decoder = build_decoder(variant, codec, run.config["rectifier"]["width"])
-    if "rectifier" in variant.trains:
-        if variant.takes_over:
-            decoder.rectifier.load_state_dict(warm.state_dict())
-        else:
-            decoder.rectifier = new_rectifier(
-                run, codec, variant.rectifier, seed, **variant.options
-            )
-        if variant.warms_up:
-            _warm_up(
-                run.within("warm-up"), codec, decoder.rectifier, alpha, soft_settings, role,
-                seed, False, variant_name,
-            )  # fmt: skip
-    distance = run.config["rectifier"]["distance"]
-    phase = PredictivePhase(
-        codec, decoder, variant, run.codec_id.metric, run.lmbda, alpha, distance
-    )
-    progress = run.fit(
-        phase, role, settings, seed, "predictive", variant=variant_name, alpha=alpha,
-        distance=distance,
-    )  # fmt: skip
-    return decoder, progress

@@ -2,7 +2,7 @@ rule baseline:
     """The codec to begin with: from the zoo, or trained."""
     input:
         manifests=rules.data.output.manifests,
-        start=baseline_start,
+        start=lambda wc: FILES.start(wc.codec),
     output:
         codec=f"{RUN}/baseline/{{codec}}/codec.safetensors",
         course=f"{RUN}/baseline/{{codec}}/log.csv",
@@ -14,9 +14,9 @@ rule baseline:
     localrule: GRID.fetched
     conda:
         "../../environment.yml"
-    threads: 1 if GRID.fetched else TRAINING_THREADS
+    threads: GRID.devices("baseline")[1]
     resources:
-        **needs("results") if GRID.fetched else needs("baseline", gpu=GPUS),
+        **needs("results" if GRID.fetched else "baseline"),
     params:
         config=CONFIG_FILE,
         limit=limit,

@@ -2,7 +2,7 @@ rule encode:
     """Every test image as one file; all variants decode the same files."""
     input:
         images=f"{RUN}/data/test.csv",
-        codec=stage_file,
+        codec=lambda wc: FILES.checkpoint(wc.stage, wc.codec),
     output:
         bitstreams=directory(f"{RUN}/encode/{{stage}}/{{codec}}/bitstreams"),
         table=f"{RUN}/encode/{{stage}}/{{codec}}/encoded.csv",
@@ -14,7 +14,7 @@ rule encode:
         "../../environment.yml"
     threads: 1
     resources:
-        **needs("encode", gpu=CODING_GPUS),
+        **needs("encode"),
     params:
         config=CONFIG_FILE,
         settings=settings("encode"),

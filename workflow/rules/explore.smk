@@ -11,14 +11,14 @@ rule explore:
         f"{RUN}/benchmarks/explore/{{codec}}/{{variant}}.tsv"
     conda:
         "../../environment.yml"
-    threads: TRAINING_THREADS
+    threads: GRID.devices("explore")[1]
     resources:
-        **needs("explore", gpu=GPUS),
+        **needs("explore"),
     params:
         config=CONFIG_FILE,
         limit=limit,
         settings=settings("explore"),
-        code=lambda wc: code("explore", wc.variant),
+        code=lambda wc: code("explore", wc.variant)(wc),
         data=lambda wc, input: parent(input.manifests),
         state=f"{RUN}/state/explore/{{codec}}/{{variant}}",
     shell:

@@ -23,7 +23,7 @@ rule draw:
         **needs("results"),
     params:
         config=CONFIG_FILE,
-        settings=settings("results"),
+        settings=settings("figures"),
         code=code("figures"),
         metrics=lambda wc, input: parent(input),
         folder=lambda wc, output: parent(output),

@@ -8,25 +8,10 @@ localrules:
     manifest,
 
 
-PARTS = {
-    "images": [
-        f"{RUN}/decode/{stage}/{codec}.csv"
-        for stage in GRID.stages()
-        for codec in GRID.codecs
-    ],
-    "exploration": [
-        f"{RUN}/explore/{codec}/{variant}.csv" for codec, variant in GRID.explorations()
-    ],
-    "training": course_files(),
-    "runtime": [f"{RUN}/runtime/{codec}.csv" for codec in GRID.timed()],
-    "anchors": [f"{RUN}/anchors/anchors.csv"],
-}
-
-
 rule collect:
     """One checked table out of many parts."""
     input:
-        lambda wc: PARTS[wc.kind],
+        lambda wc: FILES.parts()[wc.kind],
     output:
         report(
             f"{RESULTS}/metrics/{{kind}}.csv",
@@ -37,7 +22,7 @@ rule collect:
     log:
         f"{RUN}/logs/collect/{{kind}}.log",
     wildcard_constraints:
-        kind="|".join(PARTS),
+        kind="|".join(FILES.parts()),
     conda:
         "../../environment.yml"
     threads: 1
@@ -70,7 +55,7 @@ rule summary:
     resources:
         **needs("results"),
     params:
-        code=code("collect"),
+        code=code("summary"),
     shell:
         "python -m qr summary --images {input} --out {output} 2>&1 | tee {log}"
 
@@ -100,7 +85,7 @@ rule manifest:
         FIGURE_FILES,
         TABLE_FILES,
         expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
-        PICTURES,
+        pictures(),
         rules.export.output,
         data=rules.data.output.manifests,
     output:

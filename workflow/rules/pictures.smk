@@ -4,7 +4,7 @@ rule pictures:
         images=f"{RUN}/data/test.csv",
         codec=f"{RUN}/soft/{{codec}}/codec.safetensors",
         bitstreams=f"{RUN}/encode/soft/{{codec}}/bitstreams",
-        decoders=lambda wc: pictured_decoders(wc.codec),
+        decoders=lambda wc: FILES.pictured(wc.codec),
     output:
         directory(f"{RESULTS}/pictures/{{codec}}"),
     log:
@@ -15,13 +15,13 @@ rule pictures:
         "../../environment.yml"
     threads: 1
     resources:
-        **needs("decode", gpu=CODING_GPUS),
+        **needs("decode"),
     params:
         config=CONFIG_FILE,
         settings=settings("pictures"),
         code=code("pictures", *VARIANTS),
-        trained=lambda wc, input: pictured_trained(wc.codec, input.decoders),
+        variants=lambda wc, input: FILES.picture_options(wc.codec, input.decoders),
     shell:
         "python -m qr pictures --config {params.config} --codec {input.codec} --images {input.images}"
-        " --bitstreams {input.bitstreams} --variant baseline {params.trained}"
+        " --bitstreams {input.bitstreams} {params.variants}"
         " --out {output} 2>&1 | tee {log}"

@@ -4,7 +4,7 @@ rule predictive:
         manifests=rules.data.output.manifests,
         codec=rules.soft.output.codec,
         rectifier=rules.soft.output.rectifier,
-        exploration=lambda wc: exploration_file(codec_of(wc), wc.variant),
+        exploration=lambda wc: FILES.exploration(wc.codec, wc.variant),
     output:
         decoder=f"{RUN}/predictive/{{codec}}/{{variant}}_s{{seed}}/decoder.safetensors",
         course=f"{RUN}/predictive/{{codec}}/{{variant}}_s{{seed}}/log.csv",
@@ -14,14 +14,14 @@ rule predictive:
         f"{RUN}/benchmarks/predictive/{{codec}}/{{variant}}_s{{seed}}.tsv"
     conda:
         "../../environment.yml"
-    threads: TRAINING_THREADS
+    threads: GRID.devices("predictive")[1]
     resources:
-        **needs("predictive", gpu=GPUS),
+        **needs("predictive"),
     params:
         config=CONFIG_FILE,
         limit=limit,
         settings=settings("predictive"),
-        code=lambda wc: code("predictive", wc.variant),
+        code=lambda wc: code("predictive", wc.variant)(wc),
         data=lambda wc, input: parent(input.manifests),
         state=f"{RUN}/state/predictive/{{codec}}/{{variant}}_s{{seed}}",
     shell:

@@ -7,7 +7,7 @@ rule render:
     input:
         manifest=f"{RESULTS}/manifest.json",
         metrics=expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
-        pictures=PICTURES,
+        pictures=pictures(),
     output:
         REPORT,
     log:
@@ -19,7 +19,7 @@ rule render:
         **needs("results"),
     params:
         config=CONFIG_FILE,
-        settings=settings("results"),
+        settings=settings("report"),
         code=code("report"),
         metrics=lambda wc, input: parent(input.metrics),
         pictures=lambda wc, input: (

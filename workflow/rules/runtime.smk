@@ -3,7 +3,7 @@ rule runtime:
     input:
         images=f"{RUN}/data/test.csv",
         codec=f"{RUN}/soft/{{codec}}/codec.safetensors",
-        decoders=lambda wc: timed_decoders(wc.codec),
+        decoders=lambda wc: FILES.timed(wc.codec),
     output:
         f"{RUN}/runtime/{{codec}}.csv",
     log:
@@ -14,15 +14,12 @@ rule runtime:
         "../../environment.yml"
     threads: TIMING_THREADS
     resources:
-        **needs("runtime", gpu=CODING_GPUS),
+        **needs("runtime"),
     params:
         config=CONFIG_FILE,
         settings=settings("runtime"),
         code=code("runtime", *VARIANTS),
-        variants=lambda wc: " ".join(f"--variant {name}" for name in timed_untrained()),
-        trained=lambda wc, input: " ".join(
-            f"--trained {path}" for path in input.decoders
-        ),
+        variants=lambda wc, input: FILES.timing_options(input.decoders),
     shell:
         "python -m qr runtime --config {params.config} --codec {input.codec} --images {input.images}"
-        " {params.variants} {params.trained} --out {output} 2>&1 | tee {log}"
+        " {params.variants} --out {output} 2>&1 | tee {log}"

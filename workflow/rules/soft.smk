@@ -3,7 +3,7 @@ rule soft:
     input:
         manifests=rules.data.output.manifests,
         baseline=rules.baseline.output.codec,
-        exploration=lambda wc: exploration_file(codec_of(wc), "qr"),
+        exploration=lambda wc: FILES.exploration(wc.codec, "qr"),
     output:
         codec=f"{RUN}/soft/{{codec}}/codec.safetensors",
         rectifier=f"{RUN}/soft/{{codec}}/rectifier.safetensors",
@@ -14,9 +14,9 @@ rule soft:
         f"{RUN}/benchmarks/soft/{{codec}}.tsv"
     conda:
         "../../environment.yml"
-    threads: TRAINING_THREADS
+    threads: GRID.devices("soft")[1]
     resources:
-        **needs("soft", gpu=GPUS),
+        **needs("soft"),
     params:
         config=CONFIG_FILE,
         limit=limit,

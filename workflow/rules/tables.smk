@@ -24,7 +24,7 @@ rule tabulate:
         **needs("results"),
     params:
         config=CONFIG_FILE,
-        settings=settings("results"),
+        settings=settings("tables"),
         code=code("tables"),
         metrics=lambda wc, input: parent(input),
         folder=lambda wc, output: parent(output),

@@ -1,0 +1,48 @@
+"""The commands that foretell: what a run will take, from times that were measured here."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from qr.cli.options import Config
+
+app = typer.Typer()
+
+
+@app.command()
+def speed(
+    config: Config,
+    out: Annotated[Path, typer.Option("--out", help="CSV; rows of other kinds in it are kept.")],
+) -> None:
+    """Time steps, validation and coding on this machine: what `qr plan` and time limits rest on.
+
+    Example: srun --gpus=1 qr speed -c config.yaml --out slurm/speed.csv
+    """
+    from qr.config.load import load
+    from qr.measure.speed import measure
+
+    loaded = load(*config)
+    measure(loaded, Path("runs") / loaded["version"], out)
+
+
+@app.command()
+def plan(
+    config: Config,
+    out: Annotated[Optional[Path], typer.Option("--out", help="Write it as CSV, too.")] = None,
+) -> None:
+    """Say what a run will take: jobs, GPU-hours, CPU-hours, disk. Nothing is computed.
+
+    Example: qr plan -c config.yaml -c workflow/tiers/cpu.yaml --out plan.csv
+    """
+    import pandas as pd
+
+    from qr.config.load import load
+    from qr.files import write_csv
+    from qr.plan.forecast import plan as planned
+
+    loaded = load(*config)
+    table = pd.DataFrame(planned(loaded, Path("runs") / loaded["version"]))
+    print(table.to_string(index=False, na_rep="-"))
+    if out is not None:
+        write_csv(table, out)

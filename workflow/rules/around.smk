@@ -1,0 +1,45 @@
+# What all asks for, and what happens before the first job and after the last.
+
+
+def pictures():
+    """The pictures of the report; of a finished version, those that there are."""
+    folders = [f"{RESULTS}/pictures/{codec}" for codec in GRID.timed()]
+    return [folder for folder in folders if not FINISHED or Path(folder).is_dir()]
+
+
+def everything(wildcards):
+    """All results; of a finished version, only if they are still what this run would make."""
+    if FINISHED:
+        ask(check_same, Path(RESULTS), CONFIG)
+    return FIGURE_FILES + TABLE_FILES + [f"{RESULTS}/manifest.json", REPORT]
+
+
+# For the commands that a dry run prints, and for jobs that share no file system with the run. One
+# that is there may be that of a run that goes on.
+if not Path(CONFIG_FILE).is_file():
+    ask(load.write, CONFIG, CONFIG_FILE)
+
+
+def begin():
+    """Write the configuration, so that the jobs of this run agree.
+
+    On SLURM, what a Snakemake that was killed left there must not write into this run.
+    """
+    if workflow.executor_plugin.name == "slurm":
+        workflow.globals["controller"] = ask(
+            take_over, Path(), Path("runs/.controller")
+        )
+    ask(load.write, CONFIG, CONFIG_FILE)
+
+
+def end():
+    """Write Snakemake's own report of the whole run, once everything else is there.
+
+    A finished version that is only redrawn keeps the one it has, which knows every job.
+    """
+    workflow_report = Path(f"{RESULTS}/workflow.html")
+    if Path(REPORT).is_file() and not (FINISHED and workflow_report.is_file()):
+        shell(
+            f"snakemake all --nolock --quiet all --configfile {CONFIG_FILE}"
+            f" --report {workflow_report}"
+        )
