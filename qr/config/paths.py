@@ -45,7 +45,7 @@ class Files:
         return self._weights(codec, self.grid.trained(_id(codec)))
 
     def timed(self, codec: str) -> list[str]:
-        """Weights of the variants that are timed, of one seed each: time does not depend on them."""
+        """Weights of the variants that are timed, of one seed each: any take as long."""
         return self._weights(codec, self.grid.first_seeds(_id(codec)))
 
     def pictured(self, codec: str) -> list[str]:

@@ -22,7 +22,7 @@ from qr.decoders import variants
 PACKAGE = Path(str(resources.files("qr")))
 
 # Reached by nearly everything, and no result depends on it: words for people, and this table.
-_INERT = ("qr.errors", "qr.progress", "qr.provenance", "qr.config.reach", "qr.config.steps")
+_INERT = ("qr.errors", "qr.progress", "qr.provenance", "qr.config.steps")
 # Of these tables, a job's own rows count, which are in its settings or stand beside its code.
 _TABLES = (
     "qr.decoders.variants:_VARIANTS",
@@ -49,6 +49,15 @@ class Step:
     inert: tuple[str, ...] = _TABLES
 
 
+# Sections are handed over whole but for what is named: a new key counts until somebody says that
+# it decides nothing.
+_HOW = ("accelerator", "workers", "save_every_seconds")  # to compute, not what
+
+
+def _without(section: Mapping[str, Any], *names: str) -> Settings:
+    return {key: value for key, value in section.items() if key not in names}
+
+
 def _codec(grid: Grid, codec: CodecId) -> Settings:
     N, M = grid.widths(codec)
     trade_off = {"lmbda": lmbda(codec.metric, codec.quality)}
@@ -56,14 +65,16 @@ def _codec(grid: Grid, codec: CodecId) -> Settings:
 
 
 def _training(grid: Grid, codec: CodecId) -> Settings:
-    """What all trainings read; which accelerator and how many workers decides nothing."""
-    config, engine = grid.config, grid.config["engine"]
-    return _codec(grid, codec) | {
-        "precision": engine["precision"],
-        "devices": engine["devices"],
-        "seed": config["seeds"][0],  # of all that is trained once, whichever seeds there are
-        "validation_crop": config["data"]["validation_crop"],
-    }
+    """What all trainings read."""
+    config = grid.config
+    return (
+        _codec(grid, codec)
+        | _without(config["engine"], *_HOW, "coding")
+        | {
+            "seed": config["seeds"][0],  # of all that is trained once, whichever seeds there are
+            "validation_crop": config["data"]["validation_crop"],
+        }
+    )
 
 
 def _baseline(grid: Grid, codec: CodecId) -> Settings:
@@ -75,13 +86,8 @@ def _baseline(grid: Grid, codec: CodecId) -> Settings:
 
 
 def _rectified(grid: Grid, codec: CodecId) -> Settings:
-    rectifier = grid.config["rectifier"]
     factor = grid.config["explore"]["ms_ssim_factor"] if codec.metric == "ms-ssim" else 1.0
-    return _training(grid, codec) | {
-        "width": rectifier["width"],
-        "distance": rectifier["distance"],
-        "alpha_factor": factor,
-    }
+    return _training(grid, codec) | grid.config["rectifier"] | {"alpha_factor": factor}
 
 
 def _soft(grid: Grid, codec: CodecId) -> Settings:
@@ -97,13 +103,18 @@ def _predictive(grid: Grid, codec: CodecId) -> Settings:
 
 
 def _explore(grid: Grid, codec: CodecId) -> Settings:
-    explore = grid.config["explore"]
-    return _rectified(grid, codec) | {
-        "joint": grid.joint,
-        "warm_up": phases.of_trial_warm_up(grid.config),
-        "training": phases.of_trial(grid.config),
-        **{key: explore[key] for key in ("strategy", "alpha", "learning_rates", "epoch_steps")},
-    }
+    # Where it is explored is the grid's, how long a trial is stands in its training.
+    elsewhere = ("qualities", "variants", "ms_ssim_factor", "max_epochs", "patience", "training")
+    searched = _without(grid.config["explore"], *elsewhere)
+    return (
+        _rectified(grid, codec)
+        | searched
+        | {
+            "joint": grid.joint,
+            "warm_up": phases.of_trial_warm_up(grid.config),
+            "training": phases.of_trial(grid.config),
+        }
+    )
 
 
 def _coding(grid: Grid, _codec: CodecId) -> Settings:
@@ -115,12 +126,12 @@ def _decoding(grid: Grid, codec: CodecId) -> Settings:
 
 
 def _pictures(grid: Grid, codec: CodecId) -> Settings:
-    return _decoding(grid, codec) | {"pictures": grid.config["report"]["pictures"]}
+    return _decoding(grid, codec) | grid.config["report"]
 
 
 def _runtime(grid: Grid, codec: CodecId) -> Settings:
-    timed = {key: grid.config["runtime"][key] for key in ("image", "rounds")}
-    return _decoding(grid, codec) | timed
+    # Which codecs are timed is the grid's.
+    return _decoding(grid, codec) | _without(grid.config["runtime"], "metric", "quality")
 
 
 def _collect(grid: Grid, _codec: CodecId) -> Settings:
@@ -147,7 +158,7 @@ _PUBLISHED = "resources/compressai-kodak-reference.csv"
 STEPS = {
     "data": Step(
         ("qr.data.prepare:prepare",),
-        lambda grid, _: {key: grid.config["data"][key] for key in ("sources", "roles")},
+        lambda grid, _: _without(grid.config["data"], "validation_crop"),
         files=("resources/kodak.csv",),
     ),
     "baseline": Step((_RUN, "qr.train.steps:baseline"), _baseline),
@@ -185,8 +196,7 @@ def settings(step: str, config: Mapping[str, Any], codec: CodecId | None = None)
 
 def engine(config: Mapping[str, Any]) -> Settings:
     """How trainings are computed, which decides nothing about their result."""
-    names = ("accelerator", "workers", "save_every_seconds")
-    return {name: config["engine"][name] for name in names}
+    return {name: config["engine"][name] for name in _HOW}
 
 
 def settings_digest(step: str, grid: Grid, codec: CodecId | None = None) -> str:

@@ -13,9 +13,6 @@ from qr.errors import DataError
 from qr.files import replacing
 from qr.progress import track
 
-TRAINING_ROLES = ("baseline", "exploration", "predictive")
-ROLES = (*TRAINING_ROLES, "validation", "test")  # also the order in which a source is cut
-
 
 @dataclass(frozen=True)
 class Entry:

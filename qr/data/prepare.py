@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from qr.data.manifests import ROLES, TRAINING_ROLES, Entry, scan, write_manifest
+from qr.data import roles
+from qr.data.manifests import Entry, scan, write_manifest
+from qr.data.roles import ROLES, TRAINING_ROLES
 from qr.data.sources import find_images
-from qr.errors import ConfigError, DataError
+from qr.errors import DataError
 
 MAX_LISTED = 20  # pairs of files, where a whole folder may be at fault
 
@@ -40,52 +42,16 @@ def prepare(
             download failed, there are too few images, or a test or validation image occurs
             in another role. Nothing is written then.
     """
-    sources, roles = settings["sources"], _without_overruled(settings["roles"])
-    _check_roles(roles, sources)
-    files = find_images(roles, sources, Path(base), Path(downloads))
+    sources, wanted = settings["sources"], roles.without_overruled(settings["roles"])
+    roles.check(wanted, sources)
+    files = find_images(wanted, sources, Path(base), Path(downloads))
     images = _by_source(files, workers)
-    entries = _assign(roles, images)
+    entries = _assign(wanted, images)
     _refuse_overlap(entries)
     _refuse_equal_names(entries["test"])
     for role in ROLES:
         write_manifest(Path(out_dir) / f"{role}.csv", entries[role])
     return entries
-
-
-# Which role takes which source
-
-
-def _without_overruled(roles: Mapping[str, Any]) -> dict[str, Any]:
-    """Where an overlay adds `reuse` to a role, the `source` below it no longer counts."""
-    return {
-        name: {k: v for k, v in role.items() if k != "source"} if "reuse" in role else role
-        for name, role in roles.items()
-    }
-
-
-def _check_roles(roles: Mapping[str, Any], sources: Mapping[str, Any]) -> None:
-    for role in ROLES:
-        if role not in roles:
-            raise ConfigError(f"config: data.roles.{role} is missing")
-        if "reuse" in roles[role]:
-            _check_reuse(role, roles)
-        elif roles[role].get("source") not in sources:
-            known = ", ".join(sources)
-            raise ConfigError(
-                f"config: data.roles.{role}.source: no source {roles[role].get('source')!r} "
-                f"among data.sources ({known})"
-            )
-
-
-def _check_reuse(role: str, roles: Mapping[str, Any]) -> None:
-    other = roles[role]["reuse"]
-    where = f"config: data.roles.{role}.reuse"
-    if role not in TRAINING_ROLES:
-        raise ConfigError(f"{where}: {role} images must not be seen in any other role")
-    if other not in TRAINING_ROLES:
-        raise ConfigError(f"{where}: {other!r} is not one of {', '.join(TRAINING_ROLES)}")
-    if "reuse" in roles.get(other, {}):
-        raise ConfigError(f"{where}: {other} has no images of its own, name the role it reuses")
 
 
 # What the images are
@@ -114,16 +80,16 @@ def _without_duplicates(source: str, entries: list[Entry]) -> list[Entry]:
 # Who gets which image
 
 
-def _assign(roles: Mapping[str, Any], images: Mapping[str, list[Entry]]) -> dict[str, list[Entry]]:
+def _assign(wanted: Mapping[str, Any], images: Mapping[str, list[Entry]]) -> dict[str, list[Entry]]:
     entries = {}
     for source, found in images.items():
-        takers = [role for role in ROLES if roles[role].get("source") == source]
-        shares = {role: roles[role].get("share", 1) for role in takers}
+        takers = [role for role in ROLES if wanted[role].get("source") == source]
+        shares = {role: wanted[role].get("share", 1) for role in takers}
         cuts = split(found, shares, source)
-        entries |= {role: cuts[role][: roles[role].get("limit")] for role in takers}
+        entries |= {role: cuts[role][: wanted[role].get("limit")] for role in takers}
     for role in TRAINING_ROLES:
-        if "reuse" in roles[role]:
-            entries[role] = entries[roles[role]["reuse"]][: roles[role].get("limit")]
+        if "reuse" in wanted[role]:
+            entries[role] = entries[wanted[role]["reuse"]][: wanted[role].get("limit")]
     entries["test"].sort(key=lambda entry: entry.name)  # tables and logs follow this order
     return entries
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from qr.data.download import download_list
 from qr.data.images import list_images
-from qr.data.manifests import ROLES
+from qr.data.roles import ROLES
 from qr.errors import ConfigError, DataError
 
 # The photographs among the pictures that ship in scikit-image's wheel.

@@ -8,7 +8,7 @@ from qr.archive.seal import check_same, finished
 from qr.config import load, steps
 from qr.config.grid import Grid, Job, all_variants
 from qr.config.paths import Files
-from qr.data.manifests import ROLES
+from qr.data.roles import ROLES
 from qr.errors import QRError
 from qr.plan.cluster import take_over
 from qr.plan.cost import Cost
