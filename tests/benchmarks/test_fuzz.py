@@ -1,6 +1,6 @@
 """20,000 damaged and crafted bitstreams: none may do more than be refused."""
 
-from fuzz import fuzz
+from support.fuzz import fuzz
 
 
 def test_20_000_mutants(benchmark):

@@ -5,12 +5,14 @@ import sys
 
 DECODE = """
 import resource, torch
-from qr import codecs, decoders, variants
-from qr.coding import exact
+from qr.codecs.registry import build_codec
+from qr.decoders import variants
+from qr.decoders.decoder import build_decoder
+from qr.device import exact
 
 torch.manual_seed(0)
-codec = codecs.build_codec("bmshj2018-hyperprior", 1, 64, 96)
-decoder = decoders.build_decoder(variants.get("qr"), codec, 128).eval()
+codec = build_codec("bmshj2018-hyperprior", 1, 64, 96)
+decoder = build_decoder(variants.get("qr"), codec, 128).eval()
 with exact():
     _, latent = codec.latent(torch.rand(1, 3, 3008, 4032))
     x_hat, _ = decoder(latent)

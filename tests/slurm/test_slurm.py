@@ -14,10 +14,10 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from cluster import FRAIL, STEADY, Cluster, missing, processes, run, until
-from workspace import Workspace
 
 from qr.measure.schema import SCHEMAS
+from support.cluster import FRAIL, STEADY, Cluster, missing, processes, run, until
+from support.workspace import Workspace
 
 pytestmark = [
     pytest.mark.slurm,

@@ -1,7 +1,8 @@
 """Copies of the repository to run the workflow in."""
 
 import pytest
-from workspace import Workspace
+
+from support.workspace import Workspace
 
 
 @pytest.fixture

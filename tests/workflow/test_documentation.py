@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from workspace import ROOT
 
 from qr.analyse.metrics import Metrics
 from qr.present.figures.write import BUILDERS
 from qr.present.names import FIGURES, TABLES
+from support.paths import ROOT
 
 TUTORIAL = ROOT / "docs" / "own-codec.md"
 LESS_TRAINING = Path(__file__).with_name("tutorial.yaml")

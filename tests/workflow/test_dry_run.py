@@ -1,7 +1,6 @@
 """Every shipped configuration gives a graph with the jobs that its grid asks for."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -9,8 +8,8 @@ from qr.codecs.catalogue import CodecId
 from qr.config import load, settings
 from qr.config.grid import Grid, Job
 from qr.plan.cost import Cost
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TIERS = sorted((ROOT / "workflow" / "tiers").glob("*.yaml"))
 
 

@@ -12,9 +12,10 @@ import pytest
 
 from qr.measure.schema import SCHEMAS
 from qr.present.names import FIGURES, TABLES
+from support.paths import ROOT
 
 TINY = Path(__file__).with_name("tiny.yaml")
-SMOKE = Path(__file__).resolve().parents[2] / "workflow" / "tiers" / "smoke.yaml"
+SMOKE = ROOT / "workflow" / "tiers" / "smoke.yaml"
 OVERLAYS = ("--configfile", str(SMOKE), str(TINY))
 
 

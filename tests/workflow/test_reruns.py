@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-TIERS = Path(__file__).resolve().parents[2] / "workflow" / "tiers"
+from support.paths import ROOT
+
+TIERS = ROOT / "workflow" / "tiers"
 OVERLAYS = ("--configfile", str(TIERS / "smoke.yaml"), str(Path(__file__).with_name("tiny.yaml")))
 TARGETS = ("figures", "tables")
 

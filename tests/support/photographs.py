@@ -1,0 +1,23 @@
+"""Pictures that tests code: smooth shapes and some noise."""
+
+import numpy as np
+
+
+def photograph(height, width, seed=0):
+    """HxWx3 uint8: smooth shapes and some noise, so that codecs have something to code."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width] / 16.0
+    planes = [
+        np.sin(rows * rng.uniform(0.3, 2) + columns * rng.uniform(0.3, 2) + rng.uniform(0, 6))
+        for _ in range(3)
+    ]
+    values = 127 + 90 * np.stack(planes, axis=-1) + rng.normal(0, 12, (height, width, 3))
+    return values.clip(0, 255).astype(np.uint8)
+
+
+def picture(height, width, seed=0):
+    """1 x 3 x H x W in [0, 1]."""
+    import torch
+
+    pixels = torch.from_numpy(photograph(height, width, seed))
+    return pixels.permute(2, 0, 1)[None].float() / 255

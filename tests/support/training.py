@@ -1,0 +1,70 @@
+"""Small trainings, and ways to disturb them."""
+
+import os
+
+import torch
+
+from qr.decoders import registry, variants
+from qr.decoders.decoder import build_decoder
+from qr.train.phases import BaselinePhase, PredictivePhase, SoftPhase
+from support.codecs import fresh_codec
+
+SETTINGS = {
+    "steps": 10,
+    "batch_size": 2,
+    "crop": 64,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "aux_learning_rate": 1e-3,
+    "clip_grad_norm": 1.0,
+    "validate_every": 3,
+    "schedule": "plateau",
+    "plateau": {"factor": 0.5, "patience": 0},
+    "stop_patience": None,
+}
+ENGINE = {
+    "accelerator": "cpu",
+    "devices": 1,
+    "precision": "32-true",
+    "workers": 0,
+    "save_every_seconds": 1e-9,
+}
+PHASES = ("baseline", "soft joint", "soft frozen", "predictive")
+
+
+def new_phase(name, model="mbt2018-mean", variant="qr"):
+    codec = fresh_codec(model)
+    torch.manual_seed(7)
+    if name == "baseline":
+        return BaselinePhase(codec, "mse", 0.0067)
+    if name.startswith("soft"):
+        rectifier = registry.build_rectifier("qr", codec, 8)
+        return SoftPhase(codec, rectifier, "mse", 0.0067, 1.0, "l2", name == "soft joint")
+    decoder = build_decoder(variants.get(variant), codec, 8)
+    return PredictivePhase(codec, decoder, variants.get(variant), "mse", 0.0067, 1.0, "l2")
+
+
+def at_step(trainer, step, action):
+    """Do `action` when `step` is about to be computed."""
+    phase, train_forward = trainer.phase, trainer.phase.forward
+
+    def forward(x):
+        if phase.training and trainer.progress.step == step:
+            action()
+        return train_forward(x)
+
+    phase.forward = forward
+    return trainer
+
+
+def in_a_child(work):
+    """Run `work` in a forked process; returns its exit status as os.waitpid gives it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            work()
+            os._exit(0)
+        except BaseException:
+            os._exit(99)
+    return os.waitpid(child, 0)[1]

@@ -1,0 +1,243 @@
+"""Gains, their intervals and Bjontegaard deltas against values that were found another way."""
+
+import math
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from qr.analyse.anchors import published
+from qr.analyse.bjontegaard import bjontegaard_delta
+from qr.analyse.gains import correlation, differences, gains, interval
+from support import metrics as fixture
+
+QUICK = {"bootstrap": 2000, "seed": 0}
+
+
+def one_codec(variants=fixture.VARIANTS, seeds=(0,), names=fixture.KODAK, metric="mse", small=()):
+    return fixture.images(["mbt2018"], [metric], [3], variants, list(seeds), names, small)
+
+
+def test_differences_are_paired_by_image_and_seed():
+    rows = one_codec(seeds=(0, 1, 2), names=["a", "b"]).sample(frac=1, random_state=0)
+    table = differences(rows, "qr", "decoder")
+    lookup = {
+        (r["variant"], r["seed"], r["image"]): r["psnr_db"]
+        for r in rows.to_dict("records")
+        if r["variant"] in ("qr", "decoder")
+    }
+    for seed in (0, 1, 2):
+        for image in ("a", "b"):
+            expected = lookup["qr", seed, image] - lookup["decoder", seed, image]
+            assert table.loc[seed, image] == pytest.approx(expected)
+
+
+def test_an_untrained_variant_pairs_with_every_seed():
+    rows = one_codec(seeds=(0, 1, 2))
+    assert differences(rows, "qr", "baseline").shape == (3, 24)
+    assert differences(rows, "centroid", "decoder").shape == (3, 24)
+    assert differences(rows, "centroid", "baseline").shape == (1, 24)
+
+
+def test_only_seeds_that_both_have_are_paired():
+    rows = one_codec(seeds=(0, 1, 2))
+    rows = rows[~((rows["variant"] == "decoder") & (rows["seed"] == 1))]
+    assert list(differences(rows, "qr", "decoder").index) == [0, 2]
+    rows = rows[~((rows["variant"] == "qr") & (rows["seed"] != 1))]
+    nothing = interval(differences(rows, "qr", "decoder"), **QUICK)
+    assert math.isnan(nothing.mean) and nothing.seeds == 0
+
+
+def test_ms_ssim_gains_are_means_of_differences_in_db_and_skip_small_images():
+    rows = one_codec(metric="ms-ssim", small=["kodim03.png"])
+    table = differences(rows, "qr", "baseline")
+    assert "kodim03.png" not in table and table.shape == (1, 23)
+    a, b = (rows[rows["variant"] == v].set_index("image")["ms_ssim"] for v in ("qr", "baseline"))
+    expected = [-10 * math.log10((1 - a[i]) / (1 - b[i])) for i in table.columns]
+    assert table.iloc[0].tolist() == pytest.approx(expected)
+
+
+def test_perfect_pictures_differ_by_nothing():
+    rows = one_codec(names=["a", "b"]).assign(psnr_db=math.inf)
+    assert (differences(rows, "qr", "baseline") == 0).all(axis=None)
+
+
+def test_gains_are_the_known_ones_at_every_quality_and_on_average():
+    images = fixture.images(
+        ["mbt2018", "cheng2020-attn"], ["mse", "ms-ssim"], [1, 2, 4], fixture.VARIANTS, [0, 1, 2],
+        fixture.KODAK,
+    )  # fmt: skip
+    table = gains(images, "baseline", QUICK)
+    assert len(table) == 2 * 2 * (3 + 1) * len(fixture.VARIANTS)
+    for row in table.to_dict("records"):
+        qualities = [1, 2, 4] if row["quality"] == "mean" else [row["quality"]]
+        expected = sum(fixture.gain(row["variant"], q) for q in qualities) / len(qualities)
+        assert row["gain_db"] == pytest.approx(expected, abs=1e-9)
+        assert row["gain_low_db"] <= row["gain_db"] + 1e-9
+        assert row["gain_high_db"] >= row["gain_db"] - 1e-9
+        assert row["images"] == 24
+        assert row["seeds"] == (0 if row["variant"] in fixture.UNTRAINED else 3)
+    assert gains(images, "absent", QUICK).empty
+
+
+def test_interval_agrees_with_a_bootstrap_written_out():
+    random_numbers = np.random.default_rng(5)
+    of_seed = random_numbers.normal(0, 0.05, (4, 1))
+    table = pd.DataFrame(0.1 + of_seed + random_numbers.normal(0, 0.1, (4, 24)))
+    draw = random.Random(7)
+    means = []
+    for _ in range(4000):
+        seeds = [draw.randrange(4) for _ in range(4)]
+        images = [draw.randrange(24) for _ in range(24)]
+        means.append(sum(table.iat[s, i] for s in seeds for i in images) / (4 * 24))
+    means.sort()
+    found = interval(table, bootstrap=20000, seed=1)
+    assert found.mean == pytest.approx(table.to_numpy().mean())
+    assert found.low == pytest.approx(means[100], abs=0.006)
+    assert found.high == pytest.approx(means[3900], abs=0.006)
+
+
+def test_interval_of_one_seed_is_that_of_a_mean_over_images():
+    values = np.random.default_rng(3).normal(0.2, 0.1, 400)
+    found = interval(pd.DataFrame([values]), bootstrap=20000, seed=0)
+    half = 1.96 * values.std() / 20
+    assert found.low == pytest.approx(values.mean() - half, abs=half / 20)
+    assert found.high == pytest.approx(values.mean() + half, abs=half / 20)
+
+
+def test_pairing_removes_what_images_have_in_common():
+    # Images differ by decibels, the variants by exactly 0.1 dB: no doubt about the gain.
+    rows = one_codec(variants=["baseline", "mine"])
+    rows["psnr_db"] = [20 + 10 * (i % 24) / 24 for i in range(len(rows))]
+    rows.loc[rows["variant"] == "mine", "psnr_db"] += 0.1
+    found = interval(differences(rows, "mine", "baseline"), **QUICK)
+    assert found.high - found.low < 1e-9
+    assert found.mean == pytest.approx(0.1)
+
+
+def test_seeds_that_disagree_widen_the_interval():
+    one = gains(one_codec(seeds=(0,)), "baseline", QUICK).set_index(["quality", "variant"])
+    three = gains(one_codec(seeds=(0, 1, 2)), "baseline", QUICK).set_index(["quality", "variant"])
+    width = [
+        t.loc[(3, "qr"), "gain_high_db"] - t.loc[(3, "qr"), "gain_low_db"] for t in (one, three)
+    ]
+    assert width[1] > 1.3 * width[0]
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    random_numbers = np.random.default_rng(0)
+    hits = 0
+    for _ in range(200):
+        of_seed, of_image = (
+            random_numbers.normal(0, 1, (8, 1)),
+            random_numbers.normal(0, 1, (1, 24)),
+        )
+        table = of_seed + of_image + random_numbers.normal(0, 0.3, (8, 24))
+        found = interval(pd.DataFrame(table), bootstrap=500, seed=0)
+        hits += found.low <= 0 <= found.high
+    assert 0.85 <= hits / 200 <= 0.99
+
+
+def test_intervals_repeat_with_their_seed_and_depend_on_no_other_row():
+    images = one_codec()
+    first = gains(images, "baseline", QUICK)
+    pd.testing.assert_frame_equal(first, gains(images, "baseline", QUICK))
+    alone = gains(images[images["variant"].isin(["baseline", "qr"])], "baseline", QUICK)
+    of_qr = first[first["variant"] == "qr"].reset_index(drop=True)
+    again = alone[alone["variant"] == "qr"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_qr, again)
+
+
+def test_one_observation_has_no_interval():
+    found = interval(differences(one_codec(names=["a"]), "qr", "baseline"), **QUICK)
+    assert math.isnan(found.low) and math.isnan(found.high) and found.images == 1
+    assert found.mean == pytest.approx(fixture.gain("qr", 3) + 0.03)
+
+
+@pytest.mark.parametrize(
+    ("codec", "percent", "tolerance"),
+    [
+        # The field survey's numbers, found with another program: PCHIP, PSNR, codecs for MSE.
+        ("bmshj2018-factorized", 68.1, 0.06),
+        ("bmshj2018-hyperprior", 30.5, 0.06),
+        ("mbt2018-mean", 21.3, 0.06),
+        ("mbt2018", 11.0, 0.06),
+        ("cheng2020-anchor", 3.7, 0.06),
+        ("cheng2020-attn", 5.5, 0.06),
+        ("hm", 23.3, 0.06),
+        ("bpg-444-x265-ycbcr", 22.0, 0.06),
+        ("jpeg", 208, 0.6),
+        ("jpeg2000", 98, 0.6),
+        ("webp", 79, 0.6),
+    ],
+)
+def test_bd_rate_of_published_curves_against_vtm(codec, percent, tolerance):
+    found = bjontegaard_delta(published(["vtm"], "mse"), published([codec], "mse"), "psnr_db")
+    assert found.rate_percent == pytest.approx(percent, abs=tolerance)
+    akima = bjontegaard_delta(
+        published(["vtm"], "mse"), published([codec], "mse"), "psnr_db", method="akima"
+    )
+    assert akima.rate_percent == pytest.approx(found.rate_percent, abs=2.5)
+
+
+def test_known_shifts_of_a_curve():
+    anchor = published(["mbt2018"], "mse")
+    fewer_bits = anchor.assign(bpp=anchor["bpp"] * 0.9)
+    better = anchor.assign(psnr_db=anchor["psnr_db"] + 0.1)
+    assert bjontegaard_delta(anchor, fewer_bits, "psnr_db").rate_percent == pytest.approx(-10)
+    assert bjontegaard_delta(anchor, better, "psnr_db").quality_db == pytest.approx(0.1)
+    # The survey's exchange rate of 0.1 dB.
+    assert -2.3 <= bjontegaard_delta(anchor, better, "psnr_db").rate_percent <= -1.9
+    shuffled = better.sample(frac=1, random_state=1)
+    assert bjontegaard_delta(anchor, shuffled, "psnr_db") == bjontegaard_delta(
+        anchor, better, "psnr_db"
+    )
+
+
+@pytest.mark.parametrize(
+    ("points", "reason"),
+    [
+        ([(0.1, 30.0)], "at least 2 points"),
+        ([(0.1, 30.0), (0.2, math.nan)], "at least 2 points"),
+        ([(0.1, 50.0), (0.2, 51.0)], "do not overlap"),
+        ([(0.1, 30.0), (0.2, 29.0), (0.3, 33.0)], "does not rise"),
+    ],
+)
+def test_a_delta_that_is_not_defined_says_why(points, reason):
+    anchor = pd.DataFrame({"bpp": [0.1, 0.2, 0.4], "psnr_db": [29.0, 31.0, 33.0]})
+    found = bjontegaard_delta(anchor, pd.DataFrame(points, columns=["bpp", "psnr_db"]), "psnr_db")
+    assert math.isnan(found.rate_percent) and reason in found.note
+
+
+def test_little_overlap_is_noted():
+    anchor = pd.DataFrame({"bpp": [0.1, 0.2, 0.4], "psnr_db": [29.0, 31.0, 33.0]})
+    test = pd.DataFrame({"bpp": [0.1, 0.2, 0.4], "psnr_db": [31.0, 33.0, 35.0]})
+    found = bjontegaard_delta(anchor, test, "psnr_db")
+    assert found.rate_percent < 0 and found.note == "the curves overlap by only 33 %"
+    assert bjontegaard_delta(anchor, anchor, "psnr_db").note == ""
+
+
+def pearson(a, b):
+    return np.mean([np.corrcoef(*rows)[0, 1] for rows in zip(a, b, strict=True)])
+
+
+def test_correlation_is_pearsons_within_each_quality():
+    random = np.random.default_rng(3)
+    a = random.normal(size=(3, 24))
+    b = 0.6 * a + random.normal(size=a.shape)
+    # What qualities differ by must not count, neither in place nor in width.
+    far_apart, wide = np.array([[0.0], [50.0], [-20.0]]), np.array([[1.0], [100.0], [0.1]])
+    found = correlation(wide * a + far_apart, b - 2 * far_apart, 2000, 0)
+    assert found.mean == pytest.approx(pearson(a, b))
+    again = []
+    for _ in range(2000):
+        drawn = random.integers(0, 24, 24)
+        again.append(pearson(a[:, drawn], b[:, drawn]))
+    assert (found.low, found.high) == pytest.approx(np.quantile(again, [0.025, 0.975]), abs=0.03)
+
+
+@pytest.mark.parametrize("b", [np.ones((1, 5)), np.arange(2.0)[None]], ids=["constant", "two"])
+def test_correlation_of_too_little_is_not_a_number(b):
+    a = np.arange(float(b.shape[1]))[None]
+    assert np.isnan(correlation(a, b, 100, 0)[:3]).all()

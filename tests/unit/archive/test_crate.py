@@ -1,0 +1,78 @@
+"""The crate describes what is on disk, and nothing else; the same files give the same bytes."""
+
+import hashlib
+import json
+
+import pytest
+from rocrate.rocrate import ROCrate
+
+from qr.archive import crate, manifest
+from support.paths import ROOT
+
+RESULTS = ROOT / "results"
+COMMITTED = [p for p in RESULTS.glob("*/ro-crate-metadata.json") if p.parent.name != "smoke"]
+MANIFEST = {"version": "tiny-v1", "git_commit": "0123abc"}
+
+
+@pytest.fixture
+def results(tmp_path):
+    for name in ("metrics/images.csv", "figures/rd.png", "figures/rd.pdf", "tables/gains.md",
+                 "tables/gains.tex", "compressai/mse/a.json", "pictures/codec/a.webp"):  # fmt: skip
+        path = tmp_path / "results" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"content of {name}")
+    (tmp_path / "results" / "compressai" / ".snakemake_timestamp").touch()
+    (tmp_path / "results" / "notes.txt").write_text("not the run's")
+    text = crate.build(tmp_path / "results", MANIFEST, "2026-01-02")
+    (tmp_path / "results" / crate.NAME).write_text(text)
+    manifest.write(MANIFEST, tmp_path / "results" / "manifest.json")
+    return tmp_path / "results"
+
+
+def test_every_file_is_described_with_size_and_digest(results):
+    (results / "tables" / "gains.md~").write_text("an editor's")
+    (results / "figures" / "MINE.PNG").write_text("of a kind that another system knows")
+    (results / crate.NAME).write_text(crate.build(results, MANIFEST, "2026-01-02"))
+    read = ROCrate(results)
+    described = {file.id: file for file in read.data_entities}
+    there = {p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()}
+    assert set(described) == there - {crate.NAME, "notes.txt", "compressai/.snakemake_timestamp"}
+    for name, file in described.items():
+        content = (results / name).read_bytes()
+        assert file["sha256"] == hashlib.sha256(content).hexdigest()
+        assert int(file["contentSize"]) == len(content)
+        assert "/" in file["encodingFormat"]
+
+
+@pytest.mark.parametrize("committed", COMMITTED, ids=lambda path: path.parent.name)
+def test_a_committed_version_is_as_described(committed):
+    """Redrawing with changed code changes files that the crate describes."""
+    git_ignores = {"report.html", "workflow.html"}
+    for file in ROCrate(committed.parent).data_entities:
+        if file.id not in git_ignores:
+            content = (committed.parent / file.id).read_bytes()
+            assert file["sha256"] == hashlib.sha256(content).hexdigest(), file.id
+
+
+def test_the_graph_is_whole(results):
+    """Every reference leads to an entity of the crate, but those to the specification."""
+    document = json.loads((results / crate.NAME).read_text())
+    entities = {entity["@id"]: entity for entity in document["@graph"]}
+    assert document["@context"][1]["sha256"] == "https://schema.org/sha256"
+    assert entities["./"]["datePublished"] == "2026-01-02"
+    referred = {
+        reference["@id"]
+        for entity in entities.values()
+        for value in entity.values()
+        for reference in (value if isinstance(value, list) else [value])
+        if isinstance(reference, dict)
+    }
+    assert all(r in entities or "w3id.org/ro/crate" in r for r in referred)
+    run = entities["#run"]
+    assert entities[run["instrument"]["@id"]]["identifier"] == "0123abc"
+    assert len(run["result"]) == 8
+
+
+def test_the_same_files_give_the_same_bytes(results):
+    again = crate.build(results, MANIFEST, "2026-01-02")
+    assert again == (results / crate.NAME).read_text()

@@ -1,0 +1,113 @@
+"""Versions that were finished in parts, as one."""
+
+import json
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from qr.analyse.metrics import Metrics
+from qr.archive import manifest
+from qr.archive.join import join
+from qr.cli.main import app
+from qr.config import load, settings
+from qr.decoders.variants import is_bound
+from qr.errors import ResultsError
+from support.metrics import write_metrics
+
+MODELS = ("bmshj2018-hyperprior", "mbt2018")
+
+
+def part(folder, models, code="a", **changes):
+    """A finished version with some of MODELS."""
+    for path in write_metrics(folder / "metrics", models=MODELS).glob("*.csv"):
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+        if "model" in rows:
+            rows[rows["model"].isin(models)].to_csv(path, index=False)
+    config = load.load("config.yaml")
+    config["models"] = {
+        name: {"qualities": [1, 2, 3, 4] if name in models else [], "N": None, "M": None}
+        for name in MODELS
+    }
+    config = settings.overlay(config, {"version": folder.name} | changes)
+    sealed = manifest.origin(config) | {
+        "packages": {"torch": "2"}, "machine": {}, "data_sha256": {"test": {"images": 24}},
+        "code_sha256": {"predictive": code},
+        "steps": {"soft": {"jobs": 4, "wall_seconds": 1.5, "max_rss_mib": len(models) * 100.0}},
+    }  # fmt: skip
+    manifest.write(sealed, folder / "manifest.json")
+    return folder
+
+
+@pytest.fixture
+def parts(tmp_path):
+    return [part(tmp_path / f"part-{k}", [model]) for k, model in enumerate(MODELS)]
+
+
+def test_the_whole_is_what_one_run_of_all_would_have_written(parts, tmp_path):
+    whole = part(tmp_path / "at-once", MODELS)
+    joined = join(parts, tmp_path / "joined")
+    for name in ("images", "summary", "exploration", "training", "runtime", "anchors"):
+        pd.testing.assert_frame_equal(
+            getattr(Metrics(tmp_path / "joined" / "metrics"), name),
+            getattr(Metrics(whole / "metrics"), name),
+        )
+    at_once = json.loads((whole / "manifest.json").read_text())
+    assert joined["config"]["models"] == at_once["config"]["models"]
+    assert joined["version"] == joined["config"]["version"] == "joined"
+    assert joined["steps"]["soft"] == {"jobs": 8, "wall_seconds": 3.0, "max_rss_mib": 100.0}
+    assert [p["version"] for p in joined["parts"]] == ["part-0", "part-1"]
+
+
+def test_the_command_draws_and_seals_it(parts, tmp_path):
+    out = tmp_path / "joined"
+    result = CliRunner().invoke(app, ["join", *map(str, parts), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    for name in ("figures/rd_psnr.png", "tables/gains.md", "compressai", "manifest.json"):
+        assert (out / name).exists(), name
+    with pytest.raises(ResultsError, match="finished"):
+        join(parts, out)
+
+
+def test_pictures_of_a_join_that_failed_are_gone(parts, tmp_path):
+    for folder in (parts[1] / "pictures" / "mbt2018_mse_q4", tmp_path / "joined/pictures/stray"):
+        folder.mkdir(parents=True)
+        (folder / "qr.png").write_bytes(b"picture")
+    join(parts, tmp_path / "joined")
+    assert [p.name for p in (tmp_path / "joined/pictures").iterdir()] == ["mbt2018_mse_q4"]
+
+
+def test_the_plugins_of_the_parts_are_loaded(tmp_path):
+    """Else a bound of theirs would be ranked among decoders."""
+    plugin = tmp_path / "bound.py"
+    plugin.write_text(
+        "from qr.decoders.variants import Variant, register_variant\n"
+        'register_variant(Variant("my-bound", oracle=True))\n'
+    )
+    parts = [
+        part(tmp_path / f"part-{k}", [model], plugins=[str(plugin)])
+        for k, model in enumerate(MODELS)
+    ]
+    assert not is_bound("my-bound")
+    join(parts, tmp_path / "joined")
+    assert is_bound("my-bound")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"models": ["bmshj2018-hyperprior"]}, "twice"),
+        ({"models": ["mbt2018"], "code": "b"}, "other code"),
+        ({"models": ["mbt2018"], "predictive": {"training": {"steps": 7}}}, "other configuration"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(parts, tmp_path, changes, named):
+    other = part(tmp_path / "other", changes.pop("models"), **changes)
+    with pytest.raises(ResultsError, match=named):
+        join([parts[0], other], tmp_path / "joined")
+
+
+def test_an_unfinished_part_is_named(parts, tmp_path):
+    (parts[1] / "manifest.json").unlink()
+    with pytest.raises(ResultsError, match="part-1 is no finished version"):
+        join(parts, tmp_path / "joined")

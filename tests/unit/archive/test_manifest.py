@@ -1,0 +1,18 @@
+"""What a finished version says about its origin."""
+
+from qr.archive.manifest import build
+from qr.config import load
+from support.paths import ROOT
+
+CONFIG = load.load(ROOT / "config.yaml")
+BENCHMARK = "s\tmax_rss\n{}\t{}\n"
+
+
+def test_times_are_summed_by_step_and_absent_where_no_job_left_any(tmp_path):
+    for name, values in {"a": (1.5, 100.0), "b": (2.0, "-")}.items():
+        path = tmp_path / "benchmarks" / "soft" / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(BENCHMARK.format(*values))
+    steps = build(CONFIG, tmp_path, tmp_path / "benchmarks")["steps"]
+    assert steps == {"soft": {"jobs": 2, "wall_seconds": 3.5, "max_rss_mib": 100.0}}
+    assert build(CONFIG, tmp_path, tmp_path / "elsewhere")["steps"] == {}

@@ -1,0 +1,586 @@
+"""The commands: a whole small run, and mistakes that end in one line."""
+
+import datetime
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from PIL import Image
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from qr.cli import main
+from qr.codecs import weights
+from qr.codecs.catalogue import CodecId
+from qr.config import load, settings
+from qr.train.phases import BaselinePhase
+from support.codecs import fresh_codec
+from support.disk import fill
+from support.paths import ROOT
+from support.photographs import photograph
+
+CODEC = "mbt2018_mse_q1"
+
+
+@pytest.fixture
+def qr(monkeypatch, capfd):
+    """Runs `qr ARGUMENTS` here; returns exit status and what it wrote to stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["qr", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main.main()
+        return caught.value.code or 0, capfd.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def refused(qr):
+    """Sees that a command ends with status 1 and one line that holds all of some words."""
+
+    def run(*arguments, says):
+        status, err = qr(*arguments)
+        assert status == 1, err
+        assert "Traceback" not in err
+        lines = [line for line in err.splitlines() if line.startswith("qr: error: ")]
+        assert len(lines) == 1, err
+        told = err[err.index("qr: error: ") :]
+        for word in says:
+            assert str(word) in told
+        return told
+
+    return run
+
+
+class Workshop:
+    """Paths of one small run."""
+
+    def __init__(self, folder, config_file):
+        self.folder = folder
+        self.config = config_file
+        self.data = folder / "data"
+        self.bitstreams = folder / "bitstreams"
+
+    def __getattr__(self, name):
+        return self.folder / name.replace("_", ".")
+
+    def common(self, state):
+        return [
+            "--config", self.config, "--codec", CODEC, "--data", self.data,
+            "--state", self.folder / "state" / state,
+        ]  # fmt: skip
+
+    def without_state(self, state):
+        """The same arguments, with a state folder that nobody used."""
+        shutil.rmtree(self.folder / "state" / state, ignore_errors=True)
+        return self.common(state)
+
+    @property
+    def baseline(self):
+        return [*self.common("baseline"), "--out", self.codec_safetensors, "--log", self.b_csv]
+
+    @property
+    def explore(self):
+        return [
+            *self.common("explore"), "--baseline", self.codec_safetensors, "--variant", "qr",
+            "--out", self.explore_csv,
+        ]  # fmt: skip
+
+    @property
+    def soft(self):
+        return [
+            *self.common("soft"), "--baseline", self.codec_safetensors,
+            "--exploration", self.explore_csv, "--out", self.soft_safetensors,
+            "--rectifier", self.rectifier_safetensors, "--log", self.s_csv,
+        ]  # fmt: skip
+
+    @property
+    def predictive(self):
+        return [
+            *self.common("predictive"), "--soft", self.soft_safetensors,
+            "--rectifier", self.rectifier_safetensors, "--exploration", self.explore_csv,
+            "--variant", "qr", "--seed", 0, "--out", self.qr_safetensors, "--log", self.p_csv,
+        ]  # fmt: skip
+
+    @property
+    def encode(self):
+        return [
+            "--config", self.config, "--codec", self.soft_safetensors,
+            "--images", self.data / "test.csv", "--bitstreams", self.bitstreams,
+            "--out", self.encoded_csv,
+        ]  # fmt: skip
+
+    @property
+    def decode(self):
+        return [
+            "--config", self.config, "--codec", self.soft_safetensors,
+            "--images", self.data / "test.csv", "--bitstreams", self.bitstreams,
+            "--encoded", self.encoded_csv, "--variant", "baseline", "--variant", "centroid",
+            "--trained", f"0:{self.qr_safetensors}", "--out", self.decoded_csv,
+        ]  # fmt: skip
+
+
+def replaced(arguments, **changes):
+    """The arguments with other values of some options."""
+    arguments = list(arguments)
+    for name, value in changes.items():
+        arguments[arguments.index(f"--{name}") + 1] = value
+    return arguments
+
+
+def configured(folder, small_config, images, **changes):
+    """A configuration file whose images are in folders."""
+    sources = {"train": {"folder": str(images)}, "test": {"folder": str(images.parent / "test")}}
+    roles = {
+        "baseline": {"source": "train", "share": 4},
+        "exploration": {"reuse": "baseline"},
+        "predictive": {"reuse": "baseline"},
+        "validation": {"source": "train", "share": 1},
+        "test": {"source": "test"},
+    }
+    data = {"validation_crop": 64, "sources": sources, "roles": roles}
+    path = folder / "mine.yaml"
+    load.write(settings.overlay(small_config | {"data": data}, changes), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, small_config):
+    """A whole run through the commands, in a process of its own for nothing but main()."""
+    folder = tmp_path_factory.mktemp("workshop")
+    for name, numbers in (("images", range(5)), ("test", (10, 11))):
+        (folder / name).mkdir()
+        for number in numbers:
+            Image.fromarray(photograph(70, 90, number)).save(folder / name / f"{number}.png")
+    workshop = Workshop(folder, configured(folder, small_config, folder / "images"))
+    steps = [
+        ["data", "--config", workshop.config, "--out", workshop.data, "--downloads", folder / "d"],
+        ["train", "baseline", *workshop.baseline],
+        ["explore", *workshop.explore],
+        ["train", "soft", *workshop.soft],
+        ["train", "predictive", *workshop.predictive],
+        ["encode", *workshop.encode],
+        ["decode", *workshop.decode],
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        for arguments in steps:
+            patch.setattr(sys, "argv", ["qr", *map(str, arguments)])
+            with pytest.raises(SystemExit) as caught:
+                main.main()
+            assert not caught.value.code, arguments
+    return workshop
+
+
+@pytest.fixture
+def workshop(made, tmp_path):
+    """A copy of it, to be damaged."""
+    shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
+    for manifest in (tmp_path / "data").iterdir():
+        manifest.write_text(manifest.read_text().replace(str(made.folder), str(tmp_path)))
+    text = made.config.read_text().replace(str(made.folder), str(tmp_path))
+    (tmp_path / "mine.yaml").write_text(text)
+    return Workshop(tmp_path, tmp_path / "mine.yaml")
+
+
+def test_the_whole_run_gives_rows_for_every_variant(made):
+    rows = pd.read_csv(made.decoded_csv)
+    assert sorted(rows["variant"].unique()) == ["baseline", "centroid", "qr"]
+    assert rows["image"].nunique() == 2
+    assert rows.loc[rows["variant"] == "qr", "seed"].eq(0).all()
+    assert rows.loc[rows["variant"] != "qr", "seed"].isna().all()
+    assert rows.groupby("image")["bytes"].nunique().eq(1).all()
+    for row in rows.itertuples():
+        file = made.bitstreams / row.image.replace(".png", ".qrc")
+        assert row.bytes == file.stat().st_size
+    for log, phase in ((made.b_csv, "baseline"), (made.s_csv, "soft"), (made.p_csv, "predictive")):
+        course = pd.read_csv(log)
+        assert course["phase"].unique().tolist() == [phase]
+        assert course["step"].max() == 8
+
+
+def test_a_step_that_is_done_is_not_done_again(workshop, qr):
+    before = workshop.qr_safetensors.read_bytes()
+    workshop.qr_safetensors.unlink()
+    status, err = qr("train", "predictive", *workshop.predictive)
+    assert status == 0, err
+    assert workshop.qr_safetensors.read_bytes() == before
+
+
+def test_decoding_in_a_fresh_process_gives_the_same_numbers(workshop, made):
+    arguments = replaced(workshop.decode, out=workshop.again_csv)
+    command = [sys.executable, "-m", "qr", "decode", *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, timeout=120, env=environment, cwd=ROOT, capture_output=True)
+    again, before = pd.read_csv(workshop.again_csv), pd.read_csv(made.decoded_csv)
+    times = [column for column in before if column.endswith("_s")]
+    pd.testing.assert_frame_equal(again.drop(columns=times), before.drop(columns=times))
+
+
+def test_a_stopped_training_says_so_with_a_status_of_its_own(workshop, qr, monkeypatch):
+    from qr.train.phases import PredictivePhase
+
+    forward = PredictivePhase.forward
+
+    def interrupted(self, x):
+        if self.training:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return forward(self, x)
+
+    monkeypatch.setattr(PredictivePhase, "forward", interrupted)
+    workshop.without_state("predictive")
+    status, err = qr("train", "predictive", *workshop.predictive)
+    assert status == 75
+    assert "the same command goes on" in err and "Traceback" not in err
+
+
+# Full disks
+
+
+def at_training_step(monkeypatch, step, action):
+    """Do `action` when the training step with that number, from 1, begins."""
+    steps, forward = iter(range(1, 1000)), BaselinePhase.forward
+
+    def hooked(self, x):
+        if self.training and next(steps) == step:
+            action()
+        return forward(self, x)
+
+    monkeypatch.setattr(BaselinePhase, "forward", hooked)
+
+
+def test_a_disk_that_is_full_during_training(workshop, refused, qr, small_disk, monkeypatch):
+    """It says so in one line, loses one step, and goes on once there is room."""
+    out = {"out": small_disk / "codec.safetensors", "log": small_disk / "log.csv"}
+    arguments = replaced(workshop.baseline, state=small_disk / "state", **out)
+    with monkeypatch.context() as patch:
+        at_training_step(patch, 5, lambda: fill(small_disk))
+        refused("train", "baseline", *arguments, says=["No space left", "is intact"])
+    for _ in range(2):
+        refused("train", "baseline", *arguments, says=["No space left", "is intact"])
+    (small_disk / "ballast").unlink()
+    status, err = qr("train", "baseline", *arguments)
+    assert (status, "resumed at step 4" in err) == (0, True)
+    assert out["out"].read_bytes() == workshop.codec_safetensors.read_bytes()
+
+
+def test_a_disk_that_is_full_when_training_has_ended(
+    workshop, refused, qr, small_disk, monkeypatch
+):
+    for option, written in (("out", "codec.safetensors"), ("log", "log.csv")):
+        arguments = replaced(workshop.baseline, **{option: small_disk / written})
+        ballast = fill(small_disk)
+        refused("train", "baseline", *arguments, says=["No space left", small_disk / written])
+        assert list(small_disk.iterdir()) == [ballast]
+        ballast.unlink()
+        at_training_step(monkeypatch, 1, lambda: pytest.fail("trained again"))
+        assert qr("train", "baseline", *arguments)[0] == 0
+        assert (small_disk / written).stat().st_size
+        (small_disk / written).unlink()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_no_room_for_tensorboards_events(workshop, refused, qr, monkeypatch, number):
+    """Which a thread writes that has a traceback of its own to tell."""
+    workshop.without_state("baseline")
+    with monkeypatch.context() as patch:
+
+        def full(*_):
+            raise OSError(number, os.strerror(number))
+
+        at_training_step(patch, 5, lambda: patch.setattr(RecordWriter, "write", full))
+        refused("train", "baseline", *workshop.baseline, says=[os.strerror(number), "is intact"])
+    before = workshop.codec_safetensors.read_bytes()
+    status, err = qr("train", "baseline", *workshop.baseline)
+    assert (status, "resumed at step" in err) == (0, True)
+    assert workshop.codec_safetensors.read_bytes() == before
+
+
+def test_another_error_of_the_system_keeps_its_traceback(workshop, qr, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(load, "load", broken)
+    monkeypatch.setattr(sys, "argv", ["qr", "plan", "-c", str(workshop.config)])
+    with pytest.raises(OSError, match="Input/output error"):
+        main.main()
+
+
+# Bad input
+
+
+def refused_data(workshop, refused, says):
+    out = workshop.folder / "new"
+    arguments = ["--config", workshop.config, "--out", out, "--downloads", workshop.folder / "d"]
+    told = refused("data", *arguments, says=says)
+    assert not out.exists() or not any(out.iterdir())
+    return told
+
+
+def test_a_missing_folder_of_images(workshop, refused):
+    shutil.rmtree(workshop.folder / "images")
+    refused_data(workshop, refused, [workshop.folder / "images", "data.sources.train"])
+
+
+def test_an_empty_folder_of_images(workshop, refused):
+    for path in (workshop.folder / "images").iterdir():
+        path.unlink()
+    refused_data(workshop, refused, [workshop.folder / "images", "no images"])
+
+
+def test_a_truncated_png_among_good_ones(workshop, refused):
+    path = workshop.folder / "images" / "3.png"
+    path.write_bytes(path.read_bytes()[:-200])
+    (workshop.folder / "test" / "text.jpg").write_text("this is a text")
+    told = refused_data(workshop, refused, [path, workshop.folder / "test" / "text.jpg"])
+    assert "2 of 8" in told
+    assert str(workshop.folder / "images" / "2.png") not in told
+
+
+def test_a_test_image_among_those_to_train_with(workshop, refused):
+    source = workshop.folder / "test" / "10.png"
+    Image.open(source).save(workshop.folder / "images" / "same.bmp")
+    refused_data(workshop, refused, [source, "same.bmp"])
+
+
+def test_an_image_that_changed_since_the_manifest(workshop, refused):
+    path = workshop.folder / "images" / "1.png"
+    path.write_bytes(path.read_bytes() + b"more")
+    workshop.without_state("baseline")
+    refused("train", "baseline", *workshop.baseline, says=[path, "changed"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"models": {"elic": {"qualities": [1]}}}, ["unknown model 'elic'"]),
+        ({"models": {"mbt2018": {"qualities": [9]}}}, ["models.mbt2018.qualities"]),
+        ({"metrics": ["psnr"]}, ["metrics", "psnr"]),
+        ({"variants": ["baseline", "none"]}, ["unknown variant 'none'"]),
+        ({"trainings": {}}, ["'trainings' was unexpected"]),
+        ({"version": datetime.date(2026, 1, 15)}, ["2026-01-15 as a date: put it in quotes"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_configuration_that_is_wrong(workshop, refused, changes, says):
+    loaded = yaml.safe_load(workshop.config.read_text())
+    workshop.config.write_text(yaml.safe_dump(settings.overlay(loaded, changes)))
+    for command, arguments in (
+        ("data", ["--config", workshop.config, "--out", "o", "--downloads", "d"]),
+        ("encode", workshop.encode),
+    ):
+        refused(command, *arguments, says=says)
+
+
+def test_a_missing_configuration(workshop, refused):
+    refused("encode", *replaced(workshop.encode, config="none.yaml"), says=["none.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("codec", "says"),
+    [
+        ("elic_mse_q1", "unknown model"),
+        ("mbt2018_psnr_q1", "unknown metric"),
+        ("mbt2018_mse_q9", "out of range"),
+        ("mbt2018", "names no codec"),
+        ("cheng2020-anchor_mse_q1", "the configuration has no models.cheng2020-anchor"),
+    ],
+)
+def test_a_codec_that_does_not_exist(workshop, refused, codec, says):
+    refused("train", "baseline", *replaced(workshop.baseline, codec=codec), says=[says])
+
+
+def test_a_missing_manifest(workshop, refused):
+    (workshop.data / "baseline.csv").unlink()
+    refused("train", "baseline", *workshop.baseline, says=["baseline.csv"])
+    (workshop.data / "test.csv").write_text("something else\n")
+    refused("encode", *workshop.encode, says=["test.csv", "not a manifest"])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 something else", "cut"])
+def test_a_checkpoint_that_is_missing_or_damaged(workshop, refused, content):
+    path = workshop.soft_safetensors
+    whole = path.read_bytes()
+    path.unlink()
+    if content is not None:
+        path.write_bytes(whole[:-100] if content == "cut" else content)
+    for command in (["encode", *workshop.encode], ["train", "predictive", *workshop.predictive]):
+        refused(*command, says=[path])
+
+
+def other_codec(workshop, name="mbt2018-mean"):
+    path = workshop.folder / "other.safetensors"
+    weights.save_codec(path, fresh_codec(name), CodecId(name, "mse", 1), {"N": 8, "M": 12})
+    return path
+
+
+def test_a_checkpoint_of_another_codec(workshop, refused):
+    other = other_codec(workshop)
+    says = [other, "mbt2018-mean_mse_q1", CODEC]
+    refused("train", "soft", *replaced(workshop.soft, baseline=other), says=says)
+    refused("explore", *replaced(workshop.explore, baseline=other), says=says)
+    refused("train", "predictive", *replaced(workshop.predictive, soft=other), says=says)
+
+
+def test_bitstreams_and_weights_of_another_codec(workshop, refused):
+    same_kind = workshop.folder / "another.safetensors"
+    ids = CodecId("mbt2018", "mse", 1), {"N": 8, "M": 12}
+    weights.save_codec(same_kind, fresh_codec("mbt2018"), *ids)
+    arguments = replaced(workshop.decode, codec=same_kind)
+    refused("decode", *arguments, says=[workshop.qr_safetensors, "another codec"])
+    place = arguments.index("--trained")
+    del arguments[place : place + 2]
+    refused("decode", *arguments, says=["10.qrc", "was made by checkpoint"])
+
+
+@pytest.mark.parametrize("content", [None, "", "image,bytes\n11.png,3\n"])
+def test_what_qr_encode_has_not_written(workshop, refused, content):
+    path = workshop.folder / "other.csv"
+    if content is not None:
+        path.write_text(content)
+    refused("decode", *replaced(workshop.decode, encoded=path), says=[path, "`qr encode`"])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("command", ["train", "decode", "runtime"])
+def test_a_gpu_that_is_not_there(workshop, refused, command):
+    loaded = yaml.safe_load(workshop.config.read_text())
+    engine = {"engine": {"accelerator": "cuda", "coding": "cuda"}}
+    workshop.config.write_text(yaml.safe_dump(settings.overlay(loaded, engine)))
+    arguments = {"train": ["baseline", *workshop.baseline], "decode": workshop.decode}
+    runtime = replaced(workshop.encode, out=workshop.folder / "runtime.csv")
+    place = runtime.index("--bitstreams")
+    arguments["runtime"] = runtime[:place] + runtime[place + 2 :]
+    refused(command, *arguments[command], says=["there is no GPU here"])
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "gone"])
+def test_a_damaged_bitstream(workshop, refused, damage):
+    path = workshop.bitstreams / "11.qrc"
+    content = bytearray(path.read_bytes())
+    if damage == "gone":
+        path.unlink()
+    else:
+        content[len(content) // 2] ^= damage == "flip"
+        path.write_bytes({"cut": content[:-7], "empty": b"", "flip": content}[damage])
+    refused("decode", *workshop.decode, says=[path])
+
+
+@pytest.mark.parametrize(
+    "trained", ["qr.safetensors", "x:qr.safetensors", "0:none.safetensors", "0:"]
+)
+def test_weights_that_are_named_wrongly(workshop, refused, trained):
+    refused("decode", *replaced(workshop.decode, trained=trained), says=[trained.lstrip("0:")])
+
+
+def test_variants_that_do_not_exist(workshop, refused):
+    refused("decode", *replaced(workshop.decode, variant="none"), says=["unknown variant 'none'"])
+    workshop.without_state("predictive")
+    arguments = replaced(workshop.predictive, variant="baseline")
+    refused("train", "predictive", *arguments, says=["nothing to train"])
+
+
+def test_folders_that_cannot_be_written(workshop, refused):
+    """A file is in the way: as root, there is nothing that one may not write."""
+    blocked = workshop.folder / "file"
+    blocked.write_text("in the way")
+    here = blocked / "x"
+    data = ["--config", workshop.config, "--out", here, "--downloads", workshop.folder / "d"]
+    refused("data", *data, says=[blocked])
+    for name, command in (
+        ("out", ["train", "baseline", *workshop.baseline]),
+        ("state", ["train", "baseline", *workshop.baseline]),
+        ("log", ["train", "baseline", *workshop.baseline]),
+        ("out", ["explore", *workshop.explore]),
+        ("out", ["train", "soft", *workshop.soft]),
+        ("rectifier", ["train", "soft", *workshop.soft]),
+        ("out", ["train", "predictive", *workshop.predictive]),
+        ("bitstreams", ["encode", *workshop.encode]),
+        ("out", ["encode", *workshop.encode]),
+        ("out", ["decode", *workshop.decode]),
+    ):
+        refused(*replaced(command, **{name: here}), says=[blocked])
+
+
+def test_a_loss_that_is_not_a_number(workshop, refused):
+    loaded = yaml.safe_load(workshop.config.read_text())
+    loaded["baseline"]["mse"] |= {"learning_rate": 1e8, "steps": 300}
+    loaded["training"]["clip_grad_norm"] = 1e9
+    workshop.config.write_text(yaml.safe_dump(loaded))
+    arguments = replaced(workshop.without_state("baseline"), config=workshop.config)
+    out = workshop.folder / "diverged.safetensors"
+    refused(
+        "train", "baseline", *arguments, "--out", out, "--log", workshop.b_csv,
+        says=["at step", workshop.folder / "state" / "baseline"],
+    )  # fmt: skip
+    assert not out.exists()
+
+
+def test_a_state_of_another_configuration_is_not_continued(workshop, refused):
+    loaded = yaml.safe_load(workshop.config.read_text())
+    loaded["predictive"]["training"]["steps"] = 9
+    workshop.config.write_text(yaml.safe_dump(loaded))
+    refused("train", "predictive", *workshop.predictive, says=["another settings", "delete"])
+
+
+def test_an_exploration_that_is_none(workshop, refused):
+    workshop.explore_csv.write_text("something\nelse\n")
+    workshop.without_state("soft")
+    refused("train", "soft", *workshop.soft, says=[workshop.explore_csv])
+
+
+def test_an_unknown_table(workshop, refused):
+    refused(
+        "collect", "photos", workshop.b_csv, "--out", workshop.x_csv, "--config", workshop.config,
+        says=["photos", "images"],
+    )  # fmt: skip
+
+
+def test_usage_errors_are_the_command_lines(qr):
+    for arguments in (["encode"], ["no-such-command"], ["train", "soft", "--no-such-option"]):
+        status, err = qr(*arguments)
+        assert status == 2
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["decode"], ["train", "predictive"], ["plan"]])
+def test_help_is_there(qr, capfd, command):
+    status, _ = qr(*command, "--help")
+    assert status == 0
+
+
+def test_no_traceback_in_a_real_process(tmp_path):
+    """And help, as well as a mistake in the configuration, does not wait for torch."""
+    code = (
+        "import sys; from qr.cli import main\n"
+        "sys.argv = ['qr', 'data', '-c', 'none.yaml', '--out', 'o', '--downloads', 'd']\n"
+        "try:\n    main.main()\n"
+        "except SystemExit as end:\n"
+        "    import json; print(json.dumps([end.code, 'torch' in sys.modules]))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment
+    )
+    assert json.loads(done.stdout) == [1, False]
+    assert done.stderr.startswith("qr: error: cannot read the configuration none.yaml")
+    assert done.stderr.count("\n") == 1
+
+
+def test_weights_are_the_same_in_two_runs(workshop, made, qr):
+    """From nothing but images and configuration, and a seed."""
+    workshop.without_state("baseline")
+    out = workshop.folder / "again.safetensors"
+    status, err = qr("train", "baseline", *replaced(workshop.baseline, out=out))
+    assert status == 0, err
+    found, expected = (weights.load_codec(p)[0] for p in (out, made.codec_safetensors))
+    assert weights.codec_digest(found) == weights.codec_digest(expected)
+    assert torch.equal(found.model.g_a[0].weight, expected.model.g_a[0].weight)

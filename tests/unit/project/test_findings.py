@@ -1,0 +1,117 @@
+"""docs/findings.md says what the committed tables say: every number in it is computed again.
+
+A number is followed by a comment that names where it comes from, such as
+
+    +0.041 [+0.033, +0.049] dB<!-- controls.gain_db: model == "mbt2018" and variant == "qr" -->
+
+with one row of results/<version>/tables/controls.csv, or else of metrics/, for its query, or
+several for `min`, `max`, `mean` or `count` before the table's name. An interval is that of the
+same row. What others found is marked `cited:` instead.
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from support.paths import ROOT
+
+FINDINGS = ROOT / "docs" / "findings.md"
+NUMBER = r"[+−]?\d[\d,]*(?:\.\d+)?"
+CLAIM = re.compile(
+    rf"(?P<mean>{NUMBER})(?: \[(?P<low>{NUMBER}), (?P<high>{NUMBER})\])?(?: [^\W\d_]+| %)?"
+    r"<!-- (?:cited: .+?|(?:(?P<how>min|max|mean|count) )?"
+    r"(?P<table>\w+)\.(?P<column>\w+): (?P<query>.+?)) -->"
+)
+MEASURED = re.compile(rf"{NUMBER}\]? (?:dB|%|kMAC)")
+
+
+def faults(text: str, tables: Path) -> list[str]:
+    """What is said that the tables do not say, and what is said without a source."""
+    found = [fault for claim in CLAIM.finditer(text) for fault in wrong(claim, tables)]
+    rest = CLAIM.sub("", text)
+    return found + [f"without a source: {m.group()}" for m in MEASURED.finditer(rest)]
+
+
+def wrong(claim: re.Match, tables: Path) -> list[str]:
+    if claim["table"] is None:
+        return []
+    path = tables / f"{claim['table']}.csv"
+    path = path if path.exists() else tables.parent / "metrics" / path.name
+    rows = pd.read_csv(path, dtype={"quality": str}).query(claim["query"])
+    column, how = claim["column"], claim["how"]
+    if how is None and len(rows) != 1:
+        return [f"{len(rows)} rows: {claim.group()}"]
+    values = {"mean": rows[column].agg(how) if how else rows[column].item()}
+    if claim["low"]:
+        stem, unit = re.fullmatch(r"(.+?)(_db)?", column).groups("")
+        values |= {end: rows[f"{stem}_{end}{unit}"].item() for end in ("low", "high")}
+    return [
+        f"{claim[end]} is {shown(value, claim[end])}: {claim.group()}"
+        for end, value in values.items()
+        if claim[end] != shown(value, claim[end])
+    ]
+
+
+def shown(value: float, like: str) -> str:
+    """`value` with as many decimals as `like` has, and with a sign if it has one."""
+    decimals = len(like.partition(".")[2])
+    sign = "+" if like[0] in "+−" else ""
+    return f"{value:{sign},.{decimals}f}".replace("-", "−")
+
+
+def test_every_number_of_the_findings_is_what_the_tables_say():
+    text = FINDINGS.read_text()
+    (version,) = re.findall(r"<!-- results: (\S+) -->", text)
+    assert len(CLAIM.findall(text)) > 20
+    assert not faults(text, ROOT / "results" / version / "tables")
+
+
+# The checker itself
+
+
+@pytest.fixture
+def tables(tmp_path):
+    columns = ["variant", "quality", "gain_db", "gain_low_db", "gain_high_db", "change_percent"]
+    rows = [("qr", "4", 0.1234, 0.1, 0.15, -4.26), ("decoder", "mean", -0.02, -0.03, 1234.5, 0.0)]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "controls.csv", index=False)
+    columns = ["variant", "correlation", "correlation_low", "correlation_high"]
+    table = pd.DataFrame([("qr", -0.5, -0.61, 0.2)], columns=columns)
+    table.to_csv(tmp_path / "error_correlation.csv", index=False)
+    return tmp_path
+
+
+QR = 'controls.gain_db: variant == "qr" and gain_db > 0'
+TRUE = (
+    f"+0.123 [+0.100, +0.150] dB<!-- {QR} -->",
+    '−4.3 %<!-- controls.change_percent: quality == "4" -->',
+    "−0.02 dB<!-- min controls.gain_db: gain_db < 1 -->",
+    "2 points<!-- count controls.gain_db: gain_db < 1 -->",
+    '1,234 dB<!-- controls.gain_high_db: variant == "decoder" -->',
+    '−0.50 [−0.61, +0.20]<!-- error_correlation.correlation: variant == "qr" -->',
+    "1.8 %<!-- cited: somebody -->",
+)
+
+
+@pytest.mark.parametrize("text", TRUE)
+def test_what_the_tables_say_has_no_fault(tables, text):
+    assert CLAIM.search(text)
+    assert not faults(f"A claim, {text}, and 24 images.", tables)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (f"+0.124 dB<!-- {QR} -->", "+0.124 is +0.123"),
+        (f"0.123 [+0.101, +0.150] dB<!-- {QR} -->", "+0.101 is +0.100"),
+        (f"+0.123 [+0.100, +0.151] dB<!-- {QR} -->", "+0.151 is +0.150"),
+        ('+4.3 %<!-- controls.change_percent: variant == "qr" -->', "+4.3 is −4.3"),
+        ('1 dB<!-- controls.gain_db: variant == "none" -->', "0 rows"),
+        ("1 dB<!-- controls.gain_db: gain_db < 1 -->", "2 rows"),
+        ("It gains +0.123 dB.", "without a source: +0.123 dB"),
+        ("+0.123 [+0.100, +0.150] dB", "without a source: +0.150] dB"),
+    ],
+)
+def test_what_they_do_not_say_is_found(tables, text, complaint):
+    assert any(complaint in fault for fault in faults(text, tables))

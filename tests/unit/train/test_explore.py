@@ -1,0 +1,214 @@
+"""The search for alpha, and that a killed exploration ends as an undisturbed one."""
+
+import os
+import random
+import signal
+
+import pandas as pd
+import pytest
+
+from qr.codecs import weights
+from qr.codecs.catalogue import CodecId
+from qr.config.search import STRATEGIES, bracket, grid, sweep
+from qr.config.settings import overlay
+from qr.data.manifests import write_manifest
+from qr.errors import ResultsError
+from qr.train import phases
+from qr.train.explore import Choice, Exploration, read_choice
+from qr.train.state import _read
+from qr.train.steps import Run
+from support.codecs import fresh_codec
+from support.training import in_a_child
+
+
+@pytest.mark.parametrize(
+    ("start", "factor", "least", "expected"),
+    [
+        (1.0, 0.1, 0.01, [1.0, 0.1, 0.01]),
+        (10.0, 0.1, 1e-5, [10.0, 1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5]),
+        (1.0, 0.5, 0.3, [1.0, 0.5]),
+        (1.0, 0.1, 1.0, [1.0]),
+        (1.0, 0.1, 5.0, [1.0]),
+    ],
+)
+def test_the_grid_goes_down_to_its_end(start, factor, least, expected):
+    assert grid({"start": start, "factor": factor, "min": least}) == expected
+
+
+def asked(search, losses):
+    """Which indices a search evaluates, in order, each once."""
+    seen = {}
+
+    def loss(index):
+        assert 0 <= index < len(losses)
+        return seen.setdefault(index, losses[index])
+
+    search(len(losses), loss)
+    return list(seen)
+
+
+def test_a_sweep_tries_everything_in_order():
+    assert asked(sweep, [5, 4, 3]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", range(1, 16))
+def test_a_bracket_finds_every_single_valley(count):
+    for valley in range(count):
+        losses = [abs(k - valley) + 0.01 * k for k in range(count)]
+        found = asked(bracket, losses)
+        assert min(found, key=losses.__getitem__) == min(range(count), key=losses.__getitem__)
+
+
+def test_a_bracket_needs_fewer_trials():
+    losses = [abs(k - 9) for k in range(14)]
+    assert len(asked(bracket, losses)) < 10
+
+
+# Real explorations, tiny
+
+
+@pytest.fixture
+def make_run(small_config, entries, tmp_path):
+    """A run whose manifests are the small pictures; its state is in the folder of that name."""
+    for role in ("baseline", "exploration", "predictive"):
+        write_manifest(tmp_path / "data" / f"{role}.csv", entries[:4])
+    write_manifest(tmp_path / "data" / "validation.csv", entries[4:])
+
+    def make(state, **changes):
+        config = overlay(small_config, changes)
+        return Run(config, CodecId("mbt2018", "mse", 1), tmp_path / "data", tmp_path / state)
+
+    return make
+
+
+def explored(run, variant="qr"):
+    return Exploration(run, fresh_codec("mbt2018"), variant).explore()
+
+
+def test_the_table_has_each_trials_course_and_its_best_is_chosen(make_run):
+    codec = fresh_codec("mbt2018")
+    before = weights.codec_digest(codec)
+    run = make_run("state", explore={"learning_rates": [1e-3, 1e-4]})
+    table = Exploration(run, codec, "qr").explore()
+    assert weights.codec_digest(codec) == before
+    assert list(table.columns) == [
+        "model", "metric", "quality", "variant", "strategy", "trial", "learning_rate", "alpha",
+        "phase", "epoch", "loss", "bpp", "psnr_db", "ms_ssim_db", "feature_distance",
+        "stop_reason", "chosen",
+    ]  # fmt: skip
+    trials = table.groupby("trial")
+    # Both rates at the first alpha, then the other alpha at the better rate.
+    assert [(t["learning_rate"].iloc[0], t["alpha"].iloc[0]) for _, t in trials][:2] == [
+        (1e-3, 1.0), (1e-4, 1.0),
+    ]  # fmt: skip
+    assert len(trials) == 3
+    predictive = table[table["phase"] == "predictive"]
+    best = predictive.groupby("trial")["loss"].min()
+    rates = predictive.groupby("trial")["learning_rate"].first()
+    assert rates[2] == rates[best[:2].idxmin()]
+    assert table.loc[table["chosen"], "trial"].unique().tolist() == [best.idxmin()]
+    for _, trial in trials:
+        assert trial["epoch"].max() <= run.config["explore"]["max_epochs"]
+        assert trial["stop_reason"].notna().tolist() == [False] * (len(trial) - 1) + [True]
+    # R + lambda * D, in bits per pixel and of 8-bit pictures.
+    mse = 255**2 / 10 ** (predictive["psnr_db"] / 10)
+    expected = predictive["bpp"] + run.lmbda * mse
+    pd.testing.assert_series_equal(predictive["loss"], expected, check_names=False, rtol=1e-4)
+
+
+def test_a_trial_warms_up_no_longer_than_the_real_training(make_run):
+    run = make_run("state", soft={"training": {"steps": 1}})
+    table = explored(run)
+    longest = table.groupby("phase")["epoch"].max()
+    assert run.config["explore"]["max_epochs"] > 1
+    assert longest["soft"] == 1 < longest["predictive"]
+
+
+@pytest.mark.parametrize("variant", ["decoder", "qr-picture"])
+def test_what_has_no_feature_distance_has_no_alpha_to_search(make_run, variant):
+    run = make_run("state", soft={"codec": "frozen"}, explore={"learning_rates": [1e-3]})
+    table = explored(run, variant)
+    assert table["alpha"].unique().tolist() == [1.0]
+    assert table["phase"].unique().tolist() == ["predictive"]
+
+
+def test_killed_at_twenty_random_steps_an_exploration_ends_the_same(make_run):
+    """kill -9 in both phases of both trials; each start goes on where the one before was."""
+
+    def run(state):
+        explore = {"epoch_steps": 5, "max_epochs": 3, "patience": 3}
+        return make_run(state, explore=explore, soft={"training": {"steps": 15}})
+
+    expected = explored(run("undisturbed"))
+    rng = random.Random(0)
+    for _ in range(20):
+        fatal = rng.randrange(1, 7)
+        status = in_a_child(lambda: explored_until(fatal, run("killed")))  # noqa: B023
+        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    assert len(list(run("killed").state.rglob("state.pt"))) == 4  # the last trial's last phase
+    pd.testing.assert_frame_equal(explored(run("killed")), expected, check_exact=True)
+    weights_after = [final_weights(run(state)) for state in ("undisturbed", "killed")]
+    assert weights_after[0] == weights_after[1]
+
+
+def final_weights(run):
+    """Digest of what each training of an exploration ended with."""
+    return {
+        path.relative_to(run.state): weights.tensor_digest(_read(path)["state"]["best"])
+        for path in run.state.rglob("state.pt")
+    }
+
+
+def explored_until(fatal, run):
+    """Explore, and be killed when the training step number `fatal` from now on begins."""
+    steps = 0
+    for kind in (phases.SoftPhase, phases.PredictivePhase):
+        train_forward = kind.forward
+
+        def forward(self, x, train_forward=train_forward):
+            nonlocal steps
+            steps += self.training
+            if steps == fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return train_forward(self, x)
+
+        kind.forward = forward
+    explored(run)
+
+
+# The choice
+
+
+def write_table(path, rows):
+    columns = ["metric", "alpha", "learning_rate", "phase", "loss", "chosen"]
+    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+    return path
+
+
+def test_the_choice_is_read_back_and_scaled_for_ms_ssim(tmp_path):
+    path = write_table(
+        tmp_path / "e.csv",
+        [("mse", 1.0, 1e-4, "soft", 3.0, False), ("mse", 0.1, 1e-3, "soft", 2.0, True)],
+    )
+    assert read_choice(path, "mse", 0.1) == Choice(0.1, 1e-3)
+    assert read_choice(path, "ms-ssim", 0.1) == Choice(pytest.approx(0.01), 1e-3)
+
+
+def test_a_table_that_chooses_nothing_is_named(tmp_path):
+    path = write_table(tmp_path / "e.csv", [("mse", 1.0, 1e-4, "soft", 3.0, False)])
+    with pytest.raises(ResultsError, match=r"e\.csv"):
+        read_choice(path, "mse", 0.1)
+
+
+@pytest.mark.parametrize("content", ["", "not a table\n1\n"])
+def test_a_file_that_is_no_exploration_is_named(tmp_path, content):
+    path = tmp_path / "e.csv"
+    path.write_text(content)
+    with pytest.raises(ResultsError, match=r"e\.csv"):
+        read_choice(path, "mse", 0.1)
+    with pytest.raises(ResultsError, match=r"none\.csv"):
+        read_choice(tmp_path / "none.csv", "mse", 0.1)
+
+
+def test_strategies_have_the_names_of_the_configuration():
+    assert set(STRATEGIES) == {"sweep", "bracket"}

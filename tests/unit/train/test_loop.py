@@ -1,0 +1,468 @@
+"""The loop: resumed trainings equal undisturbed ones, and what goes wrong is told and survived."""
+
+import math
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+from qr.codecs import weights
+from qr.config.settings import overlay
+from qr.errors import CheckpointError, Interrupted, TrainingError
+from qr.train.loop import Data, Trainer
+from qr.train.optimizers import _OPTIMIZERS, annealed
+from qr.train.seeds import derive_seed
+from qr.train.state import StateFolder
+from support.photographs import picture
+from support.training import ENGINE, PHASES, SETTINGS, at_step, in_a_child, new_phase
+
+
+@pytest.fixture
+def new_trainer(entries, tmp_path):
+    """Makes a trainer of a fresh phase; its state is in the folder of the given name."""
+
+    def make(
+        phase="predictive", folder="state", engine=(), identity="same", stop_at=math.inf, **settings
+    ):
+        phase = new_phase(phase) if isinstance(phase, str) else phase
+        validation = torch.cat([picture(64, 64, 100 + k) for k in range(3)])
+        state = StateFolder(tmp_path / folder, {"identity": identity})
+        settings = overlay(SETTINGS, settings)
+        data = Data(entries, validation)
+        engine = ENGINE | dict(engine)
+        return Trainer(phase, data, settings, engine, 11, state, "this training", stop_at)
+
+    return make
+
+
+def outcome(trainer):
+    """Final weights and the log without its seconds."""
+    progress = trainer.fit()
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in progress.rows]
+    digest = weights.tensor_digest(trainer.phase.state_dict())
+    return digest, rows, progress.finished, progress.best_step
+
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def save_at_every_third_step(trainer):
+    """So that a kill costs steps, and they must be computed again."""
+    save_if_due = trainer._save_if_due
+
+    def sometimes():
+        if trainer.progress.step % 3 == 0:
+            save_if_due()
+
+    trainer._save_if_due = sometimes
+    return trainer
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_killed_at_twenty_random_steps_and_resumed_it_ends_the_same(new_trainer, phase):
+    steps = 26
+
+    def trainer(folder):
+        return save_at_every_third_step(new_trainer(phase, folder, steps=steps))
+
+    expected = outcome(trainer("undisturbed"))
+    rng = random.Random(phase)
+    for step in sorted(rng.choices(range(steps), k=20)):
+        status = in_a_child(lambda: at_step(trainer("killed"), step, kill).fit())  # noqa: B023
+        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    assert outcome(trainer("killed")) == expected
+
+
+@pytest.mark.parametrize("phase", ["baseline", "predictive"])
+def test_soap_resumes_exactly_between_its_changes_of_basis(new_trainer, phase):
+    def trainer(name):
+        return new_trainer(phase, name, optimizer="soap", steps=25)
+
+    expected = outcome(trainer("undisturbed"))
+    assert expected[0] != outcome(new_trainer(phase, "adam", steps=25))[0]
+    for step in (1, 9, 10, 11, 23):
+        status = in_a_child(lambda: at_step(trainer("killed"), step, kill).fit())  # noqa: B023
+        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    assert outcome(trainer("killed")) == expected
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (3, 3, 3, 3),
+        (8, 4, 5, 5),
+        (160, 132, 1, 1),
+        (160, 2, 3, 3),
+        (2, 160, 7, 7),
+        (5, 3, 1),
+        (200,),
+    ],
+)
+def test_soap_finds_the_minimum_whatever_the_shape_of_the_weight(shape):
+    """A badly scaled parabola: on the way, each step of SOAP must leave the shape as it was."""
+    generator = torch.Generator().manual_seed(0)
+    target = torch.randn(shape, generator=generator)
+    scale = 10 ** torch.linspace(-1, 1, target.numel()).reshape(shape)
+    weight = nn.Parameter(torch.zeros(shape))
+    optimizer = _OPTIMIZERS["soap"]([weight], 0.05)
+    for _ in range(300):
+        optimizer.zero_grad()
+        (scale * (weight - target) ** 2).mean().backward()
+        optimizer.step()
+    assert (weight - target).abs().max() < 0.2 * target.abs().max()
+
+
+def test_killed_at_random_moments_and_resumed_it_ends_the_same(new_trainer):
+    """Also in the middle of validating and saving."""
+    expected = outcome(new_trainer("soft joint", "undisturbed"))
+    rng = random.Random(0)
+
+    def doomed():
+        trainer = new_trainer("soft joint")
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, no Python in between
+        signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.01, 0.4))
+        trainer.fit()
+
+    for _ in range(8):
+        rng.random()
+        in_a_child(doomed)
+    assert outcome(new_trainer("soft joint")) == expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "number"),
+    [*((phase, signal.SIGTERM) for phase in PHASES), ("predictive", signal.SIGINT)],
+)
+def test_asked_to_stop_it_saves_and_goes_on_later(new_trainer, phase, number):
+    expected = outcome(new_trainer(phase, "undisturbed"))
+    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    for step in (1, 4, 9):
+        stopped = at_step(new_trainer(phase), step, lambda: os.kill(os.getpid(), number))
+        with pytest.raises(Interrupted, match=f"stopped at step {step + 1}, state saved"):
+            stopped.fit()
+        assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
+    assert outcome(new_trainer(phase)) == expected
+
+
+def test_a_signal_to_all_processes_of_the_job_stops_it_as_well(new_trainer):
+    """So schedulers do it: those that read images must outlive the request."""
+    expected = outcome(new_trainer(folder="undisturbed"))
+
+    def asked():
+        os.setpgid(0, 0)
+        trainer = at_step(new_trainer(engine={"workers": 2}), 4, signal_the_group)
+        with pytest.raises(Interrupted, match="stopped at step 5, state saved"):
+            trainer.fit()
+
+    def signal_the_group():
+        # Not from here: readers know a signal of their parent's.
+        subprocess.run(["sh", "-c", f"kill -s TERM -- -{os.getpgrp()}"])
+        time.sleep(0.5)  # until a reader would be dead
+
+    assert in_a_child(asked) == 0
+    assert outcome(new_trainer()) == expected
+
+
+def test_it_stops_when_its_time_is_up(new_trainer):
+    import time
+
+    expected = outcome(new_trainer(folder="undisturbed"))
+    with pytest.raises(Interrupted, match="step 1,"):
+        new_trainer(stop_at=time.monotonic()).fit()
+    assert outcome(new_trainer(stop_at=time.monotonic() + 10_000)) == expected
+
+
+def test_a_finished_training_is_not_repeated(new_trainer):
+    expected = outcome(new_trainer())
+    again = at_step(new_trainer(), 0, lambda: pytest.fail("trained again"))
+    assert outcome(again) == expected
+
+
+def test_a_damaged_state_costs_one_saving_and_changes_nothing(new_trainer, tmp_path, capsys):
+    expected = outcome(new_trainer(folder="undisturbed"))
+    with pytest.raises(Interrupted):
+        at_step(new_trainer(), 6, lambda: os.kill(os.getpid(), signal.SIGTERM)).fit()
+    path = tmp_path / "state" / "state.pt"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 16
+    path.write_bytes(content)
+    assert outcome(new_trainer()) == expected
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_a_state_of_something_else_is_not_continued(new_trainer):
+    with pytest.raises(Interrupted):
+        at_step(new_trainer(), 2, lambda: os.kill(os.getpid(), signal.SIGTERM)).fit()
+    with pytest.raises(CheckpointError, match="another identity"):
+        new_trainer(identity="other").fit()
+
+
+def test_two_trainings_in_one_folder_are_refused(new_trainer):
+    def second():
+        with pytest.raises(CheckpointError, match="another process"):
+            new_trainer().fit()
+
+    at_step(new_trainer(steps=2), 1, second).fit()
+
+
+def test_a_saving_that_fails_ends_the_training_and_it_goes_on_once_there_is_room(
+    new_trainer, monkeypatch
+):
+    expected = outcome(new_trainer(folder="undisturbed"))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(CheckpointError, match="No space left"):
+        at_step(new_trainer(), 5, lambda: monkeypatch.setattr(os, "fsync", full)).fit()
+    monkeypatch.undo()
+    assert outcome(new_trainer()) == expected
+
+
+def test_where_nothing_is_random_a_second_run_is_the_same(new_trainer):
+    assert outcome(new_trainer("soft joint", "a")) == outcome(new_trainer("soft joint", "b"))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_mixed_precision_sees_the_same_pixels_and_learns_nearly_the_same(new_trainer, phase):
+    exact, mixed = (
+        new_trainer(phase, "exact"),
+        new_trainer(phase, "mixed", {"precision": "bf16-mixed"}),
+    )
+    batches = {trainer: [] for trainer in (exact, mixed)}
+    for trainer in batches:
+        trainer.phase.register_forward_pre_hook(
+            lambda module, inputs, seen=batches[trainer]: seen.append(inputs[0])
+        )
+    losses = [[row["loss"] for row in trainer.fit().rows] for trainer in batches]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert losses[0] != losses[1]
+    pairs = list(zip(batches[exact], batches[mixed], strict=True))
+    assert len(pairs) >= SETTINGS["steps"]
+    assert all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_worker_processes_change_nothing(new_trainer):
+    assert outcome(new_trainer(folder="a")) == outcome(
+        new_trainer(folder="b", engine={"workers": 1})
+    )
+
+
+# What is learned, and from what
+
+
+class Parabola(nn.Module):
+    """A phase whose loss is known: (w - 1)^2 for training, and (w - `best`)^2 to judge it."""
+
+    def __init__(self, best=1.0, start=0.0):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(start))
+        self.best, self.batches, self.broken_at = best, [], None
+
+    def parameters_of(self, quantiles):
+        return [] if quantiles else [self.w]
+
+    def forward(self, x):
+        self.batches.append(x.clone())
+        loss = (self.w - 1) ** 2
+        if self.broken_at == len(self.batches) - 1:
+            loss = loss * math.nan
+        return {"loss": loss}
+
+    def validate(self, x):
+        return {"loss": (self.w - self.best) ** 2}
+
+
+def adam_on_parabola(steps, rate):
+    """Adam by its formulas."""
+    w = m = v = 0.0
+    path = [w]
+    for t in range(1, steps + 1):
+        g = 2 * (w - 1)
+        g = max(min(g, 1.0), -1.0)  # the norm is clipped to 1
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        w -= rate * (m / (1 - 0.9**t)) / (math.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        path.append(w)
+    return path
+
+
+def test_the_weights_of_the_best_validation_are_returned(new_trainer):
+    """Training passes the point that validation likes best; it comes back."""
+    phase = Parabola(best=0.25)
+    progress = new_trainer(
+        phase, steps=12, validate_every=1, learning_rate=0.05, plateau={"patience": 100}
+    ).fit()
+    path = adam_on_parabola(12, 0.05)
+    best = min(range(13), key=lambda k: (path[k] - 0.25) ** 2)
+    assert 0 < best < 12
+    assert progress.best_step == best
+    assert phase.w.item() == pytest.approx(path[best], abs=1e-5)
+    assert not phase.training
+
+
+def test_a_plateau_halves_the_learning_rate(new_trainer):
+    phase = Parabola(best=-5)  # validation gets worse from the first step on
+    trainer = new_trainer(
+        phase, steps=6, validate_every=1, learning_rate=0.1, plateau={"patience": 1}
+    )
+    rows = [row for row in trainer.fit().rows if row["split"] == "validation"]
+    # Step 1 sets the scheduler's best; from there on, every second validation is one too many.
+    assert [row["learning_rate"] for row in rows] == pytest.approx(
+        [0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.025]
+    )
+
+
+def test_a_cosine_rises_and_falls_with_the_step_alone(new_trainer):
+    trainer = new_trainer(
+        Parabola(best=-5), steps=40, validate_every=1, learning_rate=0.1, schedule="cosine"
+    )
+    rates = [row["learning_rate"] for row in trainer.fit().rows if row["split"] == "train"]
+    expected = [0.1 * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * k / 37))) for k in range(38)]
+    assert rates == pytest.approx([0.05, 0.1, *expected])
+    assert (annealed(0, 1), annealed(39, 40), annealed(99_999, 100_000)) == pytest.approx(
+        (1, 0.01, 0.01)
+    )
+
+
+def test_it_ends_when_validation_no_longer_improves(new_trainer):
+    phase = Parabola(best=0.25)
+    progress = new_trainer(
+        phase, steps=200, validate_every=1, learning_rate=0.05, stop_patience=3
+    ).fit()
+    assert progress.finished == "no improvement in 3 validations"
+    assert progress.step == progress.best_step + 3
+
+
+def test_an_early_stop_survives_a_resume(new_trainer):
+    settings = {"steps": 200, "validate_every": 1, "learning_rate": 0.05, "stop_patience": 3}
+    expected = outcome(new_trainer(Parabola(0.25), "undisturbed", **settings))
+    with pytest.raises(Interrupted):
+        at_step(
+            new_trainer(Parabola(0.25), **settings), 6, lambda: os.kill(os.getpid(), signal.SIGTERM)
+        ).fit()
+    assert outcome(new_trainer(Parabola(0.25), **settings)) == expected
+
+
+def test_the_log_has_the_start_and_means_since_the_last_validation(new_trainer):
+    rows = new_trainer(Parabola(1.0), steps=7, learning_rate=0.05).fit().rows
+    assert [(row["step"], row["split"]) for row in rows] == [
+        (0, "validation"), (3, "train"), (3, "validation"), (6, "train"), (6, "validation"),
+        (7, "train"), (7, "validation"),
+    ]  # fmt: skip
+    losses = [(w - 1) ** 2 for w in adam_on_parabola(7, 0.05)]
+    assert rows[0]["loss"] == pytest.approx(losses[0])
+    assert rows[1]["loss"] == pytest.approx(sum(losses[:3]) / 3, abs=1e-4)
+    assert rows[-2]["loss"] == pytest.approx(losses[6], abs=1e-4)
+    assert rows[-1]["loss"] == pytest.approx(losses[7], abs=1e-4)
+    seconds = [row["seconds"] for row in rows]
+    assert seconds == sorted(seconds)
+
+
+def test_tensorboard_shows_the_log_once_also_after_a_kill(new_trainer, tmp_path):
+    status = in_a_child(lambda: at_step(new_trainer(), 7, kill).fit())
+    assert os.WIFSIGNALED(status)
+    time.sleep(1.1)  # files of one second are read in the order of process numbers
+    rows = new_trainer().fit().rows
+    events = EventAccumulator(str(tmp_path / "state/events")).Reload()
+    for split in ("train", "validation"):
+        shown = [(e.step, e.value) for e in events.Scalars(f"loss/{split}")]
+        logged = [(row["step"], row["loss"]) for row in rows if row["split"] == split]
+        assert shown == [(step, pytest.approx(loss, rel=1e-6)) for step, loss in logged]
+
+
+def test_no_steps_return_the_start(new_trainer):
+    phase = Parabola(start=0.5)
+    progress = new_trainer(phase, steps=0).fit()
+    assert phase.w.item() == 0.5
+    assert progress.finished
+
+
+def test_all_variants_of_a_codec_see_the_same_batches(new_trainer):
+    seen = {}
+    for variant in ("decoder", "qr", "qr-hyper"):
+        phase = new_phase("predictive", variant=variant)
+        heard = seen.setdefault(variant, [])
+        latent = phase.codec.latent
+        phase.codec.latent = lambda x, phase=phase, heard=heard, latent=latent: (
+            heard.append(x.clone()) if phase.training else None,
+            latent(x),
+        )[1]
+        new_trainer(phase, variant, steps=4).fit()
+    assert len(seen["qr"]) == 4
+    assert not torch.equal(seen["qr"][0], seen["qr"][1])
+    for others in zip(*seen.values(), strict=True):
+        assert all(torch.equal(others[0], other) for other in others)
+
+
+def test_a_resumed_training_goes_on_in_the_data(new_trainer):
+    whole, first, second = Parabola(), Parabola(), Parabola()
+    new_trainer(whole, "undisturbed").fit()
+    with pytest.raises(Interrupted):
+        at_step(new_trainer(first), 4, lambda: os.kill(os.getpid(), signal.SIGTERM)).fit()
+    new_trainer(second).fit()
+    batches = first.batches + second.batches
+    assert len(batches) == SETTINGS["steps"]
+    assert all(torch.equal(a, b) for a, b in zip(whole.batches, batches, strict=True))
+
+
+def test_a_seed_depends_on_every_part_and_their_order():
+    seeds = {derive_seed(*parts) for parts in ((1, 2), (2, 1), (1, 2, 3), ("12",), (1,), ("1/2",))}
+    assert len(seeds) == 5  # ("1/2") and (1, 2) are one text
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+# What goes wrong
+
+
+def test_a_loss_that_is_not_a_number_ends_it_and_names_the_step(new_trainer, tmp_path):
+    phase = Parabola()
+    phase.broken_at = 5
+    with pytest.raises(TrainingError, match=r"this training: the loss is nan at step 5") as caught:
+        new_trainer(phase).fit()
+    assert str(tmp_path / "state") in str(caught.value)
+    saved = StateFolder(tmp_path / "state", {"identity": "same"}).load()
+    path = adam_on_parabola(5, 1e-3)
+    assert saved["progress"]["step"] == 5
+    assert saved["weights"]["w"].item() == pytest.approx(path[5], abs=1e-6)
+    assert saved["best"]["w"].item() == pytest.approx(path[3], abs=1e-6)
+
+
+def test_a_gradient_that_is_not_a_number_ends_it_before_the_weights_change(new_trainer, tmp_path):
+    class Exploding(Parabola):
+        def forward(self, x):
+            values = super().forward(x)
+            if len(self.batches) == 3:  # sqrt has no derivative at zero; its value is fine
+                values["loss"] = values["loss"] + ((self.w - self.w.detach()) ** 2).sqrt()
+            return values
+
+    with pytest.raises(TrainingError, match=r"gradient is not finite.*step 2"):
+        new_trainer(Exploding()).fit()
+    saved = StateFolder(tmp_path / "state", {"identity": "same"}).load()
+    assert saved["weights"]["w"].item() == pytest.approx(adam_on_parabola(2, 1e-3)[2], abs=1e-6)
+
+
+def test_a_validation_that_is_not_a_number_keeps_the_last_good_weights(new_trainer, tmp_path):
+    path = adam_on_parabola(6, 1e-3)
+
+    class Fragile(Parabola):
+        def validate(self, x):
+            return {"loss": super().validate(x)["loss"] * (math.nan if self.w > path[5] else 1)}
+
+    for _ in range(3):  # starting it again does not make it worse
+        with pytest.raises(TrainingError, match="validation loss is nan at step 6"):
+            new_trainer(Fragile()).fit()
+    saved = StateFolder(tmp_path / "state", {"identity": "same"}).load()
+    assert saved["best"]["w"].item() == pytest.approx(path[3], abs=1e-6)
+
+
+def test_a_real_codec_that_diverges_says_so(new_trainer):
+    phase = new_phase("baseline")
+    with pytest.raises(TrainingError, match=r"not finite|is (nan|inf)"):
+        new_trainer(phase, steps=300, learning_rate=1e6, clip_grad_norm=1e9).fit()

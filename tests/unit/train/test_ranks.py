@@ -1,0 +1,47 @@
+"""Data-parallel training: two processes over gloo learn what one does, and stop together."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from support.paths import ROOT
+
+TESTS = ROOT / "tests"
+
+
+@pytest.fixture
+def train(photographs, tmp_path):
+    def run(phase, ranks, state=None, stop=-1):
+        """What the training printed; None where it was stopped."""
+        folder = tmp_path / (state or f"{ranks}")
+        command = [sys.executable, "-m", "support.ranks", phase, ranks, photographs, folder, stop]
+        done = subprocess.run(
+            list(map(str, command)), cwd=TESTS, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode in (0, 75), done.stderr
+        return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+
+    return run
+
+
+def losses(outcome):
+    return [row["loss"] for row in outcome["rows"]]
+
+
+# Noise is drawn by each rank for its own images, so it differs from that of one process.
+@pytest.mark.parametrize(
+    ("phase", "tolerance"),
+    [("baseline", 0.03), ("soft joint", 0.03), ("soft frozen", 0.03), ("predictive", 1e-5)],
+)
+def test_two_ranks_have_the_loss_curve_of_one(train, phase, tolerance):
+    assert losses(train(phase, 2)) == pytest.approx(losses(train(phase, 1)), rel=tolerance)
+
+
+def test_when_one_rank_is_asked_to_stop_both_do_and_go_on_exactly(train):
+    undisturbed = train("baseline", 2)
+    assert train("baseline", 2, "stopped", stop=4) is None
+    resumed = train("baseline", 2, "stopped")
+    assert losses(resumed) == losses(undisturbed)
+    assert resumed["weights"] == undisturbed["weights"]
