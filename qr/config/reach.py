@@ -17,6 +17,9 @@ from qr.config.written import Target, Writer, Written, imported, without_docstri
 _HOMES = "_HOMES"  # in which the package `qr` says where its public names are
 
 
+Reached = dict[Target, Written]
+
+
 class Sources:
     """The modules below a folder, read when they are asked for.
 
@@ -63,7 +66,7 @@ class Sources:
         passed_on = module.bindings.get(target.name)
         return self.resolve(passed_on) if passed_on else None
 
-    def reached(self, entries: Iterable[str], inert: Iterable[str]) -> dict[Target, Written]:
+    def reached(self, entries: Iterable[str], inert: Iterable[str]) -> Reached:
         """Every definition that `entries` can reach.
 
         Args:
@@ -74,7 +77,7 @@ class Sources:
             LookupError: there is no such entry.
         """
         closed = {_target(text) for text in inert}
-        found: dict[Target, Written] = {}
+        found: Reached = {}
         waiting = [self._entry(text) for text in entries]
         while waiting:
             target = waiting.pop()

@@ -16,7 +16,7 @@ from typing import Any
 from qr.codecs.catalogue import CodecId, lmbda
 from qr.config import settings as phases
 from qr.config.grid import Grid, all_variants
-from qr.config.reach import Sources, digest
+from qr.config.reach import Reached, Sources, digest
 from qr.decoders import variants
 
 PACKAGE = Path(str(resources.files("qr")))
@@ -28,6 +28,8 @@ _TABLES = (
     "qr.decoders.variants:_VARIANTS",
     *(f"qr.codecs.catalogue:{name}" for name in ("_MODELS", "_WIDTHS", "LMBDA")),
 )
+
+_VARIANT = "qr.decoders.variants:Variant"  # whose properties decide, whichever table it is from
 
 Settings = dict[str, Any]
 
@@ -58,45 +60,60 @@ def _without(section: Mapping[str, Any], *names: str) -> Settings:
     return {key: value for key, value in section.items() if key not in names}
 
 
-def _codec(grid: Grid, codec: CodecId) -> Settings:
-    N, M = grid.widths(codec)
-    trade_off = {"lmbda": lmbda(codec.metric, codec.quality)}
-    return vars(codec) | trade_off | {"N": N, "M": M}
-
-
 def _training(grid: Grid, codec: CodecId) -> Settings:
     """What all trainings read."""
-    config = grid.config
-    return (
-        _codec(grid, codec)
-        | _without(config["engine"], *_HOW, "coding")
-        | {
-            "seed": config["seeds"][0],  # of all that is trained once, whichever seeds there are
-            "validation_crop": config["data"]["validation_crop"],
-        }
-    )
+    config, trade_off = grid.config, lmbda(codec.metric, codec.quality)
+    return {
+        **vars(codec),
+        "lmbda": trade_off,
+        **_without(config["engine"], *_HOW, "coding"),
+        "validation_crop": config["data"]["validation_crop"],
+    }
+
+
+def _widths(grid: Grid, codec: CodecId) -> Settings:
+    N, M = grid.widths(codec)
+    return {"N": N, "M": M}
+
+
+def _first_seed(grid: Grid) -> Settings:
+    """Of all that is trained once, whichever seeds there are."""
+    return {"seed": grid.config["seeds"][0]}
+
+
+def _alpha_factor(grid: Grid, codec: CodecId) -> Settings:
+    factor = grid.config["explore"]["ms_ssim_factor"] if codec.metric == "ms-ssim" else 1.0
+    return {"alpha_factor": factor}
 
 
 def _baseline(grid: Grid, codec: CodecId) -> Settings:
     started = grid.start(codec) is not None
-    return _training(grid, codec) | {
+    return {
+        **_training(grid, codec),
+        **_widths(grid, codec),
+        **_first_seed(grid),
         "source": grid.config["baseline"]["source"],
         "training": phases.of_baseline(grid.config, codec.metric, started),
     }
 
 
-def _rectified(grid: Grid, codec: CodecId) -> Settings:
-    factor = grid.config["explore"]["ms_ssim_factor"] if codec.metric == "ms-ssim" else 1.0
-    return _training(grid, codec) | grid.config["rectifier"] | {"alpha_factor": factor}
-
-
 def _soft(grid: Grid, codec: CodecId) -> Settings:
-    training = phases.of_soft_phase(grid.config)
-    return _rectified(grid, codec) | {"joint": grid.joint, "training": training}
+    return {
+        **_training(grid, codec),
+        **_widths(grid, codec),
+        **_first_seed(grid),
+        **grid.config["rectifier"],
+        **_alpha_factor(grid, codec),
+        "joint": grid.joint,
+        "training": phases.of_soft_phase(grid.config),
+    }
 
 
 def _predictive(grid: Grid, codec: CodecId) -> Settings:
-    return _rectified(grid, codec) | {
+    return {
+        **_training(grid, codec),
+        **grid.config["rectifier"],
+        **_alpha_factor(grid, codec),
         "warm_up": phases.of_soft_phase(grid.config),
         "training": phases.of_predictive_phase(grid.config, codec.metric),
     }
@@ -105,16 +122,15 @@ def _predictive(grid: Grid, codec: CodecId) -> Settings:
 def _explore(grid: Grid, codec: CodecId) -> Settings:
     # Where it is explored is the grid's, how long a trial is stands in its training.
     elsewhere = ("qualities", "variants", "ms_ssim_factor", "max_epochs", "patience", "training")
-    searched = _without(grid.config["explore"], *elsewhere)
-    return (
-        _rectified(grid, codec)
-        | searched
-        | {
-            "joint": grid.joint,
-            "warm_up": phases.of_trial_warm_up(grid.config),
-            "training": phases.of_trial(grid.config),
-        }
-    )
+    return {
+        **_training(grid, codec),
+        **_first_seed(grid),
+        **grid.config["rectifier"],
+        **_without(grid.config["explore"], *elsewhere),
+        "joint": grid.joint,
+        "warm_up": phases.of_trial_warm_up(grid.config),
+        "training": phases.of_trial(grid.config),
+    }
 
 
 def _coding(grid: Grid, _codec: CodecId) -> Settings:
@@ -217,28 +233,35 @@ def code(
         plugins: files of the user's; each counts whole, with what it reaches of qr.
         package: folder of qr.
     """
-    found, sources = STEPS[step], _sources(package)
     chosen = [variants.get(name) for name in variant_names]
-    entries = [*found.makes, *map(sources.outside, plugins)]
-    entries += filter(None, (_rectifier(variant, sources) for variant in chosen))
-    files = sorted(path for pattern in found.files for path in package.glob(pattern))
-    parts = [digest(sources.reached(entries, (*_INERT, *found.inert)))]
+    files = sorted(path for pattern in STEPS[step].files for path in package.glob(pattern))
+    parts = [digest(reached(step, variant_names, plugins, package))]
     parts += [path.read_text() for path in files]
     parts += map(_definition, chosen)
     return phases.digest(parts)
 
 
+def reached(
+    step: str, variant_names: tuple[str, ...], plugins: tuple[str, ...], package: Path = PACKAGE
+) -> Reached:
+    """Every definition that `step` can reach; arguments as of `code`."""
+    found = sources(package)
+    entries = [*STEPS[step].makes, *map(found.outside, plugins)]
+    for variant in map(variants.get, variant_names):
+        entries += [_VARIANT, *_rectifier(variant, found)]
+    return found.reached(entries, (*_INERT, *STEPS[step].inert))
+
+
 @cache  # the workflow asks for every job
-def _sources(package: Path) -> Sources:
+def sources(package: Path) -> Sources:
+    """The modules of qr in a folder, each read once."""
     return Sources(package)
 
 
-def _rectifier(variant: variants.Variant, sources: Sources) -> str | None:
-    """The module of its rectifier, if that is one of ours."""
-    if variant.rectifier is None:
-        return None
-    name = f"qr.decoders.rectifiers.{variant.rectifier.replace('-', '_')}"
-    return name if sources.module(name) else None
+def _rectifier(variant: variants.Variant, found: Sources) -> list[str]:
+    """The module of its rectifier, if it has one of ours."""
+    name = f"qr.decoders.rectifiers.{(variant.rectifier or '').replace('-', '_')}"
+    return [name] if variant.rectifier and found.module(name) else []
 
 
 def _definition(variant: variants.Variant) -> str:

@@ -24,9 +24,9 @@ from qr.train.phases import BaselinePhase
 from support.codecs import fresh_codec
 from support.disk import fill
 from support.paths import ROOT
-from support.photographs import photograph
+from support.workshop import CODEC, Workshop, furnished
 
-CODEC = "mbt2018_mse_q1"
+TRAINING = ("baseline", "explore", "soft", "predictive")
 
 
 @pytest.fixture
@@ -61,74 +61,6 @@ def refused(qr):
     return run
 
 
-class Workshop:
-    """Paths of one small run."""
-
-    def __init__(self, folder, config_file):
-        self.folder = folder
-        self.config = config_file
-        self.data = folder / "data"
-        self.bitstreams = folder / "bitstreams"
-
-    def __getattr__(self, name):
-        return self.folder / name.replace("_", ".")
-
-    def common(self, state):
-        return [
-            "--config", self.config, "--codec", CODEC, "--data", self.data,
-            "--state", self.folder / "state" / state,
-        ]  # fmt: skip
-
-    def without_state(self, state):
-        """The same arguments, with a state folder that nobody used."""
-        shutil.rmtree(self.folder / "state" / state, ignore_errors=True)
-        return self.common(state)
-
-    @property
-    def baseline(self):
-        return [*self.common("baseline"), "--out", self.codec_safetensors, "--log", self.b_csv]
-
-    @property
-    def explore(self):
-        return [
-            *self.common("explore"), "--baseline", self.codec_safetensors, "--variant", "qr",
-            "--out", self.explore_csv,
-        ]  # fmt: skip
-
-    @property
-    def soft(self):
-        return [
-            *self.common("soft"), "--baseline", self.codec_safetensors,
-            "--exploration", self.explore_csv, "--out", self.soft_safetensors,
-            "--rectifier", self.rectifier_safetensors, "--log", self.s_csv,
-        ]  # fmt: skip
-
-    @property
-    def predictive(self):
-        return [
-            *self.common("predictive"), "--soft", self.soft_safetensors,
-            "--rectifier", self.rectifier_safetensors, "--exploration", self.explore_csv,
-            "--variant", "qr", "--seed", 0, "--out", self.qr_safetensors, "--log", self.p_csv,
-        ]  # fmt: skip
-
-    @property
-    def encode(self):
-        return [
-            "--config", self.config, "--codec", self.soft_safetensors,
-            "--images", self.data / "test.csv", "--bitstreams", self.bitstreams,
-            "--out", self.encoded_csv,
-        ]  # fmt: skip
-
-    @property
-    def decode(self):
-        return [
-            "--config", self.config, "--codec", self.soft_safetensors,
-            "--images", self.data / "test.csv", "--bitstreams", self.bitstreams,
-            "--encoded", self.encoded_csv, "--variant", "baseline", "--variant", "centroid",
-            "--trained", f"0:{self.qr_safetensors}", "--out", self.decoded_csv,
-        ]  # fmt: skip
-
-
 def replaced(arguments, **changes):
     """The arguments with other values of some options."""
     arguments = list(arguments)
@@ -137,46 +69,16 @@ def replaced(arguments, **changes):
     return arguments
 
 
-def configured(folder, small_config, images, **changes):
-    """A configuration file whose images are in folders."""
-    sources = {"train": {"folder": str(images)}, "test": {"folder": str(images.parent / "test")}}
-    roles = {
-        "baseline": {"source": "train", "share": 4},
-        "exploration": {"reuse": "baseline"},
-        "predictive": {"reuse": "baseline"},
-        "validation": {"source": "train", "share": 1},
-        "test": {"source": "test"},
-    }
-    data = {"validation_crop": 64, "sources": sources, "roles": roles}
-    path = folder / "mine.yaml"
-    load.write(settings.overlay(small_config | {"data": data}, changes), path)
-    return path
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, small_config):
     """A whole run through the commands, in a process of its own for nothing but main()."""
-    folder = tmp_path_factory.mktemp("workshop")
-    for name, numbers in (("images", range(5)), ("test", (10, 11))):
-        (folder / name).mkdir()
-        for number in numbers:
-            Image.fromarray(photograph(70, 90, number)).save(folder / name / f"{number}.png")
-    workshop = Workshop(folder, configured(folder, small_config, folder / "images"))
-    steps = [
-        ["data", "--config", workshop.config, "--out", workshop.data, "--downloads", folder / "d"],
-        ["train", "baseline", *workshop.baseline],
-        ["explore", *workshop.explore],
-        ["train", "soft", *workshop.soft],
-        ["train", "predictive", *workshop.predictive],
-        ["encode", *workshop.encode],
-        ["decode", *workshop.decode],
-    ]
+    workshop = furnished(tmp_path_factory.mktemp("workshop"), small_config)
     with pytest.MonkeyPatch.context() as patch:
-        for arguments in steps:
-            patch.setattr(sys, "argv", ["qr", *map(str, arguments)])
+        for step in ("data", *TRAINING, "encode", "decode"):
+            patch.setattr(sys, "argv", ["qr", *map(str, workshop.commands[step])])
             with pytest.raises(SystemExit) as caught:
                 main.main()
-            assert not caught.value.code, arguments
+            assert not caught.value.code, step
     return workshop
 
 

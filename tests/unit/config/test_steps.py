@@ -1,136 +1,298 @@
-"""What a result depends on: logic counts, layout does not."""
+"""What makes a step run again: everything that it runs or reads, and nothing else.
+
+The oracle is what really ran: each step is run once, small, and watched.
+"""
 
 import ast
-import hashlib
+import importlib
 import json
+import pkgutil
+import re
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from qr import files, provenance
-from qr.config.steps import STEPS, code_digest
+from qr.cli import main
+from qr.codecs.catalogue import CodecId
+from qr.config import load, settings, steps
+from qr.config.grid import Grid
 from qr.decoders import variants
 from qr.decoders.variants import Variant
+from support.metrics import KODAK, MODELS, write_metrics
+from support.paths import ROOT
+from support.workshop import furnished
 
-PACKAGE = Path(provenance.__file__).parent
+PACKAGE = ROOT / "qr"
+TRAINING = {"baseline", "explore", "soft", "predictive"}
+RESULTS = {"export", "figures", "tables", "report"}
+OF_VARIANTS = {"explore", "soft", "predictive", "decode", "pictures", "runtime"}
+USED = ("qr", "qr-hyper", "baseline", "centroid", "decoder")  # variants in the runs below
+
+
+# What ran
+
+
+class Watch:
+    """The functions of qr that run while it is entered."""
+
+    def __init__(self):
+        self.codes = set()
+
+    def __enter__(self):
+        sys.settrace(lambda frame, _event, _argument: self.codes.add(frame.f_code))
+        return self
+
+    def __exit__(self, *_):
+        sys.settrace(None)
+
+    @property
+    def ran(self):
+        """Each as (module, outermost name)."""
+        found = set()
+        for code in self.codes:
+            path = Path(code.co_filename)
+            if path.is_relative_to(PACKAGE) and path.suffix == ".py":
+                parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+                found.add((".".join(parts), code.co_qualname.partition(".")[0]))
+        return found
+
+
+class Noting(dict):
+    """Settings that note which of their keys are asked for."""
+
+    def __init__(self, values):
+        super().__init__(values)
+        self.asked = set()
+
+    def __getitem__(self, key):
+        self.asked.add(key)
+        return super().__getitem__(key)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory, small_config):
+    """By step: the functions that ran, and the settings with what was asked of them."""
+    for module in pkgutil.walk_packages([str(PACKAGE)], "qr."):
+        if module.name not in ("qr.__main__", "qr.measure.timing_cases"):
+            importlib.import_module(module.name)  # what runs on import is not what a step runs
+    folder = tmp_path_factory.mktemp("watched")
+    workshop = furnished(folder, small_config)
+    commands = dict(workshop.commands) | presenting(folder, workshop)
+    other = {"qr": "qr-hyper", folder / "state" / "predictive": folder / "state" / "hyper"}
+    hyper = [other.get(part, part) for part in commands["predictive"]]
+    ran, asked = {}, {}
+    with pytest.MonkeyPatch.context() as patch:
+        given = steps.settings
+        notes = {}
+
+        def noted(step, *arguments):
+            return notes.setdefault(step, Noting(given(step, *arguments)))
+
+        patch.setattr(steps, "settings", noted)
+        for step, arguments in [*commands.items(), ("predictive", hyper)]:
+            patch.setattr(sys, "argv", ["qr", *map(str, arguments)])
+            with Watch() as watch, pytest.raises(SystemExit) as caught:
+                main.main()
+            assert not caught.value.code, step
+            ran.setdefault(step, set()).update(watch.ran)
+        asked = {step: set(found) - found.asked for step, found in notes.items()}
+        # Times are taken in a process of their own, which gets the settings as they are.
+        cases = (PACKAGE / "measure" / "timing_cases.py").read_text()
+        asked["runtime"] -= set(re.findall(r'settings\["(\w+)"\]', cases))
+    return ran, asked
+
+
+def presenting(folder, workshop):
+    """The commands behind the metrics."""
+    metrics = folder / "metrics"
+    write_metrics(metrics, models=MODELS[-1:], qualities=(1, 4), names=KODAK[:3])
+    config = ["--config", workshop.config]
+    read = [*config, "--metrics", metrics]
+    parts = [metrics / "exploration.csv", *config, "--out", folder / "collected.csv"]
+    return {
+        "collect": ["collect", "exploration", *parts],
+        "summary": ["summary", "--images", metrics / "images.csv", "--out", folder / "s.csv"],
+        "export": ["export", "--summary", metrics / "summary.csv", "--out", folder / "export"],
+        "figures": ["figures", *read, "--out", folder / "figures"],
+        "tables": ["tables", *read, "--out", folder / "tables"],
+        "report": ["report", *read, "--out", folder / "report.html"],
+    }
+
+
+# Glue that decides nothing: the command line, the configuration that a step gets its settings
+# of, words for people.
+GLUE = ("qr.cli.", "qr.config.", "qr.errors", "qr.progress", "qr.provenance", "qr.__init__")
+# What the check of a configuration runs, and what is looked up when settings are made of it.
+LOOK_UPS = {
+    ("qr.decoders.variants", "get"),
+    *(("qr.codecs.catalogue", name) for name in ("CodecId", "lmbda", "model_info", "widths")),
+}
+
+
+@pytest.mark.parametrize("step", steps.STEPS)
+def test_all_that_runs_is_reached(watched, step):
+    ran, _ = watched
+    found = {(t.module, t.name) for t in reached(step)}
+    started = {(module, name) for module, name in ran[step] if not name.startswith("<")}
+    missed = {
+        (module, name) for module, name in started - found - LOOK_UPS if not module.startswith(GLUE)
+    }
+    # The clock of a job starts with the command; it decides when to stop, not what is computed.
+    assert missed - {("qr.plan.clock", "spare"), ("qr.plan.clock", "stop_time")} == set()
+    assert len(started & found) >= (2 if step == "summary" else 5)
+
+
+def reached(step, package=PACKAGE):
+    return steps.reached(step, USED if step in OF_VARIANTS else (), (), package)
+
+
+# What an edit changes
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A copy of the package that may be edited."""
+    folder = tmp_path_factory.mktemp("copy") / "qr"
+    for path in PACKAGE.rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            target = folder / path.relative_to(PACKAGE)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    return folder
 
 
 @pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A copy of the package's files that may be edited."""
-    copied = tmp_path / "qr"
-    for path in [*PACKAGE.rglob("*.py"), *PACKAGE.glob("report/templates/*")]:
-        target = copied / path.relative_to(PACKAGE)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(path.read_text())
-    monkeypatch.setattr(provenance, "_PACKAGE", copied)
-    return copied
+def edited(copied, tmp_path):
+    """Replaces a text once in a file of a copy; returns the digests of all steps."""
+
+    def edit(name, old, new):
+        path = copied / name
+        text = path.read_text()
+        assert text.count(old), (name, old)
+        with replaced(path, text.replace(old, new, 1)):
+            return digests(copied)
+
+    return edit
 
 
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
+@contextmanager
+def replaced(path, text):
+    """Another content of a file of a copy; of the modules, only that one is read anew."""
+    before = path.read_text()
+    package = next(folder for folder in path.parents if folder.name == "qr")
+    module = ".".join(path.relative_to(package.parent).with_suffix("").parts)
+    read = steps.sources(package)._modules
+    path.write_text(text)
+    read.pop(module, None)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+        read.pop(module, None)
 
 
-def digests(*variant_names):
-    return {step: code_digest(step, variant_names) for step in STEPS}
+def code(step, package, used=USED):
+    """The digest of a step, with variants where some take part."""
+    return steps.code(step, used if step in OF_VARIANTS else (), (), package)
+
+
+def digests(package=PACKAGE, used=USED):
+    return {step: code(step, package, used) for step in steps.STEPS}
 
 
 def changed(before, after):
     return {step for step in before if before[step] != after[step]}
 
 
-def test_every_named_file_exists():
-    for step, modules in STEPS.items():
-        for module in modules:
-            assert source(module).is_file(), (step, module)
+@pytest.mark.parametrize("step", steps.STEPS)
+def test_an_edit_of_anything_that_ran_changes_the_digest(watched, copied, step):
+    """Every function that really ran gets another statement, one after another."""
+    ran, _ = watched
+    before = code(step, copied)
+    found = {(t.module, t.name) for t in reached(step)} & ran[step]
+    for module, name in sorted(found):
+        path = copied.parent.joinpath(*module.split(".")).with_suffix(".py")
+        with replaced(path, with_a_statement(path.read_text(), name)):
+            assert code(step, copied) != before, (module, name)
 
 
-def source(module):
-    """Its file; a template is named with its suffix."""
-    return PACKAGE / (module if "." in module else f"{module}.py")
+def with_a_statement(text, name):
+    """The function or class `name` at the top of a module, with a statement behind its last."""
+    node = next(n for n in ast.parse(text).body if getattr(n, "name", None) == name)
+    last = node.body[-1]
+    lines = text.splitlines()
+    lines.insert(last.end_lineno, " " * node.body[0].col_offset + "_edited = True")
+    return "\n".join(lines) + "\n"
 
 
-def test_a_step_names_every_module_of_results_that_it_imports():
-    for step in RESULTS:
-        for module in STEPS[step]:
-            assert set(imported_results(module)) <= set(STEPS[step]), (step, module)
+@pytest.mark.parametrize("step", steps.STEPS)
+def test_an_edit_of_what_a_step_does_not_import_changes_nothing(watched, copied, step):
+    """Every function of every module that did not run and that nothing of the step imports."""
+    ran, _ = watched
+    before = code(step, copied)
+    used = {module for module, _ in ran[step]} | {t.module for t in reached(step)}
+    with ExitStack() as edits:
+        edited = 0
+        for path in copied.rglob("*.py"):
+            module = ".".join(path.relative_to(copied.parent).with_suffix("").parts)
+            if module not in used and not module.endswith("__init__"):
+                more = "\n_edited = True\n\n\ndef _more():\n    pass\n"
+                edits.enter_context(replaced(path, path.read_text() + more))
+                edited += 1
+        assert edited > 20
+        assert code(step, copied) == before
 
 
-def imported_results(module):
-    if module.endswith((".j2", ".css", ".js")):
-        return
-    for node in ast.parse(source(module).read_text()).body:
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("qr.results"):
-            package = node.module.removeprefix("qr.").replace(".", "/")
-            for name in node.names:
-                yield existing(f"{package}/{name.name}") or existing(package)
-
-
-def existing(module):
-    """The name of a module or package as in STEPS; None if there is none."""
-    return next((m for m in (module, f"{module}/__init__") if source(m).is_file()), None)
-
-
-def test_comments_docstrings_and_layout_do_not_count(package):
-    before = digests()
-    for path in package.rglob("*.py"):
-        path.write_text("# a comment\n\n" + path.read_text())
-    edit(package / "losses.py", '"""Rate, distortion', '"""Other words about rate, distortion')
-    edit(package / "losses.py", '    """Bits per pixel', '    """Other words: bits per pixel')
-    assert not changed(before, digests())
-
-
-TRAINING = {"baseline", "explore", "soft", "predictive"}
-RESULTS = {"collect", "export", "figures", "tables", "report"}
+MORE = "\nfrom ", "\nimport this\nfrom "  # imported, used by nobody
 
 
 @pytest.mark.parametrize(
-    ("module", "old", "new", "steps"),
+    ("name", "old", "new", "expected"),
     [
-        ("losses", "255**2", "254**2", TRAINING | {"encode"}),
-        ("training", "clip_gradients", "clip_gradient", TRAINING),
-        ("search", "0.382", "0.4", {"explore"}),
-        ("metrics", "255**2", "254**2", {"decode", "anchors", "figures", "report"}),
-        ("runtime_cases", "warmup_rounds=2", "warmup_rounds=3", {"runtime"}),
-        ("macs", "/ 2 / pixels", "/ pixels", {"runtime"}),
-        ("results/layout", "import", "import os\nimport", {"tables", "report"}),
-        ("report/headline", "import", "import os\nimport", {"report"}),
-        ("results/collect", "import", "import os\nimport", RESULTS),
-        ("codecs", "2.0**20", "2.0**21", TRAINING | {"encode", "decode", "runtime", "pictures"}),
-        ("zoo", "hash_prefix=expected", "hash_prefix=None", {"baseline"}),
-        ("results/figures/courses", "import", "import os\nimport", {"figures"}),
-        ("cli", "import", "import math\nimport", set()),
+        ("train/losses.py", "255**2 * F", "254**2 * F", TRAINING),
+        ("train/optimizers.py", "0.99 * (1 +", "0.98 * (1 +", TRAINING),
+        ("config/search.py", "0.382", "0.4", {"explore"}),
+        ("train/explore.py", 'row["step"] /', 'row["step"] //', {"explore"}),
+        ("decoders/variants.py", "return self.guided and", "return self.guided or",
+         OF_VARIANTS | RESULTS | {"summary"}),
+        ("config/trainings.py", "if settings[\"source\"] == \"zoo\"", "if False", {"baseline"}),
+        ("codecs/zoo.py", "hash_prefix=expected", "hash_prefix=None", {"baseline"}),
+        ("codecs/watch.py", "2.0**20", "2.0**21",
+         TRAINING | {"encode", "decode", "runtime", "pictures"}),
+        ("measure/timing_cases.py", "warmup_rounds=2", "warmup_rounds=3", {"runtime"}),
+        ("decoders/complexity.py", "/ 2 / pixels", "/ pixels", {"runtime"}),
+        ("decoders/rectifiers/qr_hyper.py", "dim=1", "dim=-3",
+         OF_VARIANTS),
+        ("present/report/templates/report.css", "max-width: 72rem", "max-width: 60rem", {"report"}),
+        ("resources/kodak.csv", "kodim01", "kodim91", {"data"}),
+        ("cli/train.py", "stop_at=stop_at", "stop_at=0", set()),
+        ("errors.py", "*MORE", "*MORE", set()),
     ],
-)
-def test_logic_counts_where_it_runs_and_nowhere_else(package, module, old, new, steps):
-    before = digests()
-    edit(package / f"{module}.py", old, new)
-    assert changed(before, digests()) == steps
+)  # fmt: skip
+def test_logic_counts_where_it_runs_and_nowhere_else(edited, copied, name, old, new, expected):
+    if old == "*MORE":
+        old, new = "class QRError(Exception):", "class QRError(RuntimeError):"
+    assert changed(digests(copied), edited(name, old, new)) == expected
 
 
-def test_a_template_counts_for_the_report(package):
-    before = digests()
-    edit(package / "report/templates/report.css", "max-width: 72rem", "max-width: 60rem")
-    assert changed(before, digests()) == {"report"}
-
-
-def test_a_rectifier_counts_for_the_variants_that_use_it(package):
-    names = ("decoder", "qr", "qr-hyper", "centroid")
-    before = {name: code_digest("predictive", (name,)) for name in names}
-    edit(package / "rectifiers" / "qr_hyper.py", "dim=1", "dim=-3")
-    after = {name: code_digest("predictive", (name,)) for name in names}
-    assert changed(before, after) == {"qr-hyper"}
+def test_comments_docstrings_annotations_and_layout_do_not_count(copied):
+    before = digests(copied)
+    with ExitStack() as edits:
+        for path in copied.rglob("*.py"):
+            text = re.sub(r'(:\n +""")', r"\1Other words. ", "# a comment\n\n" + path.read_text())
+            text = text.replace(") -> None:", "):").replace("\n\n\ndef ", "\n\n\n\ndef ")
+            edits.enter_context(replaced(path, text))
+        assert not changed(before, digests(copied))
 
 
 def test_a_variants_definition_counts_and_its_label_does_not(monkeypatch):
     def digest(**options):
         variant = Variant("qr", rectifier="qr", **options)
         monkeypatch.setitem(variants._VARIANTS, "qr", variant)
-        return code_digest("predictive", ("qr",))
+        return steps.code("predictive", ("qr",))
 
     first = digest(trains=variants.BOTH)
     assert digest(trains=variants.BOTH, label="other") == first
@@ -139,73 +301,105 @@ def test_a_variants_definition_counts_and_its_label_does_not(monkeypatch):
     assert digest(trains=variants.BOTH, options={"x": 1}) != first
 
 
+def test_another_variant_leaves_those_that_are_there_alone(copied):
+    before = digests(copied, ("qr",))
+    path = copied / "decoders" / "variants.py"
+    more = path.read_text().replace('Variant("baseline"),', 'Variant("baseline"), Variant("more"),')
+    with replaced(path, more):
+        found = changed(before, digests(copied, ("qr",)))
+    assert not found & (TRAINING | {"data", "encode", "anchors", "decode", "runtime", "pictures"})
+
+
 def test_a_plugin_counts(tmp_path):
     plugin = tmp_path / "own.py"
     plugin.write_text("x = 1\n")
-    first = code_digest("data", (), (str(plugin),))
-    assert first != code_digest("data")
+    first = steps.code("data", (), (str(plugin),))
+    assert first != steps.code("data")
     plugin.write_text("x = 2\n")
-    assert code_digest("data", (), (str(plugin),)) != first
+    assert steps.code("data", (), (str(plugin),)) != first
 
 
 def test_a_digest_is_the_same_in_every_process():
     """Sets have no fixed order: it must not leak."""
-    code = (
-        "from qr.provenance import code_digest; "
-        "print(code_digest('predictive', ('qr', 'qr-hyper', 'decoder')))"
-    )
+    code = "from qr.config import steps; print(steps.code('predictive', ('qr', 'qr-hyper')))"
     found = set()
     for seed in "0123":
         done = subprocess.run(
             [sys.executable, "-c", code],
-            cwd=PACKAGE.parent,
+            cwd=ROOT,
             env={"PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
             check=True,
         )
         found.add(done.stdout)
-    assert found == {code_digest("predictive", ("qr", "qr-hyper", "decoder")) + "\n"}
+    assert found == {steps.code("predictive", ("qr", "qr-hyper")) + "\n"}
 
 
-def test_the_digest_of_a_file(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"content" * 100_000)
-    assert files.file_digest(path) == hashlib.sha256(b"content" * 100_000).hexdigest()
+# What is read of the configuration
 
 
-def git(folder, *arguments):
-    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-    command = ["git", *identity, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+@pytest.mark.parametrize("step", [s for s in steps.STEPS if s not in ("summary", "export")])
+def test_a_step_asks_for_all_that_it_gets(watched, step):
+    """It cannot ask for more: it gets nothing else of the configuration."""
+    _, unasked = watched
+    assert unasked[step] == set()
 
 
-def test_the_commit_and_whether_files_differ(tmp_path, monkeypatch):
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    package = tmp_path / "repository" / "qr"
-    package.mkdir(parents=True)
-    monkeypatch.setattr(provenance, "_PACKAGE", package)
-    assert provenance.git_commit() == ("unknown", False)
-
-    (package / "code.py").write_text("x = 1")
-    (package.parent / "results").mkdir()
-    (package.parent / "results" / "table").write_text("1")
-    git(package.parent, "init", "-q")
-    git(package.parent, "add", "-A")
-    git(package.parent, "commit", "-qm", "start")
-    head = git(package.parent, "rev-parse", "HEAD").strip()
-    assert provenance.git_commit() == (head, False)
-    (package.parent / "results" / "table").write_text("2")
-    (package / "new.py").write_text("x = 1")
-    assert provenance.git_commit() == (head, False)
-    (package / "code.py").write_text("x = 2")
-    assert provenance.git_commit() == (head, True)
+def leaves(value, path=()):
+    if isinstance(value, dict) and value and path not in WHOLE:
+        for key, part in value.items():
+            yield from leaves(part, (*path, key))
+    else:
+        yield path
 
 
-def test_machine_and_packages_are_plain_data():
-    told = {**provenance.machine(), **provenance.packages()}
-    assert json.loads(json.dumps(told)) == told
-    assert provenance.machine()["memory_gib"] > 0
-    import torch
+# Sections whose keys are a user's own names.
+WHOLE = {("models",), ("data", "sources"), ("data", "roles"), ("anchors",), ("resources",)}
+# Keys that no step reads: which jobs there are and where they are, how they are computed.
+UNREAD = {
+    ("plugins",), ("seeds",), ("extra",), ("engine", "accelerator"), ("engine", "workers"),
+    ("engine", "save_every_seconds"), ("runtime", "metric"), ("runtime", "quality"),
+    ("explore", "qualities"), ("explore", "variants"), ("resources",),
+}  # fmt: skip
+CONFIG = load.load(ROOT / "config.yaml")
 
-    assert provenance.packages()["torch"] == torch.__version__.split("+")[0]
+
+def other(value):
+    """Another value of the same kind."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1
+    if isinstance(value, list):
+        return [*value, *map(other, value[:1])]
+    if isinstance(value, dict):
+        return {key: other(part) for key, part in value.items()}
+    return 16 if value is None else {"frozen": "joint"}.get(value, f"{value}x")
+
+
+def with_other(config, path):
+    key, *inner = path
+    if inner:
+        return config | {key: with_other(config[key], inner)}
+    return config | {key: other(config[key])}
+
+
+def read_by(config):
+    """Each step's settings, as text: of codecs of either metric, trained from another or not."""
+    grid = Grid(config)
+    codecs = [CodecId.parse(f"mbt2018_{name}") for name in ("mse_q3", "mse_q8", "ms-ssim_q3")]
+    found = {}
+    for name, step in steps.STEPS.items():
+        found[name] = json.dumps([step.reads(grid, codec) for codec in codecs], sort_keys=True)
+    return found
+
+
+@pytest.mark.parametrize("path", list(leaves(CONFIG)), ids=".".join)
+def test_every_key_is_read_by_a_step_or_said_to_be_read_by_none(path):
+    trained = settings.overlay(
+        CONFIG, {"baseline": {"source": "train", "warm_start": {"steps": 5}}}
+    )
+    before, after = read_by(trained), read_by(with_other(trained, path))
+    steps_that_read = {name for name in before if before[name] != after[name]}
+    assert (steps_that_read == set()) is (path in UNREAD), steps_that_read
