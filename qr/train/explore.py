@@ -19,8 +19,8 @@ from qr.config import search
 from qr.decoders import variants
 from qr.errors import ResultsError
 from qr.train import steps
-from qr.train.loop import Progress
 from qr.train.losses import quality
+from qr.train.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ from qr.data.manifests import read_manifest
 from qr.decoders import registry, variants
 from qr.decoders.decoder import Decoder, build_decoder
 from qr.errors import CheckpointError
-from qr.train.loop import Data, Progress, Trainer
+from qr.train.loop import Data, Trainer
 from qr.train.losses import quality
 from qr.train.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
+from qr.train.progress import Progress
 from qr.train.seeds import derive_seed
 from qr.train.state import StateFolder
 

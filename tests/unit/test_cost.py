@@ -95,7 +95,7 @@ def test_the_warm_ups_are_those_of_soft_to_predictive_training(settings, tmp_pat
     from conftest import fresh_codec
 
     from qr.train import steps
-    from qr.train.loop import Progress
+    from qr.train.progress import Progress
 
     began = []
 
@@ -151,7 +151,7 @@ def test_an_exploration_runs_the_trainings_that_it_is_planned_with(
 
     from qr.train import steps
     from qr.train.explore import Exploration
-    from qr.train.loop import Progress
+    from qr.train.progress import Progress
 
     began = {}
 
