@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from qr.codecs.latent import Latent
-from qr.codecs.watch import _compress, _decompress
+from qr.codecs.watch import compress, decompress
 
 
 @dataclass
@@ -68,20 +68,20 @@ class Codec:
         """y and the decodable latent of a batch x (N x 3 x H x W, H and W padded)."""
         latents, ys = [], []
         for image in x.split(1):
-            coded, seen = _compress(self.model, image)
+            coded, seen = compress(self.model, image)
             ys.append(seen.y)
-            latents.append(_decompress(self.model, coded["strings"], coded["shape"]).y_hat)
+            latents.append(decompress(self.model, coded["strings"], coded["shape"]).y_hat)
         return torch.cat(ys), Latent(torch.cat(latents))
 
     def encode(self, x: Tensor) -> Encoded:
         """Code one padded image, 1 x 3 x H x W."""
-        coded, _ = _compress(self.model, x)
+        coded, _ = compress(self.model, x)
         latent = self.decode(coded["strings"], coded["shape"])
         return Encoded(coded["strings"], coded["shape"], latent)
 
     def decode(self, strings: list[list[bytes]], shape: Any) -> Latent:
         """Entropy decode one image; g_s does not run. Strings that lie may raise anything."""
-        seen = _decompress(self.model, strings, shape)
+        seen = decompress(self.model, strings, shape)
         return self.received(seen.y_hat, seen.hyper)
 
     def received(self, y_hat: Tensor, hyper: Tensor | None) -> Latent:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from compressai.entropy_models import EntropyBottleneck
 from compressai.models.google import MeanScaleHyperprior
 from torch import Tensor
 
@@ -14,14 +15,14 @@ from qr.codecs import rans
 from qr.codecs.base import Encoded, KnownCodec
 from qr.codecs.density import FactorizedDensity, GaussianDensity
 from qr.codecs.latent import Latent, Side
-from qr.codecs.watch import Seen, _compress, _decompress
+from qr.codecs.watch import Seen, compress, decompress
 
 
 class FactorizedCodec(KnownCodec):
     """bmshj2018-factorized: round(y - median) + median, one density per channel."""
 
     def _medians(self) -> Tensor:
-        return self.model.entropy_bottleneck._get_medians().detach().view(1, -1, 1, 1)
+        return _medians(self.model.entropy_bottleneck)
 
     @property
     def hyper_channels(self) -> int:
@@ -33,7 +34,7 @@ class FactorizedCodec(KnownCodec):
         return y, self._latent(torch.round(y - self._medians()))
 
     def encode(self, x: Tensor) -> Encoded:
-        coded, seen = _compress(self.model, x)
+        coded, seen = compress(self.model, x)
         latent = self._latent(torch.round(seen.y - self._medians()))
         return Encoded(coded["strings"], coded["shape"], latent)
 
@@ -69,13 +70,13 @@ class HyperpriorCodec(KnownCodec):
         return y, self._latent(*self._quantize(y, hyper), hyper)
 
     def encode(self, x: Tensor) -> Encoded:
-        coded, seen = _compress(self.model, x)
+        coded, seen = compress(self.model, x)
         symbols, y_hat = self._round(seen.y, self._coded_means(seen, seen.y))
         latent = self._latent(symbols, y_hat, seen.hyper)
         return Encoded(coded["strings"], coded["shape"], latent)
 
     def decode(self, strings: list[list[bytes]], shape: Any) -> Latent:
-        seen = _decompress(self.model, strings, shape)
+        seen = decompress(self.model, strings, shape)
         symbols, _ = self._round(seen.y_hat, self._coded_means(seen, seen.y_hat))
         return self._latent(symbols, seen.y_hat, seen.hyper)
 
@@ -83,8 +84,7 @@ class HyperpriorCodec(KnownCodec):
         mean_scale = isinstance(self.model, MeanScaleHyperprior)
         z = self.model.h_a(y if mean_scale else torch.abs(y))
         bottleneck = self.model.entropy_bottleneck
-        medians = bottleneck._get_medians().detach().view(1, -1, 1, 1)
-        return bottleneck.quantize(z, "dequantize", medians)
+        return bottleneck.quantize(z, "dequantize", _medians(bottleneck))
 
     @staticmethod
     def _round(y: Tensor, means: Tensor) -> tuple[Tensor, Tensor]:
@@ -161,6 +161,11 @@ class ContextCodec(HyperpriorCodec):
         n, m, h, w = like.shape
         means = torch.cat([p.reshape(1, -1) for p in seen.parameters])[:, m:]
         return means.view(n, h, w, m).permute(0, 3, 1, 2)
+
+
+def _medians(bottleneck: EntropyBottleneck) -> Tensor:
+    """The median of each channel's density, 1 x C x 1 x 1; no gradient."""
+    return bottleneck.quantiles[:, 0, 1].detach().view(1, -1, 1, 1)
 
 
 def _lines(like: Tensor, slope: int) -> Iterator[tuple[Tensor, Tensor]]:
