@@ -6,7 +6,7 @@ CompressAI's own architectures is computed directly; every other model is asked 
 really compressing and decompressing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,19 +15,30 @@ import torch
 from torch import Tensor, nn
 
 from qr.codecs.latent import Latent
-from qr.codecs.watch import _compress, _decompress
+from qr.codecs.watch import Seen, compress, decompress
+from qr.data.tensors import pad
+from qr.device import exact
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """A coded image: CompressAI's strings and shape, and the latent they carry.
+    """A coded image.
 
-    `shape` is a size, or for newer models nested lists and dicts of sizes.
+    Attributes:
+        height, width: of the image, pixels.
+        strings: CompressAI's, one after another.
+        shape: what decoding wants besides: [height, width] of the deepest layer, or for newer
+            models nested lists and dicts of sizes.
+        latent: what the strings carry.
+        y: the latent before quantization, 1 x M x h x w.
     """
 
-    strings: list[list[bytes]]
+    height: int
+    width: int
+    strings: tuple[bytes, ...]
     shape: Any
     latent: Latent
+    y: Tensor
 
 
 class Codec:
@@ -64,24 +75,55 @@ class Codec:
         """Images are padded to a multiple of this many pixels."""
         return getattr(self.model, "downsampling_factor", 64)
 
+    def padded(self, x: Tensor) -> Tensor:
+        """Images of any size, N x 3 x H x W in [0, 1], as the model takes them: on its device."""
+        return pad(x.to(self.device), self.downsampling)
+
+    def analysis(self, x: Tensor) -> Tensor:
+        """y of images of any size, in full float32."""
+        with exact():
+            return self.model.g_a(self.padded(x))
+
     def latent(self, x: Tensor) -> tuple[Tensor, Latent]:
         """y and the decodable latent of a batch x (N x 3 x H x W, H and W padded)."""
         latents, ys = [], []
         for image in x.split(1):
-            coded, seen = _compress(self.model, image)
+            coded, seen = compress(self.model, image)
             ys.append(seen.y)
-            latents.append(_decompress(self.model, coded["strings"], coded["shape"]).y_hat)
+            latents.append(decompress(self.model, coded["strings"], coded["shape"]).y_hat)
         return torch.cat(ys), Latent(torch.cat(latents))
 
     def encode(self, x: Tensor) -> Encoded:
-        """Code one padded image, 1 x 3 x H x W."""
-        coded, _ = _compress(self.model, x)
-        latent = self.decode(coded["strings"], coded["shape"])
-        return Encoded(coded["strings"], coded["shape"], latent)
+        """Code one image of any size, 1 x 3 x H x W in [0, 1], in full float32.
 
-    def decode(self, strings: list[list[bytes]], shape: Any) -> Latent:
-        """Entropy decode one image; g_s does not run. Strings that lie may raise anything."""
-        seen = _decompress(self.model, strings, shape)
+        Raises:
+            CheckpointError: the latent is beyond all bounds, so the codec has diverged.
+        """
+        height, width = x.shape[-2:]
+        with exact():
+            coded, seen = compress(self.model, self.padded(x))
+            # CompressAI nests strings by part, then by image; there is one image here.
+            strings = tuple(part[0] for part in coded["strings"])
+            shape = _plain(coded["shape"])
+            latent = self._carried(seen, strings, shape)
+        return Encoded(
+            height=height, width=width, strings=strings, shape=shape, latent=latent, y=seen.y
+        )
+
+    def decode(self, strings: Sequence[bytes], shape: Any) -> Latent:
+        """Entropy decode one image, in full float32; g_s does not run.
+
+        Strings that lie may raise anything.
+        """
+        with exact():
+            return self._decoded(decompress(self.model, [[s] for s in strings], shape))
+
+    def _carried(self, seen: Seen, strings: Sequence[bytes], shape: Any) -> Latent:
+        """The latent that strings carry, by what was seen when they were made."""
+        return self.decode(strings, shape)
+
+    def _decoded(self, seen: Seen) -> Latent:
+        """The latent that was seen when strings were decoded."""
         return self.received(seen.y_hat, seen.hyper)
 
     def received(self, y_hat: Tensor, hyper: Tensor | None) -> Latent:
@@ -99,6 +141,15 @@ class Codec:
             len(size) > 1 and min(size) > 0 and 64 * size[-2] * size[-1] <= height * width
             for size in sizes
         )
+
+
+def _plain(shape: Any) -> Any:
+    """Sizes as JSON has them: lists instead of torch.Size."""
+    if isinstance(shape, dict):
+        return {name: _plain(part) for name, part in shape.items()}
+    if isinstance(shape, list | tuple):
+        return [_plain(part) for part in shape]
+    return int(shape)
 
 
 def _sizes(shape: Any) -> Iterator[list[int]]:

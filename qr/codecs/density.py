@@ -7,6 +7,8 @@ import torch
 from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor
 
+from qr.codecs.compressai import logits_cumulative
+
 _NODES = 16  # of the quadrature; the CDFs are smooth inside a bin
 
 
@@ -112,7 +114,7 @@ class FactorizedDensity:
 
     def _logits(self, values: Tensor) -> Tensor:
         with torch.autocast(values.device.type, enabled=False):
-            return self.bottleneck._logits_cumulative(values, stop_gradient=True)
+            return logits_cumulative(self.bottleneck, values)
 
     @torch.no_grad()
     def standard_deviation(self) -> Tensor:

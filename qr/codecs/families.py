@@ -1,27 +1,28 @@
 """CompressAI's own families of codecs, and what their decoders know."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from compressai.entropy_models import EntropyBottleneck
 from compressai.models.google import MeanScaleHyperprior
 from torch import Tensor
 
 from qr.codecs import rans
-from qr.codecs.base import Encoded, KnownCodec
+from qr.codecs.base import KnownCodec
 from qr.codecs.density import FactorizedDensity, GaussianDensity
 from qr.codecs.latent import Latent, Side
-from qr.codecs.watch import Seen, _compress, _decompress
+from qr.codecs.watch import Seen
 
 
 class FactorizedCodec(KnownCodec):
     """bmshj2018-factorized: round(y - median) + median, one density per channel."""
 
     def _medians(self) -> Tensor:
-        return self.model.entropy_bottleneck._get_medians().detach().view(1, -1, 1, 1)
+        return _medians(self.model.entropy_bottleneck)
 
     @property
     def hyper_channels(self) -> int:
@@ -32,14 +33,11 @@ class FactorizedCodec(KnownCodec):
         y = self.model.g_a(x)
         return y, self._latent(torch.round(y - self._medians()))
 
-    def encode(self, x: Tensor) -> Encoded:
-        coded, seen = _compress(self.model, x)
-        latent = self._latent(torch.round(seen.y - self._medians()))
-        return Encoded(coded["strings"], coded["shape"], latent)
+    def _carried(self, seen: Seen, strings: Sequence[bytes], shape: Any) -> Latent:
+        return self._latent(torch.round(seen.y - self._medians()))
 
-    def decode(self, strings: list[list[bytes]], shape: Any) -> Latent:
-        y_hat = super().decode(strings, shape).y_hat
-        return self._latent(torch.round(y_hat - self._medians()))
+    def _decoded(self, seen: Seen) -> Latent:
+        return self._latent(torch.round(seen.y_hat - self._medians()))
 
     def received(self, y_hat: Tensor, hyper: Tensor | None = None) -> Latent:
         return Latent(y_hat, None, self._side)
@@ -68,14 +66,11 @@ class HyperpriorCodec(KnownCodec):
         hyper = self.model.h_s(self._z_hat(y))
         return y, self._latent(*self._quantize(y, hyper), hyper)
 
-    def encode(self, x: Tensor) -> Encoded:
-        coded, seen = _compress(self.model, x)
+    def _carried(self, seen: Seen, strings: Sequence[bytes], shape: Any) -> Latent:
         symbols, y_hat = self._round(seen.y, self._coded_means(seen, seen.y))
-        latent = self._latent(symbols, y_hat, seen.hyper)
-        return Encoded(coded["strings"], coded["shape"], latent)
+        return self._latent(symbols, y_hat, seen.hyper)
 
-    def decode(self, strings: list[list[bytes]], shape: Any) -> Latent:
-        seen = _decompress(self.model, strings, shape)
+    def _decoded(self, seen: Seen) -> Latent:
         symbols, _ = self._round(seen.y_hat, self._coded_means(seen, seen.y_hat))
         return self._latent(symbols, seen.y_hat, seen.hyper)
 
@@ -83,8 +78,7 @@ class HyperpriorCodec(KnownCodec):
         mean_scale = isinstance(self.model, MeanScaleHyperprior)
         z = self.model.h_a(y if mean_scale else torch.abs(y))
         bottleneck = self.model.entropy_bottleneck
-        medians = bottleneck._get_medians().detach().view(1, -1, 1, 1)
-        return bottleneck.quantize(z, "dequantize", medians)
+        return bottleneck.quantize(z, "dequantize", _medians(bottleneck))
 
     @staticmethod
     def _round(y: Tensor, means: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,11 +116,10 @@ class HyperpriorCodec(KnownCodec):
 class ContextCodec(HyperpriorCodec):
     """mbt2018 and cheng2020: each mean depends on the y_hat decoded before it."""
 
-    def decode(self, strings: list[list[bytes]], shape: Any) -> Latent:
+    def decode(self, strings: Sequence[bytes], shape: Any) -> Latent:
         # y is decoded position by position, 4 x 4 of them for each of z, with a decoder of its own.
         symbols = 16 * math.prod(shape) * self.model.M
-        y_strings = [rans.padded(string, symbols) for string in strings[0]]
-        return super().decode([y_strings, *strings[1:]], shape)
+        return super().decode([rans.padded(strings[0], symbols), *strings[1:]], shape)
 
     def _gaussian(self, y_hat: Tensor, hyper: Tensor) -> tuple[Tensor, Tensor]:
         context = self.model.context_prediction(y_hat)
@@ -161,6 +154,11 @@ class ContextCodec(HyperpriorCodec):
         n, m, h, w = like.shape
         means = torch.cat([p.reshape(1, -1) for p in seen.parameters])[:, m:]
         return means.view(n, h, w, m).permute(0, 3, 1, 2)
+
+
+def _medians(bottleneck: EntropyBottleneck) -> Tensor:
+    """The median of each channel's density, 1 x C x 1 x 1; no gradient."""
+    return bottleneck.quantiles[:, 0, 1].detach().view(1, -1, 1, 1)
 
 
 def _lines(like: Tensor, slope: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -7,16 +7,21 @@ import torch
 from torch import Tensor
 
 from qr.codecs.base import Codec
-from qr.codecs.watch import watched
-from qr.data.tensors import pad
+from qr.codecs.watch import analysed, watched
 from qr.device import exact
 
 
-def estimate(codec: Codec, x: Tensor) -> float:
-    """Bits per pixel of x (1 x 3 x H x W) by the entropy model, in evaluation mode."""
-    padded = pad(x.to(codec.device), codec.downsampling)
-    with exact(), watched(codec.model, synthesis=False):
-        likelihoods = codec.model(padded)["likelihoods"]
+def estimate(codec: Codec, x: Tensor, y: Tensor | None = None) -> float:
+    """Bits per pixel of an image of any size by the entropy model, in evaluation mode.
+
+    Args:
+        x: 1 x 3 x H x W in [0, 1].
+        y: `codec.analysis(x)`, where it is known: the analysis is then not repeated.
+    """
+    if y is None:
+        y = codec.analysis(x)
+    with exact(), analysed(codec.model, y), watched(codec.model, synthesis=False):
+        likelihoods = codec.model(codec.padded(x))["likelihoods"]
     return rate(likelihoods, x.shape[-2] * x.shape[-1]).item()
 
 
@@ -27,6 +32,5 @@ def rate(likelihoods: Mapping[str, Tensor], pixels: int) -> Tensor:
         likelihoods: CompressAI's, of a whole batch.
         pixels: N*H*W of that batch.
     """
-    return sum(-torch.log(part.float()).sum() for part in likelihoods.values()) / (
-        math.log(2) * pixels
-    )
+    nats = sum(-torch.log(part.float()).sum() for part in likelihoods.values())
+    return torch.as_tensor(nats) / (math.log(2) * pixels)

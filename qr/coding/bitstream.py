@@ -30,7 +30,7 @@ _MOST_STRINGS = 2**16
 _LONGEST_TEXT = 2**12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bitstream:
     """One coded image.
 
@@ -121,9 +121,17 @@ def _parse(content: bytes) -> Bitstream:
     if reader.position != len(body):
         raise _Malformed("bytes are left over at its end")
     return Bitstream(
-        model, METRICS[metric], quality, checkpoint, width, height, padding, latent_crc, shape,
-        strings,
-    )  # fmt: skip
+        model=model,
+        metric=METRICS[metric],
+        quality=quality,
+        checkpoint=checkpoint,
+        width=width,
+        height=height,
+        padding=padding,
+        latent_crc=latent_crc,
+        shape=shape,
+        strings=strings,
+    )
 
 
 class _Reader:

@@ -1,13 +1,12 @@
 """Images to bitstreams and back, and what is measured on the way.
 
-Everything here runs in float32 without autocast or TF32: the entropy coder's tables are
-looked up by floating-point numbers, and both sides must find the same ones.
+A codec codes in float32 without autocast or TF32: the entropy coder's tables are looked up by
+floating-point numbers, and both sides must find the same ones.
 """
 
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -17,8 +16,8 @@ from qr.codecs.latent import Latent
 from qr.coding.bitstream import Bitstream
 from qr.data.images import read_image
 from qr.data.manifests import Entry
-from qr.data.tensors import pad, to_tensor
-from qr.device import exact, timed
+from qr.data.tensors import to_tensor
+from qr.device import timed
 from qr.errors import BitstreamError
 
 
@@ -34,26 +33,23 @@ def encode(codec: Codec, codec_id: CodecId, checkpoint: str, x: Tensor) -> Bitst
         checkpoint: `qr.codecs.weights.codec_digest` of the codec.
         x: 1 x 3 x H x W in [0, 1], any size.
     """
-    height, width = x.shape[-2:]
-    with exact():
-        encoded = codec.encode(pad(x.to(codec.device), codec.downsampling))
+    return pack(codec, codec_id, checkpoint, codec.encode(x))
+
+
+def pack(codec: Codec, codec_id: CodecId, checkpoint: str, encoded: Encoded) -> Bitstream:
+    """A coded image as a bitstream; arguments as for `encode`."""
     return Bitstream(
-        codec_id.model, codec_id.metric, codec_id.quality, checkpoint[:16], width, height,
-        codec.downsampling, latent_crc(encoded.latent), _plain(encoded.shape), _flat(encoded),
-    )  # fmt: skip
-
-
-def _plain(shape: Any) -> Any:
-    if isinstance(shape, dict):
-        return {name: _plain(part) for name, part in shape.items()}
-    if isinstance(shape, list | tuple):
-        return [_plain(part) for part in shape]
-    return int(shape)
-
-
-def _flat(encoded: Encoded) -> tuple[bytes, ...]:
-    """CompressAI nests strings by part, then by image; there is one image here."""
-    return tuple(part[0] for part in encoded.strings)
+        model=codec_id.model,
+        metric=codec_id.metric,
+        quality=codec_id.quality,
+        checkpoint=checkpoint[:16],
+        width=encoded.width,
+        height=encoded.height,
+        padding=codec.downsampling,
+        latent_crc=latent_crc(encoded.latent),
+        shape=encoded.shape,
+        strings=encoded.strings,
+    )
 
 
 def decode(
@@ -86,12 +82,11 @@ def decode(
     height, width = (n + -n % padding for n in size)
     if bitstream.padding != padding or not codec.fits(bitstream.shape, height, width):
         raise BitstreamError(f"{name}: its header contradicts itself")
-    with exact():
-        try:
-            latent = codec.decode([[s] for s in bitstream.strings], bitstream.shape)
-        except Exception as error:  # on strings that lie, decoders raise nearly anything
-            why = str(error) or type(error).__name__
-            raise BitstreamError(f"{name} cannot be entropy decoded: {why}") from error
+    try:
+        latent = codec.decode(bitstream.strings, bitstream.shape)
+    except Exception as error:  # on strings that lie, decoders raise nearly anything
+        why = str(error) or type(error).__name__
+        raise BitstreamError(f"{name} cannot be entropy decoded: {why}") from error
     if latent_crc(latent) != bitstream.latent_crc:
         raise BitstreamError(
             f"{name}: the decoded latent is not the encoded one. Decode on the kind of device, "
@@ -132,8 +127,8 @@ def open_bitstream(codec: Codec, checkpoint: str, entry: Entry, path: Path) -> O
         raise BitstreamError(f"cannot read {path}: {error.strerror}") from error
     bitstream = Bitstream.from_bytes(content, path)
     x = to_tensor(read_image(entry.path))
-    size = tuple(x.shape[-2:])
-    latent, seconds = timed(codec.device, lambda: decode(codec, checkpoint, bitstream, size, path))
-    with exact():
-        y = codec.model.g_a(pad(x.to(codec.device), codec.downsampling))
-    return Opened(bitstream, len(content), x, y, latent, seconds)
+    height, width = x.shape[-2:]
+    latent, seconds = timed(
+        codec.device, lambda: decode(codec, checkpoint, bitstream, (height, width), path)
+    )
+    return Opened(bitstream, len(content), x, codec.analysis(x), latent, seconds)

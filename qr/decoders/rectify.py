@@ -21,22 +21,29 @@ class _Memory:
 class RectifiedSynthesis(nn.Module):
     """Takes the place of a model's g_s: rectifies what the model hands to it, then synthesizes."""
 
-    def __init__(self, codec: Codec, decoder: Decoder, hyper: _Memory):
+    def __init__(self, codec: Codec, decoder: Decoder, hyper: _Memory, replaced: nn.Module):
         super().__init__()
         self.decoder = decoder
         self.hyper = hyper
-        # In a tuple, hence out of the module tree: the codec's model holds this module.
-        self._codec = (codec,)
+        # In a tuple, hence out of the module tree: the codec's model holds this module, and the
+        # decoder may hold the g_s that was replaced.
+        self._outside: tuple[Codec, nn.Module] = (codec, replaced)
+
+    @property
+    def replaced(self) -> nn.Module:
+        """The model's g_s before."""
+        return self._outside[1]
 
     def forward(self, y_hat: Tensor) -> Tensor:
-        return self.decoder(self._codec[0].received(y_hat, self.hyper.output))[0]
+        return self.decoder(self._outside[0].received(y_hat, self.hyper.output))[0]
 
 
 def rectify(model: nn.Module, rectifier: nn.Module | str = "qr", width: int = 512) -> nn.Module:
     """Put a rectifier into a codec, in place: the bits stay, the decoder improves.
 
     After this, `model.compress(x)` writes the same bytes as before, and
-    `model.decompress(...)` and `model(x)` rectify the latent before the synthesis.
+    `model.decompress(...)` and `model(x)` rectify the latent before the synthesis. A rectifier
+    that an earlier call has put there is replaced.
 
     Args:
         model: any CompressAI `CompressionModel` with a `g_s`, or a model of your own with
@@ -47,13 +54,27 @@ def rectify(model: nn.Module, rectifier: nn.Module | str = "qr", width: int = 51
 
     Returns:
         The same model.
+
+    Raises:
+        ConfigError: no rectifier has that name.
     """
     codec = wrap(model)
     if isinstance(rectifier, str):
         rectifier = registry.build_rectifier(rectifier, codec, width).to(codec.device)
-    decoder = rectifier if isinstance(rectifier, Decoder) else Decoder(model.g_s, rectifier)
+    g_s, hyper = _synthesis(model)
+    decoder = rectifier if isinstance(rectifier, Decoder) else Decoder(g_s, rectifier)
+    model.g_s = RectifiedSynthesis(codec, decoder, hyper, g_s)
+    return model
+
+
+def _synthesis(model: nn.Module) -> tuple[nn.Module, _Memory]:
+    """The model's own g_s, and what listens to its h_s."""
+    g_s = model.g_s
+    if isinstance(g_s, RectifiedSynthesis):
+        # Nobody moved it or changed its mode where a trained decoder took its place.
+        device = next(g_s.parameters()).device
+        return g_s.replaced.to(device).train(model.training), g_s.hyper
     hyper = _Memory()
     if hasattr(model, "h_s"):
         model.h_s.register_forward_hook(hyper)
-    model.g_s = RectifiedSynthesis(codec, decoder, hyper)
-    return model
+    return g_s, hyper

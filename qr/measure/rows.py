@@ -8,11 +8,12 @@ from typing import Any
 from torch import Tensor
 
 from qr.codecs import weights
-from qr.codecs.base import Codec
+from qr.codecs.base import Codec, Encoded
 from qr.codecs.catalogue import CodecId
 from qr.codecs.latent import Latent
 from qr.codecs.rate import estimate
-from qr.coding.code import encode, open_bitstream
+from qr.coding.bitstream import Bitstream
+from qr.coding.code import open_bitstream, pack
 from qr.data.images import read_image
 from qr.data.manifests import Entry
 from qr.data.tensors import crop, to_tensor
@@ -37,23 +38,30 @@ def encode_all(
         mode, per pixel of the image itself), encode_s.
     """
     checkpoint = weights.codec_digest(codec)
-    rows = []
-    for entry in track(entries, len(entries), f"encode {codec_id}"):
-        x = to_tensor(read_image(entry.path))
-        bitstream, seconds = timed(codec.device, lambda: encode(codec, codec_id, checkpoint, x))  # noqa: B023
-        content = bitstream.to_bytes()
-        path = folder / f"{Path(entry.path).stem}.qrc"
-        _write(path, content)
-        rows.append(
-            {
-                "image": Path(entry.path).name,
-                "bitstream": path.name,
-                "bytes": len(content),
-                "bpp_estimated": estimate(codec, x),
-                "encode_s": seconds,
-            }
-        )
-    return rows
+    tracked = track(entries, len(entries), f"encode {codec_id}")
+    return [_encode_one(codec, codec_id, checkpoint, entry, folder) for entry in tracked]
+
+
+def _encode_one(
+    codec: Codec, codec_id: CodecId, checkpoint: str, entry: Entry, folder: Path
+) -> dict[str, Any]:
+    x = to_tensor(read_image(entry.path))
+
+    def work() -> tuple[Encoded, Bitstream]:
+        encoded = codec.encode(x)
+        return encoded, pack(codec, codec_id, checkpoint, encoded)
+
+    (encoded, bitstream), seconds = timed(codec.device, work)
+    content = bitstream.to_bytes()
+    path = folder / f"{Path(entry.path).stem}.qrc"
+    _write(path, content)
+    return {
+        "image": Path(entry.path).name,
+        "bitstream": path.name,
+        "bytes": len(content),
+        "bpp_estimated": estimate(codec, x, encoded.y),
+        "encode_s": seconds,
+    }
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ import itertools
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -101,22 +101,24 @@ def _noise(count: int, size: str) -> Tensor:
 class _TimedTrainer(Trainer):
     """Trains on one batch of noise and notes the seconds of each step and each validation."""
 
-    def __init__(self, *arguments, batch: Tensor):
+    def __init__(self, *arguments: Any, batch: Tensor):
         super().__init__(*arguments)
         self.batch = batch
-        self.steps: list[float] = []
-        self.validations: list[float] = []
+        self.step_seconds: list[float] = []
+        self.validation_seconds: list[float] = []
 
-    def _batches(self) -> Iterator[Tensor]:
+    def batches(self) -> Iterable[Tensor]:
         return itertools.repeat(self.batch, self.settings["steps"])
 
-    def _train_step(self, batch: Tensor) -> None:
-        step = super()._train_step
-        self.steps.append(timed(self.fabric.device, lambda: step(batch))[1])
+    def train_step(self, batch: Tensor) -> dict[str, float]:
+        step = super().train_step
+        values, seconds = timed(self.fabric.device, lambda: step(batch))
+        self.step_seconds.append(seconds)
+        return values
 
-    def _validation_means(self) -> dict[str, float]:
-        means, seconds = timed(self.fabric.device, super()._validation_means)
-        self.validations.append(seconds)
+    def validation_means(self) -> dict[str, float]:
+        means, seconds = timed(self.fabric.device, super().validation_means)
+        self.validation_seconds.append(seconds)
         return means
 
 
@@ -125,21 +127,18 @@ def _train(config: Mapping[str, Any], training: Timed) -> Table:
     rate = training.rate
     torch.set_num_threads(rate.threads)
     phase = _phase(rate, config["rectifier"]["distance"])
-    settings = config["training"] | {
-        "steps": _STEPS, "validate_every": _STEPS, "stop_patience": None, "batch_size": rate.batch,
-    }  # fmt: skip
+    short = {"steps": _STEPS, "validate_every": _STEPS, "stop_patience": None}
+    settings = config["training"] | short | {"batch_size": rate.batch}
     # The work of one device: what several have to tell each other is left out.
     engine = config["engine"] | {"devices": 1, "save_every_seconds": math.inf}
     data = Data([], _noise(rate.batch, training.validation.size))
+    batch = _noise(rate.batch, rate.size)
     with tempfile.TemporaryDirectory() as temporary:
-        state = StateFolder(Path(temporary), {})
-        trainer = _TimedTrainer(
-            phase, data, settings, engine, 0, state, _describe(rate),
-            batch=_noise(rate.batch, rate.size),
-        )  # fmt: skip
+        state, title = StateFolder(Path(temporary), {}), _describe(rate)
+        trainer = _TimedTrainer(phase, data, settings, engine, 0, state, title, batch=batch)
         trainer.fit()
         state_mb = folder_bytes(state.folder) / 1e6
-    step, image = median(trainer.steps[1:]), trainer.validations[-1] / rate.batch
+    step, image = median(trainer.step_seconds[1:]), trainer.validation_seconds[-1] / rate.batch
     return {
         rate: _measured(rate, step, _weights_mb(rate, phase), state_mb),
         training.validation: _measured(rate, image),

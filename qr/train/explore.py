@@ -20,8 +20,8 @@ from qr.config import search, trainings
 from qr.decoders import variants
 from qr.errors import ResultsError
 from qr.files import write_csv
-from qr.train.loop import Progress
 from qr.train.losses import quality
+from qr.train.progress import Progress
 from qr.train.stp import Run, codec_of, fresh_rectifier, train_decoder, warm_up
 
 

@@ -1,4 +1,4 @@
-"""Devices and precision of a training, by Lightning Fabric."""
+"""Devices, precision and ranks of a training, by Lightning Fabric."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,13 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
+from torch import Tensor
 
 from qr import device
 
 
-def _fabric(engine: Mapping[str, Any]) -> Fabric:
+def make_fabric(engine: Mapping[str, Any]) -> Fabric:
+    """By the configuration's `engine`; raises ConfigError if it wants a GPU and there is none."""
     device.require(engine["accelerator"])
     count = engine["devices"]
     return Fabric(
@@ -35,3 +37,18 @@ def _precision(engine: Mapping[str, Any]) -> Precision:
         return Precision()
     on_gpu = engine["accelerator"] != "cpu" and torch.cuda.is_available()
     return _Autocast(engine["precision"], "cuda" if on_gpu else "cpu")
+
+
+def means(fabric: Fabric, values: Mapping[str, Tensor]) -> dict[str, float]:
+    """Means of scalars over the ranks, the same on each; one wait for the GPU fetches all."""
+    stacked = torch.stack([value.detach().double() for value in values.values()])
+    if fabric.world_size > 1:
+        stacked = fabric.all_reduce(stacked, reduce_op="mean")
+    return dict(zip(values, stacked.tolist(), strict=True))
+
+
+def any_rank(fabric: Fabric, wish: bool) -> bool:
+    """Whether a rank has the wish: each has its own clock and signals, but all must do the same."""
+    if fabric.world_size == 1:
+        return wish
+    return means(fabric, {"": torch.tensor(float(wish), device=fabric.device)})[""] > 0

@@ -7,43 +7,26 @@ numbers as one that was never interrupted.
 
 import contextlib
 import math
-import signal
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch.utils.tensorboard import SummaryWriter
 
 from qr.data.crops import CropDataset, loader
 from qr.data.manifests import Entry
 from qr.errors import Interrupted, TrainingError
-from qr.train.fabric import _fabric
-from qr.train.optimizers import _OPTIMIZERS, annealed
+from qr.train.course import Course
+from qr.train.fabric import any_rank, make_fabric, means
+from qr.train.optimizers import annealed, make_optimizers
 from qr.train.phases import Phase
+from qr.train.progress import Progress
 from qr.train.seeds import derive_seed
 from qr.train.state import StateFolder
-
-_PROGRESS_SECONDS = 10.0
-
-
-@dataclass
-class Progress:
-    """Everything about a training but its tensors; saved with them."""
-
-    step: int = 0
-    validated: int = -1
-    best_loss: float = math.inf
-    best_step: int = 0
-    stale: int = 0
-    seconds: float = 0.0
-    finished: str = ""
-    sums: dict[str, float] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+from qr.train.stop import StopRequest
 
 
 @dataclass(frozen=True)
@@ -62,13 +45,19 @@ class Data:
 class Trainer:
     """Trains a phase to its end, or as far as it gets before it is stopped.
 
+    A subclass may replace `batches`, `train_step` and `validation_means`, as `qr speed` does.
+
     Args:
-        phase: holds the best weights (lowest validation loss) after `fit`.
+        phase: is on the training's device until `fit` ends; holds the best weights (lowest
+            validation loss) after it.
         settings: as `qr.config.settings` gives them.
-        engine: the configuration's `engine`.
+        engine: the configuration's `engine`; with several devices, this starts the other ranks.
         seed: of crops and noise.
-        title: for the progress line.
+        title: for messages.
         stop_at: when to save and stop, by `time.monotonic`.
+
+    Raises:
+        ConfigError: a GPU is configured and there is none.
     """
 
     def __init__(
@@ -82,13 +71,20 @@ class Trainer:
         title: str,
         stop_at: float = math.inf,
     ):
-        self.settings, self.engine = settings, engine
-        self.data, self.seed, self.state, self.title = data, seed, state, title
-        self.stop_at = stop_at
+        self.phase, self.data, self.settings, self.engine = phase, data, settings, engine
+        self.seed, self.state, self.title, self.stop_at = seed, state, title, stop_at
         self.progress = Progress()
-        self.best: dict[str, Tensor] | None = None
-        self.phase = phase
-        self._stop = _StopRequest()
+        self.best: dict[str, Tensor] = {}
+        self.fabric = make_fabric(engine)
+        self.fabric.launch()
+        optimizers = make_optimizers(phase, settings)
+        self.scheduler = ReduceLROnPlateau(optimizers[0], **settings["plateau"])
+        self.model, *self.optimizers = self.fabric.setup(phase, *optimizers)
+        # Ranks other than the first leave the state folder alone.
+        events = state.folder / "events" if self.fabric.is_global_zero else None
+        self._course = Course(title, settings["steps"], events)
+        self._stop = StopRequest()
+        self._counted_at = self._saved_at = time.monotonic()
 
     def fit(self) -> Progress:
         """Train, resuming from the saved state if there is one.
@@ -98,48 +94,34 @@ class Trainer:
             Interrupted: asked to stop (a signal, or the job's end is near); state is saved.
             CheckpointError: the state cannot be saved, or belongs to another training.
         """
-        fabric = _fabric(self.engine)
-        fabric.launch()
-        self.fabric = fabric
-        optimizers = self._make_optimizers()
-        self.scheduler = ReduceLROnPlateau(optimizers[0], **self.settings["plateau"])
-        self.model, *self.optimizers = fabric.setup(self.phase, *optimizers)
-        # Ranks other than the first leave the state folder alone.
-        with self.state.locked() if fabric.is_global_zero else contextlib.nullcontext():
+        with self.state.locked() if self.fabric.is_global_zero else contextlib.nullcontext():
             self._restore()
-            fabric.barrier()
-            with self._stop, self._events():
-                self._run()
+            self.fabric.barrier()
+            if not self.progress.finished:
+                with self._stop, self._course.written(self.progress.step):
+                    self._run()
         self._set_weights(self.best)
         self.phase.eval().to("cpu")
         return self.progress
 
-    def _make_optimizers(self) -> list[torch.optim.Optimizer]:
-        make = _OPTIMIZERS[self.settings["optimizer"]]
-        main = make(self.phase.parameters_of(quantiles=False), self.settings["learning_rate"])
-        quantiles = self.phase.parameters_of(quantiles=True)
-        if not quantiles:
-            return [main]
-        return [main, torch.optim.Adam(quantiles, lr=self.settings["aux_learning_rate"])]
-
     def _run(self) -> None:
-        progress, steps = self.progress, self.settings["steps"]
-        if progress.finished:
-            return
-        self._clock = self._saved_at = self._told_at = time.monotonic()
+        self._counted_at = self._saved_at = time.monotonic()
         self._validate_if_due()
-        for batch in self._batches() if progress.step < steps else ():
-            if progress.finished:
-                break
-            self._train_step(batch)
-            progress.step += 1
+        for batch in self.batches():
+            self.progress.add_step(self.train_step(batch))
             self._validate_if_due()
             self._save_if_due()
-            self._tell()
-        progress.finished = progress.finished or "all steps done"
+            self._count_seconds()
+            self._course.tell(self.progress)
+            if self.progress.finished:
+                break
+        self.progress.finished = self.progress.finished or "all steps done"
         self._save()
 
-    def _batches(self):
+    # A step
+
+    def batches(self) -> Iterable[Tensor]:
+        """This rank's batches, N x 3 x S x S in [0, 1], from the next step to the last."""
         batch_size = self.settings["batch_size"]
         dataset = CropDataset(
             self.data.entries,
@@ -156,146 +138,126 @@ class Trainer:
             self.fabric.world_size,
         )
 
-    def _train_step(self, batch: Tensor) -> None:
-        step = self.progress.step
+    def train_step(self, batch: Tensor) -> dict[str, float]:
+        """Change the weights by one batch; returns the phase's values, means over the ranks.
+
+        Raises:
+            TrainingError: the loss or a gradient is not finite; the weights before are saved.
+        """
         self.model.train()
-        torch.manual_seed(derive_seed(self.seed, "noise", step, self.fabric.global_rank))
+        rank = self.fabric.global_rank
+        torch.manual_seed(derive_seed(self.seed, "noise", self.progress.step, rank))
         values = self.model(batch.to(self.fabric.device))
         loss = values["loss"] + values.get("aux", 0.0)
-        numbers = self._numbers(values | {"total": loss})
+        # All ranks see the same NaN.
+        numbers = means(self.fabric, values | {"total": loss})
         if not math.isfinite(numbers.pop("total")):
-            self._save()  # the weights before this step are good
+            self._save()
             self._fail(f"the loss is {numbers['loss']}")
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
+        self._clip_gradients()
+        self._anneal()
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return numbers
+
+    def _clip_gradients(self) -> None:
+        most = self.settings["clip_grad_norm"]
         try:
-            self.fabric.clip_gradients(
-                self.model, self.optimizers[0], max_norm=self.settings["clip_grad_norm"]
-            )
+            self.fabric.clip_gradients(self.model, self.optimizers[0], max_norm=most)
         except RuntimeError as error:  # what torch raises for a norm that is not finite
             self._save()
             self._fail(f"a gradient is not finite ({error})")
+
+    def _anneal(self) -> None:
         if self.settings["schedule"] == "cosine":
+            fraction = annealed(self.progress.step, self.settings["steps"])
             for group in self.optimizers[0].param_groups:
-                group["lr"] = self.settings["learning_rate"] * annealed(
-                    step, self.settings["steps"]
-                )
-        for optimizer in self.optimizers:
-            optimizer.step()
-        sums = self.progress.sums
-        for name, number in numbers.items():
-            sums[name] = sums.get(name, 0.0) + number
+                group["lr"] = self.settings["learning_rate"] * fraction
 
-    def _numbers(self, values: Mapping[str, Tensor]) -> dict[str, float]:
-        """Means over the ranks, which so see the same NaN; one wait for the GPU fetches all."""
-        stacked = torch.stack([value.detach().double() for value in values.values()])
-        if self.fabric.world_size > 1:
-            stacked = self.fabric.all_reduce(stacked, reduce_op="mean")
-        return dict(zip(values, stacked.tolist(), strict=True))
-
-    def _fail(self, what: str) -> None:
+    def _fail(self, what: str) -> NoReturn:
         raise TrainingError(
             f"{self.title}: {what} at step {self.progress.step}. The last good state is kept in "
             f"{self.state.folder}; delete that folder to start anew, with a lower learning_rate "
             "or clip_grad_norm"
         )
 
-    @contextlib.contextmanager
-    def _events(self) -> Iterator[None]:
-        """Opens the files that TensorBoard watches, beside the state, from its step on."""
-        if self.progress.finished or not self.fabric.is_global_zero:
-            yield
-            return
-        folder = self.state.folder / "events"
-        # What was written after the state was saved is computed again.
-        with SummaryWriter(folder, purge_step=self.progress.step + 1) as self.events:
-            yield
-
     # Validation
 
     def _validate_if_due(self) -> None:
-        progress, every = self.progress, self.settings["validate_every"]
-        last = progress.step == self.settings["steps"]
-        if progress.validated == progress.step or not (progress.step % every == 0 or last):
+        progress, settings = self.progress, self.settings
+        due = progress.step % settings["validate_every"] == 0 or progress.step == settings["steps"]
+        if progress.validated == progress.step or not due:
             return
-        self._log("train", self._train_means())
-        means = self._validation_means()
-        self._log("validation", means)
-        progress.validated, progress.sums = progress.step, {}
-        if means["loss"] < progress.best_loss:
-            progress.best_loss, progress.best_step, progress.stale = means["loss"], progress.step, 0
+        self._log("train", progress.train_means())
+        found = self.validation_means()
+        self._log("validation", found)
+        if progress.judge(found["loss"]):
             self.best = self._weights()
-        elif progress.step > 0:
-            progress.stale += 1
-        if progress.step > 0 and self.settings["schedule"] == "plateau":
-            self.scheduler.step(means["loss"])
-        patience = self.settings["stop_patience"]
+        if progress.step > 0 and settings["schedule"] == "plateau":
+            self.scheduler.step(found["loss"])
+        patience = settings["stop_patience"]
         if patience is not None and progress.stale >= patience:
             progress.finished = f"no improvement in {patience} validations"
 
-    def _train_means(self) -> dict[str, float]:
-        since = self.progress.step - max(self.progress.validated, 0)
-        return {name: total / since for name, total in self.progress.sums.items()}
-
     @torch.no_grad()
-    def _validation_means(self) -> dict[str, float]:
-        """Means over all validation images: never under autocast, and the same on every rank."""
+    def validation_means(self) -> dict[str, float]:
+        """The phase's values, means over all validation images; the same on every rank.
+
+        Never under autocast.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
         self.phase.eval()
         sums: dict[str, float] = {}
         for batch in self.data.validation.split(self.settings["batch_size"]):
             for name, value in self.phase.validate(batch.to(self.fabric.device)).items():
                 sums[name] = sums.get(name, 0.0) + value.item() * len(batch)
-        means = {name: total / len(self.data.validation) for name, total in sums.items()}
-        if not math.isfinite(means["loss"]):
-            self._fail(f"the validation loss is {means['loss']}")
-        return means
+        found = {name: total / len(self.data.validation) for name, total in sums.items()}
+        if not math.isfinite(found["loss"]):
+            self._fail(f"the validation loss is {found['loss']}")
+        return found
 
-    def _log(self, split: str, means: Mapping[str, float]) -> None:
-        if not means:
+    def _log(self, split: str, values: Mapping[str, float]) -> None:
+        if not values:
             return
-        for name, mean in means.items() if self.fabric.is_global_zero else ():
-            self.events.add_scalar(f"{name}/{split}", mean, self.progress.step)
-        self.progress.rows.append(
-            {
-                "step": self.progress.step,
-                "split": split,
-                "learning_rate": self.optimizers[0].param_groups[0]["lr"],
-                "seconds": self._elapsed(),
-                **means,
-            }
-        )
+        self._count_seconds()
+        step = self.progress.step
+        self._course.show(split, step, values)
+        row = {
+            "step": step,
+            "split": split,
+            "learning_rate": self.optimizers[0].param_groups[0]["lr"],
+            "seconds": self.progress.seconds,
+        }
+        self.progress.rows.append(row | dict(values))
+
+    def _count_seconds(self) -> None:
+        now = time.monotonic()
+        self.progress.seconds += now - self._counted_at
+        self._counted_at = now
 
     # State
 
-    def _elapsed(self) -> float:
-        now = time.monotonic()
-        self.progress.seconds += now - self._clock
-        self._clock = now
-        return self.progress.seconds
-
     def _save_if_due(self) -> None:
         now = time.monotonic()
-        if self._any_rank(self._stop.requested or now > self.stop_at):
+        if any_rank(self.fabric, self._stop.requested or now > self.stop_at):
             self._save()
             raise Interrupted(
                 f"{self.title}: stopped at step {self.progress.step}, state saved; "
                 "the same command goes on from there"
             )
-        if self._any_rank(now - self._saved_at >= self.engine["save_every_seconds"]):
+        if any_rank(self.fabric, now - self._saved_at >= self.engine["save_every_seconds"]):
             self._save()
 
-    def _any_rank(self, wish: bool) -> bool:
-        """Ranks have clocks and signals of their own, but must save and stop together."""
-        if self.fabric.world_size == 1:
-            return wish
-        return self._numbers({"": torch.tensor(float(wish), device=self.fabric.device)})[""] > 0
-
     def _save(self) -> None:
-        self._elapsed()
+        self._count_seconds()
         self._saved_at = time.monotonic()
         if self.fabric.is_global_zero:
-            self.events.flush()  # first: what the state has behind it is not written again
+            self._course.flush()  # first: what the state has behind it is not written again
             self.state.save(self._state(), last=bool(self.progress.finished))
         self.fabric.barrier()
 
@@ -309,15 +271,6 @@ class Trainer:
             "scheduler": self.scheduler.state_dict(),
         }
 
-    def _weights(self) -> dict[str, Tensor]:
-        """A copy of what training changes; frozen weights are fixed by the state's identity."""
-        frozen = {name for name, p in self.phase.named_parameters() if not p.requires_grad}
-        state = self.phase.state_dict()
-        return {name: t.detach().cpu().clone() for name, t in state.items() if name not in frozen}
-
-    def _set_weights(self, weights: Mapping[str, Tensor]) -> None:
-        self.phase.load_state_dict(self.phase.state_dict() | dict(weights))
-
     def _restore(self) -> None:
         saved = self.state.load()
         if saved is None:
@@ -330,40 +283,13 @@ class Trainer:
         for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         self.scheduler.load_state_dict(saved["scheduler"])
-        _say(f"{self.title}: resumed at step {self.progress.step}")
+        self._course.say(f"resumed at step {self.progress.step}")
 
-    def _tell(self) -> None:
-        now = time.monotonic()
-        if now - self._told_at < _PROGRESS_SECONDS:
-            return
-        self._told_at = now
-        progress, steps = self.progress, self.settings["steps"]
-        left = self._elapsed() / progress.step * (steps - progress.step) / 60
-        _say(
-            f"{self.title}: step {progress.step}/{steps}, validation loss "
-            f"{progress.best_loss:.4f}, at most {left:.0f} min left"
-        )
+    def _weights(self) -> dict[str, Tensor]:
+        """A copy of what training changes; frozen weights are fixed by the state's identity."""
+        frozen = {name for name, p in self.phase.named_parameters() if not p.requires_grad}
+        state = self.phase.state_dict()
+        return {name: t.detach().cpu().clone() for name, t in state.items() if name not in frozen}
 
-
-class _StopRequest:
-    """Turns SIGTERM and SIGINT into a wish to stop after the step, while entered."""
-
-    def __init__(self):
-        self.requested = False
-
-    def _request(self, *_):
-        self.requested = True
-
-    def __enter__(self):
-        self._before = {s: signal.signal(s, self._request) for s in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def __exit__(self, *exception):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-
-def _say(line: str) -> None:
-    # Whoever reads along may be killed first; the state is still to be saved.
-    with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+    def _set_weights(self, weights: Mapping[str, Tensor]) -> None:
+        self.phase.load_state_dict(self.phase.state_dict() | dict(weights))

@@ -1,10 +1,26 @@
 """Optimizers by name, and the schedule of the learning rate."""
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
+
+from qr.train.phases import Phase
+
+_LONGEST_SIDE = 128  # of a weight, that SOAP turns
+
+
+def make_optimizers(phase: Phase, settings: Mapping[str, Any]) -> list[Optimizer]:
+    """The optimizer of `settings` and, if the phase trains quantiles, Adam for these."""
+    make = OPTIMIZERS[settings["optimizer"]]
+    main = make(phase.parameters_of(quantiles=False), settings["learning_rate"])
+    quantiles = phase.parameters_of(quantiles=True)
+    if not quantiles:
+        return [main]
+    return [main, torch.optim.Adam(quantiles, lr=settings["aux_learning_rate"])]
 
 
 def annealed(step: int, steps: int) -> float:
@@ -19,7 +35,11 @@ def annealed(step: int, steps: int) -> float:
     return 0.01 + 0.99 * (1 + math.cos(math.pi * fallen)) / 2
 
 
-def _soap(parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+def _adam(parameters: list[nn.Parameter], learning_rate: float) -> Optimizer:
+    return torch.optim.Adam(parameters, lr=learning_rate)
+
+
+def _soap(parameters: list[nn.Parameter], learning_rate: float) -> Optimizer:
     """SOAP (Vyas et al., arXiv 2409.11321): Adam in the eigenbasis of the gradients' covariance.
 
     The taps of a kernel count as one side of a weight. A side that is longer than 128 stays as it
@@ -28,25 +48,21 @@ def _soap(parameters: list[nn.Parameter], learning_rate: float) -> torch.optim.O
     """
     from pytorch_optimizer import SOAP  # imports for a second
 
-    def group(parameter: nn.Parameter) -> dict[str, Any]:
-        wide = parameter.ndim > 1 and min(parameter.shape[:2]) > _LONGEST_SIDE
-        return {
-            "params": [parameter],
-            "max_precondition_dim": 1 if wide else _LONGEST_SIDE,
-            # The package merges no weight that is smaller than one side.
-            "merge_dims": parameter.ndim > 1 and not wide and parameter.numel() > _LONGEST_SIDE,
-        }
-
-    return SOAP(
-        [group(parameter) for parameter in parameters], learning_rate,
-        weight_decay=0.0, precondition_frequency=10,
-    )  # fmt: skip
+    groups = [_soap_group(parameter) for parameter in parameters]
+    return SOAP(groups, learning_rate, weight_decay=0.0, precondition_frequency=10)
 
 
-_LONGEST_SIDE = 128
+def _soap_group(parameter: nn.Parameter) -> dict[str, Any]:
+    wide = parameter.ndim > 1 and min(parameter.shape[:2]) > _LONGEST_SIDE
+    return {
+        "params": [parameter],
+        "max_precondition_dim": 1 if wide else _LONGEST_SIDE,
+        # The package merges no weight that is smaller than one side.
+        "merge_dims": parameter.ndim > 1 and not wide and parameter.numel() > _LONGEST_SIDE,
+    }
 
 
-_OPTIMIZERS = {
-    "adam": lambda parameters, learning_rate: torch.optim.Adam(parameters, lr=learning_rate),
+OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], float], Optimizer]] = {
+    "adam": _adam,
     "soap": _soap,
 }

@@ -1,6 +1,8 @@
 """The three training phases: what each one computes from a batch, and what it trains."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from compressai.entropy_models import EntropyModel
@@ -59,26 +61,30 @@ def _without_autocast(x: Tensor) -> torch.autocast:
     return torch.autocast(x.device.type, enabled=False)
 
 
-class _InFloat32:
-    """A module's forward without autocast; an object, so that deepcopy takes the module along."""
+@contextmanager
+def _float32_likelihoods(model: nn.Module, x: Tensor) -> Iterator[None]:
+    """Entropy models run in float32 under autocast: likelihoods are differences of big numbers."""
+    exact = _without_autocast(x)
 
-    def __init__(self, module: nn.Module):
-        self.module = module
+    def enter(module: nn.Module, inputs: tuple, options: dict) -> tuple[tuple, dict]:
+        exact.__enter__()
+        return tuple(map(_float32, inputs)), {k: _float32(v) for k, v in options.items()}
 
-    def __call__(self, *tensors: Tensor | None, **options):
-        with _without_autocast(tensors[0]):
-            return type(self.module).forward(
-                self.module,
-                *(t.float() if t is not None else None for t in tensors),
-                **{k: v.float() if isinstance(v, Tensor) else v for k, v in options.items()},
-            )
+    def leave(module: nn.Module, inputs: tuple, output: object) -> None:
+        exact.__exit__(None, None, None)
+
+    with ExitStack() as hooks:
+        for module in model.modules():
+            if isinstance(module, EntropyModel):
+                before = module.register_forward_pre_hook(enter, with_kwargs=True)
+                after = module.register_forward_hook(leave, prepend=True, always_call=True)
+                hooks.callback(before.remove)
+                hooks.callback(after.remove)
+        yield
 
 
-def _guard_entropy_models(model: nn.Module) -> None:
-    """Keep likelihoods in float32 under autocast: they are small differences of big numbers."""
-    for module in model.modules():
-        if isinstance(module, EntropyModel):
-            module.forward = _InFloat32(module)
+def _float32(value: Any) -> Any:
+    return value.float() if isinstance(value, Tensor) else value
 
 
 def _decodable(codec: Codec, x: Tensor, out: dict) -> Tensor:
@@ -97,10 +103,11 @@ class BaselinePhase(Phase):
 
     def __init__(self, codec: Codec, metric: str, lmbda: float):
         super().__init__(codec, metric, lmbda, trained=[codec.model])
-        _guard_entropy_models(codec.model)
 
     def forward(self, x: Tensor) -> Values:
-        return self._rate_distortion(x, self.model(x)) | self._aux(x)
+        with _float32_likelihoods(self.model, x):
+            out = self.model(x)
+        return self._rate_distortion(x, out) | self._aux(x)
 
     def validate(self, x: Tensor) -> Values:
         out = self.model(x)
@@ -134,7 +141,6 @@ class SoftPhase(Phase):
         super().__init__(codec, metric, lmbda, trained)
         self.rectifier = rectifier
         self.alpha, self.distance, self.joint = alpha, distance, joint
-        _guard_entropy_models(codec.model)
 
     def forward(self, x: Tensor) -> Values:
         # A frozen codec, too, runs in training mode here: that is what makes y_hat noisy.
@@ -152,7 +158,8 @@ class SoftPhase(Phase):
     def _run(self, x: Tensor) -> tuple[dict, Tensor, Latent]:
         """What the model's forward() returns, y, and the latent that it gives to g_s."""
         gradients = torch.set_grad_enabled(self.joint and torch.is_grad_enabled())
-        with gradients, watched(self.model, synthesis=self.joint) as seen:
+        watch = watched(self.model, synthesis=self.joint)
+        with gradients, _float32_likelihoods(self.model, x), watch as seen:
             out = self.model(x)
         return out, seen.y, self.codec.received(seen.y_hat, seen.hyper)
 

@@ -14,8 +14,8 @@ from qr.decoders.weights import load_rectifier, save_decoder, save_rectifier
 from qr.errors import CheckpointError
 from qr.files import write_csv
 from qr.train.explore import read_choice
-from qr.train.loop import Progress
 from qr.train.losses import quality
+from qr.train.progress import Progress
 from qr.train.stp import (
     Run,
     codec_of,

@@ -23,8 +23,9 @@ from qr.decoders import variants
 from qr.decoders.decoder import Decoder, build_decoder
 from qr.decoders.registry import build_rectifier
 from qr.errors import CheckpointError
-from qr.train.loop import Data, Progress, Trainer
+from qr.train.loop import Data, Trainer
 from qr.train.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
+from qr.train.progress import Progress
 from qr.train.seeds import derive_seed
 from qr.train.state import StateFolder
 

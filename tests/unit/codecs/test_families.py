@@ -9,6 +9,7 @@ import qr
 from qr.codecs import registry, watch
 from qr.codecs.base import Codec
 from qr.codecs.families import ContextCodec, FactorizedCodec, HyperpriorCodec
+from qr.codecs.rate import estimate
 from qr.errors import CheckpointError, ConfigError
 from support.codecs import MODELS, excite, fresh_codec
 from support.photographs import picture
@@ -64,11 +65,39 @@ def test_encoder_and_decoder_have_the_latent_that_compressai_codes(codec):
     encoded = codec.encode(x)
     decoded = codec.decode(encoded.strings, encoded.shape)
 
-    assert encoded.strings == coded["strings"]
+    assert [[s] for s in encoded.strings] == coded["strings"]
     assert torch.equal(decoded.symbols, encoded.latent.symbols)
     assert len(encoded.latent.symbols.unique()) > 5
     assert torch.equal(decoded.y_hat, encoded.latent.y_hat)
     assert torch.equal(decoded.y_hat, truth)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (50, 70), (64, 64)])
+def test_a_picture_of_any_size_is_coded_as_compressai_codes_the_padded_one(codec, height, width):
+    x, multiple = picture(height, width), codec.downsampling
+    padding = (0, -width % multiple, 0, -height % multiple)
+    padded = nn.functional.pad(x, padding, mode="replicate")
+    coded = codec.model.compress(padded)
+
+    encoded = codec.encode(x)
+    assert (encoded.height, encoded.width) == (height, width)
+    assert [[s] for s in encoded.strings] == coded["strings"]
+    assert encoded.shape == list(coded["shape"])
+    assert torch.equal(encoded.y, codec.model.g_a(padded))
+    assert torch.equal(encoded.y, codec.analysis(x))
+
+
+@torch.no_grad()
+def test_the_rate_is_that_of_the_models_forward_and_the_analysis_runs_once(codec):
+    x, runs = picture(64, 128, seed=1), []
+    likelihoods = codec.model(x)["likelihoods"]
+    bits = -sum(part.double().log2().sum() for part in likelihoods.values()).item()
+    codec.model.g_a.register_forward_hook(lambda *_: runs.append(1))
+    encoded = codec.encode(x)
+    known = estimate(codec, x, encoded.y)
+    assert len(runs) == 1
+    assert known == estimate(codec, x) == pytest.approx(bits / (64 * 128), rel=1e-4)
 
 
 @torch.no_grad()
@@ -113,7 +142,7 @@ def test_side_information_explains_the_models_own_likelihoods(name):
     y_hat = encoded.latent.y_hat.double()
     mass = (normal.cdf(y_hat + 0.5) - normal.cdf(y_hat - 0.5)).clamp_min(2.0**-16)
     bits = -mass.log2().sum().item()
-    written = 8 * len(encoded.strings[0][0])
+    written = 8 * len(encoded.strings[0])
     # The coder quantizes scales to a table and writes far tails in an own code.
     assert written == pytest.approx(bits, rel=0.35)
 
@@ -170,7 +199,7 @@ def test_an_unknown_model_is_asked_by_really_coding(unknown):
     truth = given_to_synthesis(unknown, coded)
 
     encoded = codec.encode(x)
-    assert encoded.strings == coded["strings"]
+    assert [[s] for s in encoded.strings] == coded["strings"]
     assert torch.equal(encoded.latent.y_hat, truth)
     assert torch.equal(codec.decode(encoded.strings, encoded.shape).y_hat, truth)
     y, latent = codec.latent(torch.cat((x, picture(64, 128, seed=6))))

@@ -34,6 +34,16 @@ def bits(coded):
     return coded["strings"], coded["shape"]
 
 
+def flat(strings):
+    """CompressAI's strings of one picture, as `Codec.decode` takes them."""
+    return [part[0] for part in strings]
+
+
+def nested(encoded):
+    """What `Codec.encode` returns, as CompressAI takes it."""
+    return {"strings": [[string] for string in encoded.strings], "shape": encoded.shape}
+
+
 @torch.no_grad()
 def decoded(model, coded):
     return model.decompress(coded["strings"], coded["shape"])["x_hat"]
@@ -81,7 +91,7 @@ def test_side_information_reaches_a_rectifier_inside_a_model():
     codec = fresh_codec("mbt2018-mean")
     x = picture(64, 64, seed=3)
     coded = codec.model.compress(x)
-    latent = codec.decode(coded["strings"], coded["shape"])
+    latent = codec.decode(flat(coded["strings"]), coded["shape"])
     expected = codec.model.g_s(latent.side.prior.centroid(latent.y_hat)).clamp(0, 1)
     model = qr.rectify(untouched(codec.model), "centroid")
     for _ in range(2):  # nothing stale stays from one image to the next
@@ -125,9 +135,38 @@ def test_a_trained_decoder_replaces_the_synthesis():
     last = [m for m in decoder.g_s.children() if isinstance(m, nn.ConvTranspose2d)][-1]
     last.bias.add_(0.1)
     coded = codec.model.compress(picture(64, 64))
-    expected = decoder(codec.decode(coded["strings"], coded["shape"]))[0].clamp(0, 1)
+    expected = decoder(codec.decode(flat(coded["strings"]), coded["shape"]))[0].clamp(0, 1)
     assert not torch.equal(decoded(codec.model, coded), expected)
     assert torch.equal(decoded(qr.rectify(codec.model, decoder), coded), expected)
+
+
+@torch.no_grad()
+def test_a_second_rectifier_replaces_the_first(model):
+    coded = untouched(model).compress(picture(64, 128, seed=1))
+    once, twice = untouched(model), untouched(model)
+    hooks = [len(module._forward_hooks) for module in qr.rectify(once, Shift()).modules()]
+    for _ in range(2):
+        qr.rectify(twice, Shift())
+    assert torch.equal(decoded(twice, coded), decoded(once, coded))
+    assert [len(module._forward_hooks) for module in twice.modules()] == hooks
+    assert list(twice.state_dict()) == list(once.state_dict())
+
+    with pytest.raises(ConfigError):
+        qr.rectify(twice, "no-such")
+    assert torch.equal(decoded(twice, coded), decoded(once, coded))
+
+
+@torch.no_grad()
+def test_a_rectifier_after_a_trained_decoder_stands_before_the_models_own_synthesis():
+    codec = fresh_codec("mbt2018-mean")
+    coded = codec.model.compress(picture(64, 64))
+    expected = decoded(qr.rectify(untouched(codec.model), "centroid"), coded)
+    decoder = build_decoder(variants.get("decoder"), codec, 16)
+    for parameter in decoder.parameters():
+        parameter.add_(0.05)
+    model = copy.deepcopy(qr.rectify(codec.model, decoder))
+    assert torch.equal(decoded(qr.rectify(model, "centroid"), coded), expected)
+    assert not torch.equal(decoded(codec.model, coded), expected)
 
 
 def test_an_unknown_name_is_refused():
@@ -148,7 +187,7 @@ def test_an_untrained_variant_decodes_as_the_codec_does(name):
     decoder = build_decoder(variants.get(name), codec, 16).eval()
     x_hat, y_tilde = decoder(encoded.latent)
     assert torch.equal(y_tilde, encoded.latent.y_hat)
-    assert torch.equal(x_hat.clamp(0, 1), decoded(codec.model, vars(encoded)))
+    assert torch.equal(x_hat.clamp(0, 1), decoded(codec.model, nested(encoded)))
 
 
 def test_a_variant_owns_its_synthesis():
@@ -185,7 +224,7 @@ def test_a_picture_rectifier_corrects_the_picture_behind_the_synthesis(name):
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in decoder.parameters())
     # Inside a model, the same picture comes out of the same bits.
     model = qr.rectify(codec.model, decoder)
-    assert torch.equal(decoded(model, vars(encoded)), x_hat.detach().clamp(0, 1))
+    assert torch.equal(decoded(model, nested(encoded)), x_hat.detach().clamp(0, 1))
 
 
 def test_side_information_is_computed_once_and_only_when_asked_for():

@@ -93,7 +93,7 @@ def test_a_rectifier_of_another_kind_warms_up_in_its_own_job(costs):
 def test_the_warm_ups_are_those_of_soft_to_predictive_training(settings, tmp_path, monkeypatch):
     """Asked by running it, with the loop itself left out."""
     from qr.train import steps
-    from qr.train.loop import Progress
+    from qr.train.progress import Progress
     from support.codecs import fresh_codec
 
     began = []
@@ -148,7 +148,7 @@ def test_an_exploration_runs_the_trainings_that_it_is_planned_with(
     """Asked by running it, with the loop itself left out; a training is done once in its folder."""
     from qr.train import steps
     from qr.train.explore import Exploration
-    from qr.train.loop import Progress
+    from qr.train.progress import Progress
     from support.codecs import fresh_codec
 
     began = {}

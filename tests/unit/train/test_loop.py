@@ -16,7 +16,7 @@ from qr.codecs import weights
 from qr.config.settings import overlay
 from qr.errors import CheckpointError, Interrupted, TrainingError
 from qr.train.loop import Data, Trainer
-from qr.train.optimizers import _OPTIMIZERS, annealed
+from qr.train.optimizers import OPTIMIZERS, annealed
 from qr.train.seeds import derive_seed
 from qr.train.state import StateFolder
 from support.photographs import picture
@@ -55,13 +55,13 @@ def kill():
 
 def save_at_every_third_step(trainer):
     """So that a kill costs steps, and they must be computed again."""
-    save_if_due = trainer._save_if_due
+    save = trainer.state.save
 
-    def sometimes():
-        if trainer.progress.step % 3 == 0:
-            save_if_due()
+    def sometimes(state, last=False):
+        if last or state["progress"]["step"] % 3 == 0:
+            save(state, last)
 
-    trainer._save_if_due = sometimes
+    trainer.state.save = sometimes
     return trainer
 
 
@@ -111,7 +111,7 @@ def test_soap_finds_the_minimum_whatever_the_shape_of_the_weight(shape):
     target = torch.randn(shape, generator=generator)
     scale = 10 ** torch.linspace(-1, 1, target.numel()).reshape(shape)
     weight = nn.Parameter(torch.zeros(shape))
-    optimizer = _OPTIMIZERS["soap"]([weight], 0.05)
+    optimizer = OPTIMIZERS["soap"]([weight], 0.05)
     for _ in range(300):
         optimizer.zero_grad()
         (scale * (weight - target) ** 2).mean().backward()

@@ -285,6 +285,35 @@ def test_likelihoods_stay_in_float32_under_autocast():
     assert set(seen) == {torch.float32}
 
 
+@pytest.mark.parametrize("phase", ["baseline", "soft"])
+def test_a_step_leaves_no_trace_in_the_modules_of_a_model(phase):
+    codec = fresh_codec("mbt2018")
+    if phase == "baseline":
+        trained = BaselinePhase(codec, "mse", LMBDA)
+    else:
+        rectifier = new_rectifier(codec)
+        trained = SoftPhase(codec, rectifier, "mse", LMBDA, ALPHA, "l2", joint=True)
+    step(trained, images())
+    with pytest.raises(RuntimeError):  # a picture without batch and channels
+        trained.train()(torch.zeros(64))
+    for module in codec.model.modules():
+        assert "forward" not in vars(module)
+        assert not module._forward_hooks and not module._forward_pre_hooks
+    assert not torch.is_autocast_enabled("cpu")
+
+
+@pytest.mark.parametrize("broken", ["entropy_bottleneck", "gaussian_conditional"])
+def test_an_error_within_an_entropy_model_leaves_autocast_as_it_was(broken, monkeypatch):
+    codec = fresh_codec("mbt2018")
+    phase = BaselinePhase(codec, "mse", LMBDA).train()
+    monkeypatch.setattr(getattr(codec.model, broken), "_likelihood", None)
+    with torch.autocast("cpu", torch.bfloat16):
+        with pytest.raises(TypeError):
+            phase(images())
+        assert torch.is_autocast_enabled("cpu")
+    assert not torch.is_autocast_enabled("cpu")
+
+
 def test_autocast_leaves_the_latent_of_the_predictive_phase_exact():
     codec = fresh_codec("mbt2018")
     phase, seen = predictive(codec, "decoder"), []
