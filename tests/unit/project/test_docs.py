@@ -128,4 +128,4 @@ def test_ci_runs_what_a_developer_runs():
     targets = re.findall(r"^make (.*)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     assert targets == ["test slurm-test"]
     makefile = (ROOT / "Makefile").read_text()
-    assert re.search(r"^test: setup lint docs$", makefile, re.MULTILINE)
+    assert re.search(r"^test: setup lint docs unit$", makefile, re.MULTILINE)
