@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from PIL import Image
 
+from support import commands
 from support.codecs import MODEL, MODELS, NAME, WIDTHS, as_if_trained, fresh_codec
 from support.config import SMALL
 from support.paths import ROOT
@@ -74,16 +74,12 @@ def small_disk(tmp_path):
 
 
 @pytest.fixture
-def command(monkeypatch, capfd):
+def command(capfd):
     """Runs `qr ARGUMENTS` here; returns exit status, stdout and stderr."""
-    from qr.cli import main
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["qr", *map(str, arguments)])
         capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main.main()
-        return caught.value.code or 0, *capfd.readouterr()
+        return commands.run(*arguments), *capfd.readouterr()
 
     return run
 
@@ -102,14 +98,16 @@ def works(command):
 
 @pytest.fixture
 def refused(command):
-    """Sees that a command ends with status 1 and one error that holds all of some words."""
+    """Sees that a command ends with status 1 and one error that holds all of `says`; returns it."""
 
     def run(*arguments, says):
         status, _, err = command(*arguments)
         assert status == 1, err
         assert "Traceback" not in err and err.count("qr: error: ") == 1
-        for word in says:
-            assert str(word) in err
+        told = err[err.index("qr: error: ") :]
+        for words in says:
+            assert str(words) in told
+        return told
 
     return run
 
