@@ -78,8 +78,13 @@ def test_every_feature_distance_has_its_formula():
 
 
 def members(node: ast.ClassDef) -> set[str]:
-    """Names of the methods and fields that a class's own text declares."""
+    """Names of the methods and fields that a class's own text has."""
     fields = {part.target.id for part in node.body if isinstance(part, ast.AnnAssign)}
+    fields |= {
+        part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store)
+    }
     return fields | {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
 
 

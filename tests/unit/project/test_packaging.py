@@ -72,14 +72,8 @@ def test_the_version_is_the_packages():
 HEAVY = ("torch", "torchvision", "compressai", "pandas", "matplotlib", "lightning", "numpy")
 
 
-@pytest.mark.parametrize(
-    "module",
-    ["qr", "qr.config.grid", "qr.config.check", "qr.config.steps", "qr.config.paths",
-     "qr.plan.cost", "qr.plan.forecast", "qr.plan.cluster", "qr.decoders.variants",
-     "qr.codecs.catalogue", "qr.coding.bitstream", "qr.present.names", "qr.archive.seal",
-     "qr.cli.main"],
-)  # fmt: skip
-def test_what_the_workflow_reads_is_light(module):
+@pytest.mark.parametrize("module", ["qr", "qr.cli.main", "qr.coding.bitstream"])
+def test_what_people_start_with_is_light(module):
     code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
