@@ -6,8 +6,14 @@ import subprocess
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+import torch
 from PIL import Image
 
+from qr.codecs import weights
+from qr.codecs.catalogue import CodecId
+from qr.config import load, settings
+from qr.data.manifests import scan
+from qr.decoders.weights import save_decoder
 from support import commands
 from support.codecs import MODEL, MODELS, NAME, WIDTHS, as_if_trained, fresh_codec
 from support.config import SMALL
@@ -18,8 +24,6 @@ from support.photographs import photograph
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     """Numbers do not depend on the machine's cores, and neither does the suite's duration."""
-    import torch
-
     torch.set_num_threads(1)
 
 
@@ -40,16 +44,12 @@ def photographs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def entries(photographs):
     """What a manifest says of them."""
-    from qr.data.manifests import scan
-
     return list(scan(photographs.iterdir(), 1).values())
 
 
 @pytest.fixture(scope="session")
 def small_config():
     """The smoke tier, smaller still: one model, 64-pixel crops, a dozen steps."""
-    from qr.config import load, settings
-
     loaded = load.load(ROOT / "config.yaml", ROOT / "workflow/tiers/smoke.yaml")
     return settings.overlay(loaded, SMALL)
 
@@ -115,10 +115,6 @@ def refused(command):
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory):
     """The folder of a run that trained one codec and three variants, qr with two seeds."""
-    from qr.codecs import weights
-    from qr.codecs.catalogue import CodecId
-    from qr.decoders.weights import save_decoder
-
     codec, folder = fresh_codec(MODEL), tmp_path_factory.mktemp("run")
     path, (N, M) = folder / "soft" / NAME / "codec.safetensors", WIDTHS[MODEL]
     weights.save_codec(path, codec, CodecId(MODEL, "mse", 1), {"N": N, "M": M})
