@@ -36,6 +36,8 @@ def test_every_python_that_is_allowed_is_looked_for_and_tested():
     assert job["strategy"]["matrix"]["python"] == versions
     sought = re.search(r"for p in (.*?);", (ROOT / "Makefile").read_text())[1]
     assert sought.split() == [f"python{version}" for version in versions]
+    others = re.search(r"for other in (.*?);", (ROOT / ".ci" / "run").read_text())[1]
+    assert {part.rpartition("/")[2] for part in others.split()} == {f"python{versions[-1]}"}
     readme = (ROOT / "README.md").read_text()
     assert f"Python {' or '.join(versions)} " in readme
 
