@@ -1,5 +1,6 @@
 # make smoke: the whole benchmark, small, from a fresh clone.   make test: all tests.
-PYTHON ?= python3.11
+# The first that works; Debian's may lack what makes a virtual environment.
+PYTHON ?= $(shell for p in python3.11 python3.12; do $$p -c 'import ensurepip' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 CORES ?= 2
 BIN := $(VENV)/bin
@@ -7,12 +8,13 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SMOKE := --configfile workflow/tiers/smoke.yaml
 
-.PHONY: setup smoke test slurm-test lint docs bench clean
+.PHONY: setup smoke unit test slurm-test lint docs bench clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml
+	$(if $(PYTHON),,$(error This needs Python 3.11 or 3.12 with its venv module (PYTHON=... names one)))
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
@@ -21,9 +23,11 @@ smoke: setup
 	snakemake all --cores $(CORES) $(SMOKE)
 	@printf '\nDone. Open these:\n  report   results/smoke/report.html\n  figures  results/smoke/figures/\n  tables   results/smoke/tables/controls.md and its neighbours\n'
 
-test: setup lint docs
-	OMP_NUM_THREADS=1 pytest -n $(CORES) --dist loadfile tests/unit
+test: setup lint docs unit
 	pytest tests/workflow
+
+unit: setup
+	OMP_NUM_THREADS=1 pytest -n $(CORES) --dist loadfile tests/unit
 
 # Starts a one-node SLURM on this machine: root, and Debian's slurm-wlm and munge.
 slurm-test: setup
@@ -43,4 +47,4 @@ bench: setup
 	pytest -s --benchmark-only tests/benchmarks
 
 clean:
-	rm -rf $(VENV) runs/smoke results/smoke .snakemake docs/_build docs/api
+	rm -rf .venv .venv-* runs/smoke results/smoke .snakemake docs/_build docs/api

@@ -3,7 +3,11 @@
 import copy
 
 import numpy as np
+import torch
 
+from qr.codecs import registry
+from qr.decoders import variants
+from qr.decoders.decoder import build_decoder
 from support.photographs import picture
 
 WIDTHS = {
@@ -23,8 +27,6 @@ NAME = f"{MODEL}_mse_q1"
 
 def excite(model, spread=SPREAD):
     """Scale the analysis until y spreads over some integers; move medians off the integers."""
-    import torch
-
     bottleneck = getattr(model, "entropy_bottleneck", None)
     with torch.no_grad():
         last = [m for m in model.g_a.children() if isinstance(m, torch.nn.Conv2d)][-1]
@@ -42,10 +44,6 @@ def excite(model, spread=SPREAD):
 
 def make_codec(name, seed=0):
     """A codec of the configuration, small, with random but excited weights."""
-    import torch
-
-    from qr.codecs import registry
-
     torch.manual_seed(seed)
     codec = registry.build_codec(name, 1, *WIDTHS[name])
     excite(codec.model)
@@ -63,11 +61,6 @@ def fresh_codec(name):
 
 
 def as_if_trained(codec, variant, seed):
-    import torch
-
-    from qr.decoders import variants
-    from qr.decoders.decoder import build_decoder
-
     torch.manual_seed(seed)
     decoder = build_decoder(variants.get(variant), codec, 16).eval()
     with torch.no_grad():
@@ -78,8 +71,6 @@ def as_if_trained(codec, variant, seed):
 
 def compressais(model, photograph, multiple=64):
     """What CompressAI makes of H x W x 3 uint8: padded, compressed, decompressed, 8-bit."""
-    import torch
-
     height, width = photograph.shape[:2]
     x = torch.from_numpy(photograph.copy()).permute(2, 0, 1)[None].float() / 255
     padding = (0, -width % multiple, 0, -height % multiple)

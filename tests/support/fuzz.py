@@ -6,8 +6,8 @@ kind, then decodes the mutants number FIRST, FIRST + 1, ... and prints for each 
 is known by its number alone. One that takes longer than `SECONDS` of processor time ends the
 process.
 
-Every mutant is decoded once more with `reader.Reader` in place of the decoder in C++: that one
-reads past a string's end and goes on, and dies of it only sometimes.
+Every mutant is decoded once more with `support.reader.Reader` in place of the decoder in C++: that
+one reads past a string's end and goes on, and dies of it only sometimes.
 """
 
 import json

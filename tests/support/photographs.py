@@ -1,6 +1,7 @@
 """Pictures that tests code: smooth shapes and some noise."""
 
 import numpy as np
+import torch
 
 
 def photograph(height, width, seed=0):
@@ -17,7 +18,5 @@ def photograph(height, width, seed=0):
 
 def picture(height, width, seed=0):
     """1 x 3 x H x W in [0, 1]."""
-    import torch
-
     pixels = torch.from_numpy(photograph(height, width, seed))
     return pixels.permute(2, 0, 1)[None].float() / 255

@@ -2,13 +2,19 @@
 
 import os
 import subprocess
-import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+import torch
 from PIL import Image
 
+from qr.codecs import weights
+from qr.codecs.catalogue import CodecId
+from qr.config import load, settings
+from qr.data.manifests import scan
+from qr.decoders.weights import save_decoder
+from support import commands
 from support.codecs import MODEL, MODELS, NAME, WIDTHS, as_if_trained, fresh_codec
 from support.config import SMALL
 from support.paths import ROOT
@@ -18,8 +24,6 @@ from support.photographs import photograph
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     """Numbers do not depend on the machine's cores, and neither does the suite's duration."""
-    import torch
-
     torch.set_num_threads(1)
 
 
@@ -40,16 +44,12 @@ def photographs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def entries(photographs):
     """What a manifest says of them."""
-    from qr.data.manifests import scan
-
     return list(scan(photographs.iterdir(), 1).values())
 
 
 @pytest.fixture(scope="session")
 def small_config():
     """The smoke tier, smaller still: one model, 64-pixel crops, a dozen steps."""
-    from qr.config import load, settings
-
     loaded = load.load(ROOT / "config.yaml", ROOT / "workflow/tiers/smoke.yaml")
     return settings.overlay(loaded, SMALL)
 
@@ -74,16 +74,12 @@ def small_disk(tmp_path):
 
 
 @pytest.fixture
-def command(monkeypatch, capfd):
+def command(capfd):
     """Runs `qr ARGUMENTS` here; returns exit status, stdout and stderr."""
-    from qr.cli import main
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["qr", *map(str, arguments)])
         capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main.main()
-        return caught.value.code or 0, *capfd.readouterr()
+        return commands.run(*arguments), *capfd.readouterr()
 
     return run
 
@@ -102,14 +98,16 @@ def works(command):
 
 @pytest.fixture
 def refused(command):
-    """Sees that a command ends with status 1 and one error that holds all of some words."""
+    """Sees that a command ends with status 1 and one error that holds all of `says`; returns it."""
 
     def run(*arguments, says):
         status, _, err = command(*arguments)
         assert status == 1, err
         assert "Traceback" not in err and err.count("qr: error: ") == 1
-        for word in says:
-            assert str(word) in err
+        told = err[err.index("qr: error: ") :]
+        for words in says:
+            assert str(words) in told
+        return told
 
     return run
 
@@ -117,10 +115,6 @@ def refused(command):
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory):
     """The folder of a run that trained one codec and three variants, qr with two seeds."""
-    from qr.codecs import weights
-    from qr.codecs.catalogue import CodecId
-    from qr.decoders.weights import save_decoder
-
     codec, folder = fresh_codec(MODEL), tmp_path_factory.mktemp("run")
     path, (N, M) = folder / "soft" / NAME / "codec.safetensors", WIDTHS[MODEL]
     weights.save_codec(path, codec, CodecId(MODEL, "mse", 1), {"N": N, "M": M})

@@ -5,9 +5,11 @@ import re
 import pytest
 
 from qr.codecs.catalogue import CodecId
-from qr.config import load, settings
+from qr.config import load, settings, steps
 from qr.config.grid import Grid, Job
+from qr.measure.schema import SCHEMAS
 from qr.plan.cost import Cost
+from support.documents import rows, words
 from support.paths import ROOT
 
 TIERS = sorted((ROOT / "workflow" / "tiers").glob("*.yaml"))
@@ -35,6 +37,21 @@ def test_every_tier_has_a_complete_graph(workspace, tier):
             r"(\d+)\s+in Snakemake's own count", (ROOT / "docs/cluster.md").read_text()
         )
         assert counts["total"] == int(told[1])
+
+
+def test_the_documentation_says_which_rules_a_metrics_file_comes_from(workspace):
+    """Where nothing was computed yet, Snakemake would run just these for it."""
+    smoke = ["--configfile", str(ROOT / "workflow/tiers/smoke.yaml")]
+    told, files = {}, []
+    for name, rules in rows("reproduce.md", "Where the metrics come from"):
+        (file,) = words(name)
+        before = told["images.csv"] if rules.startswith("those, ") else []
+        told[file] = [*before, *words(rules)]
+        files.append(file)
+    assert files == [f"{name}.csv" for name in SCHEMAS]
+    for file, rules in told.items():
+        output = workspace.snakemake(f"results/smoke/metrics/{file}", "-n", *smoke).stdout
+        assert _counts(output).keys() - {"total"} == set(rules), file
 
 
 @pytest.mark.parametrize("tier", TIERS, ids=lambda tier: tier.stem)
@@ -122,4 +139,5 @@ def test_a_larger_grid_keeps_what_is_trained():
     for codec in larger.codecs:
         if codec in small.codecs:
             for step in ("baseline", "soft", "predictive", "encode", "decode"):
-                assert small.settings(step, codec) == larger.settings(step, codec)
+                before, after = (steps.settings(step, g.config, codec) for g in (small, larger))
+                assert before == after

@@ -4,16 +4,15 @@ import json
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from qr.analyse.metrics import Metrics
 from qr.archive import manifest
 from qr.archive.join import join
-from qr.cli.main import app
 from qr.config import load, settings
 from qr.decoders.variants import is_bound
 from qr.errors import ResultsError
 from support.metrics import write_metrics
+from support.paths import ROOT
 
 MODELS = ("bmshj2018-hyperprior", "mbt2018")
 
@@ -24,7 +23,7 @@ def part(folder, models, code="a", **changes):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
         if "model" in rows:
             rows[rows["model"].isin(models)].to_csv(path, index=False)
-    config = load.load("config.yaml")
+    config = load.load(ROOT / "config.yaml")
     config["models"] = {
         name: {"qualities": [1, 2, 3, 4] if name in models else [], "N": None, "M": None}
         for name in MODELS
@@ -59,10 +58,9 @@ def test_the_whole_is_what_one_run_of_all_would_have_written(parts, tmp_path):
     assert [p["version"] for p in joined["parts"]] == ["part-0", "part-1"]
 
 
-def test_the_command_draws_and_seals_it(parts, tmp_path):
+def test_the_command_draws_and_seals_it(works, parts, tmp_path):
     out = tmp_path / "joined"
-    result = CliRunner().invoke(app, ["join", *map(str, parts), "--out", str(out)])
-    assert result.exit_code == 0, result.output
+    works("join", *parts, "--out", out)
     for name in ("figures/rd_psnr.png", "tables/gains.md", "compressai", "manifest.json"):
         assert (out / name).exists(), name
     with pytest.raises(ResultsError, match="finished"):

@@ -16,49 +16,17 @@ import yaml
 from PIL import Image
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from qr.cli import main
 from qr.codecs import weights
 from qr.codecs.catalogue import CodecId
 from qr.config import load, settings
 from qr.train.phases import BaselinePhase
+from support import commands
 from support.codecs import fresh_codec
 from support.disk import fill
 from support.paths import ROOT
 from support.workshop import CODEC, Workshop, furnished
 
 TRAINING = ("baseline", "explore", "soft", "predictive")
-
-
-@pytest.fixture
-def qr(monkeypatch, capfd):
-    """Runs `qr ARGUMENTS` here; returns exit status and what it wrote to stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["qr", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main.main()
-        return caught.value.code or 0, capfd.readouterr().err
-
-    return run
-
-
-@pytest.fixture
-def refused(qr):
-    """Sees that a command ends with status 1 and one line that holds all of some words."""
-
-    def run(*arguments, says):
-        status, err = qr(*arguments)
-        assert status == 1, err
-        assert "Traceback" not in err
-        lines = [line for line in err.splitlines() if line.startswith("qr: error: ")]
-        assert len(lines) == 1, err
-        told = err[err.index("qr: error: ") :]
-        for word in says:
-            assert str(word) in told
-        return told
-
-    return run
 
 
 def replaced(arguments, **changes):
@@ -71,14 +39,10 @@ def replaced(arguments, **changes):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, small_config):
-    """A whole run through the commands, in a process of its own for nothing but main()."""
+    """A whole run through the commands."""
     workshop = furnished(tmp_path_factory.mktemp("workshop"), small_config)
-    with pytest.MonkeyPatch.context() as patch:
-        for step in ("data", *TRAINING, "encode", "decode"):
-            patch.setattr(sys, "argv", ["qr", *map(str, workshop.commands[step])])
-            with pytest.raises(SystemExit) as caught:
-                main.main()
-            assert not caught.value.code, step
+    for step in ("data", *TRAINING, "encode", "decode"):
+        assert commands.run(*workshop.commands[step]) == 0, step
     return workshop
 
 
@@ -109,25 +73,22 @@ def test_the_whole_run_gives_rows_for_every_variant(made):
         assert course["step"].max() == 8
 
 
-def test_a_step_that_is_done_is_not_done_again(workshop, qr):
+def test_a_step_that_is_done_is_not_done_again(workshop, works):
     before = workshop.qr_safetensors.read_bytes()
     workshop.qr_safetensors.unlink()
-    status, err = qr("train", "predictive", *workshop.predictive)
-    assert status == 0, err
+    works("train", "predictive", *workshop.predictive)
     assert workshop.qr_safetensors.read_bytes() == before
 
 
 def test_decoding_in_a_fresh_process_gives_the_same_numbers(workshop, made):
     arguments = replaced(workshop.decode, out=workshop.again_csv)
-    command = [sys.executable, "-m", "qr", "decode", *map(str, arguments)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run(command, check=True, timeout=120, env=environment, cwd=ROOT, capture_output=True)
+    commands.fresh("decode", *arguments, check=True)
     again, before = pd.read_csv(workshop.again_csv), pd.read_csv(made.decoded_csv)
     times = [column for column in before if column.endswith("_s")]
     pd.testing.assert_frame_equal(again.drop(columns=times), before.drop(columns=times))
 
 
-def test_a_stopped_training_says_so_with_a_status_of_its_own(workshop, qr, monkeypatch):
+def test_a_stopped_training_says_so_with_a_status_of_its_own(workshop, command, monkeypatch):
     from qr.train.phases import PredictivePhase
 
     forward = PredictivePhase.forward
@@ -139,7 +100,7 @@ def test_a_stopped_training_says_so_with_a_status_of_its_own(workshop, qr, monke
 
     monkeypatch.setattr(PredictivePhase, "forward", interrupted)
     workshop.without_state("predictive")
-    status, err = qr("train", "predictive", *workshop.predictive)
+    status, _, err = command("train", "predictive", *workshop.predictive)
     assert status == 75
     assert "the same command goes on" in err and "Traceback" not in err
 
@@ -159,7 +120,7 @@ def at_training_step(monkeypatch, step, action):
     monkeypatch.setattr(BaselinePhase, "forward", hooked)
 
 
-def test_a_disk_that_is_full_during_training(workshop, refused, qr, small_disk, monkeypatch):
+def test_a_disk_that_is_full_during_training(workshop, refused, command, small_disk, monkeypatch):
     """It says so in one line, loses one step, and goes on once there is room."""
     out = {"out": small_disk / "codec.safetensors", "log": small_disk / "log.csv"}
     arguments = replaced(workshop.baseline, state=small_disk / "state", **out)
@@ -169,13 +130,13 @@ def test_a_disk_that_is_full_during_training(workshop, refused, qr, small_disk, 
     for _ in range(2):
         refused("train", "baseline", *arguments, says=["No space left", "is intact"])
     (small_disk / "ballast").unlink()
-    status, err = qr("train", "baseline", *arguments)
+    status, _, err = command("train", "baseline", *arguments)
     assert (status, "resumed at step 4" in err) == (0, True)
     assert out["out"].read_bytes() == workshop.codec_safetensors.read_bytes()
 
 
 def test_a_disk_that_is_full_when_training_has_ended(
-    workshop, refused, qr, small_disk, monkeypatch
+    workshop, refused, works, small_disk, monkeypatch
 ):
     for option, written in (("out", "codec.safetensors"), ("log", "log.csv")):
         arguments = replaced(workshop.baseline, **{option: small_disk / written})
@@ -184,13 +145,13 @@ def test_a_disk_that_is_full_when_training_has_ended(
         assert list(small_disk.iterdir()) == [ballast]
         ballast.unlink()
         at_training_step(monkeypatch, 1, lambda: pytest.fail("trained again"))
-        assert qr("train", "baseline", *arguments)[0] == 0
+        works("train", "baseline", *arguments)
         assert (small_disk / written).stat().st_size
         (small_disk / written).unlink()
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_no_room_for_tensorboards_events(workshop, refused, qr, monkeypatch, number):
+def test_no_room_for_tensorboards_events(workshop, refused, command, monkeypatch, number):
     """Which a thread writes that has a traceback of its own to tell."""
     workshop.without_state("baseline")
     with monkeypatch.context() as patch:
@@ -201,19 +162,18 @@ def test_no_room_for_tensorboards_events(workshop, refused, qr, monkeypatch, num
         at_training_step(patch, 5, lambda: patch.setattr(RecordWriter, "write", full))
         refused("train", "baseline", *workshop.baseline, says=[os.strerror(number), "is intact"])
     before = workshop.codec_safetensors.read_bytes()
-    status, err = qr("train", "baseline", *workshop.baseline)
+    status, _, err = command("train", "baseline", *workshop.baseline)
     assert (status, "resumed at step" in err) == (0, True)
     assert workshop.codec_safetensors.read_bytes() == before
 
 
-def test_another_error_of_the_system_keeps_its_traceback(workshop, qr, monkeypatch):
+def test_another_error_of_the_system_keeps_its_traceback(workshop, monkeypatch):
     def broken(*_):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(load, "load", broken)
-    monkeypatch.setattr(sys, "argv", ["qr", "plan", "-c", str(workshop.config)])
     with pytest.raises(OSError, match="Input/output error"):
-        main.main()
+        commands.run("plan", "-c", workshop.config)
 
 
 # Bad input
@@ -352,8 +312,8 @@ def test_what_qr_encode_has_not_written(workshop, refused, content):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-@pytest.mark.parametrize("command", ["train", "decode", "runtime"])
-def test_a_gpu_that_is_not_there(workshop, refused, command):
+@pytest.mark.parametrize("name", ["train", "decode", "runtime"])
+def test_a_gpu_that_is_not_there(workshop, refused, name):
     loaded = yaml.safe_load(workshop.config.read_text())
     engine = {"engine": {"accelerator": "cuda", "coding": "cuda"}}
     workshop.config.write_text(yaml.safe_dump(settings.overlay(loaded, engine)))
@@ -361,7 +321,7 @@ def test_a_gpu_that_is_not_there(workshop, refused, command):
     runtime = replaced(workshop.encode, out=workshop.folder / "runtime.csv")
     place = runtime.index("--bitstreams")
     arguments["runtime"] = runtime[:place] + runtime[place + 2 :]
-    refused(command, *arguments[command], says=["there is no GPU here"])
+    refused(name, *arguments[name], says=["there is no GPU here"])
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "gone"])
@@ -446,17 +406,16 @@ def test_an_unknown_table(workshop, refused):
     )  # fmt: skip
 
 
-def test_usage_errors_are_the_command_lines(qr):
+def test_usage_errors_are_the_command_lines(command):
     for arguments in (["encode"], ["no-such-command"], ["train", "soft", "--no-such-option"]):
-        status, err = qr(*arguments)
+        status, _, err = command(*arguments)
         assert status == 2
         assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["decode"], ["train", "predictive"], ["plan"]])
-def test_help_is_there(qr, capfd, command):
-    status, _ = qr(*command, "--help")
-    assert status == 0
+@pytest.mark.parametrize("words", [[], ["train"], ["decode"], ["train", "predictive"], ["plan"]])
+def test_help_is_there(works, words):
+    assert " ".join(["qr", *words]) in works(*words, "--help")
 
 
 def test_no_traceback_in_a_real_process(tmp_path):
@@ -477,12 +436,11 @@ def test_no_traceback_in_a_real_process(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_weights_are_the_same_in_two_runs(workshop, made, qr):
+def test_weights_are_the_same_in_two_runs(workshop, made, works):
     """From nothing but images and configuration, and a seed."""
     workshop.without_state("baseline")
     out = workshop.folder / "again.safetensors"
-    status, err = qr("train", "baseline", *replaced(workshop.baseline, out=out))
-    assert status == 0, err
+    works("train", "baseline", *replaced(workshop.baseline, out=out))
     found, expected = (weights.load_codec(p)[0] for p in (out, made.codec_safetensors))
     assert weights.codec_digest(found) == weights.codec_digest(expected)
     assert torch.equal(found.model.g_a[0].weight, expected.model.g_a[0].weight)

@@ -3,8 +3,6 @@
 import os
 import pty
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from qr.coding.bitstream import Bitstream
 from qr.decoders import weights
 from qr.files import file_digest
 from support.codecs import MODEL, NAME, compressais, fresh_codec
-from support.paths import ROOT
+from support.commands import fresh
 from support.photographs import photograph
 
 
@@ -180,13 +178,9 @@ def test_a_codec_of_ones_own_is_known_from_the_runs_configuration(run, photo, sm
         ["compress", photo, folder / "x.qrc", "--run", folder, "--codec", "plugged_mse_q1"],
         ["decompress", folder / "x.qrc", folder / "x.png", "--run", folder],
     ):
-        subprocess.run(fresh(*arguments), check=True, cwd=ROOT, capture_output=True, timeout=120)
+        fresh(*arguments, check=True)
     expected = compressais(codec.model, photograph(50, 77), 16)
     assert np.array_equal(pixels(folder / "x.png"), expected)
-
-
-def fresh(*arguments):
-    return [sys.executable, "-m", "qr", *map(str, arguments)]
 
 
 # Many pictures
@@ -259,8 +253,8 @@ def test_what_would_become_the_same_file_is_refused_before_anything_is_done(refu
 
 def test_a_bar_shows_the_progress_on_a_terminal(run, album, tmp_path):
     primary, secondary = pty.openpty()
-    command = fresh("compress", album, "--out", tmp_path / "c", "--run", run, "--codec", NAME)
-    subprocess.run(command, check=True, cwd=ROOT, stderr=secondary, timeout=120)
+    arguments = ["compress", album, "--out", tmp_path / "c", "--run", run, "--codec", NAME]
+    fresh(*arguments, check=True, stderr=secondary)
     shown = os.read(primary, 10_000).decode()
     assert "compress" in shown and "3/3" in shown
 
@@ -318,8 +312,7 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file(run, coded, tmp_pa
     target = tmp_path / "back.png"
     target.write_text("precious")
     arguments = ["decompress", coded, target, "--run", run, "--force"]
-    command = [sys.executable, "-c", DIE, *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120)
+    done = fresh(*arguments, program=("-c", DIE))
     assert done.returncode == -signal.SIGKILL
     assert target.read_text() == "precious"
 
@@ -440,9 +433,7 @@ def test_info_needs_no_torch(coded):
         "import sys; from qr.coding import arguments as inputs; from pathlib import Path;"
         "inputs.describe(Path(sys.argv[1])); print('torch' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, coded], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = fresh(coded, program=("-c", code), check=True)
     assert done.stdout.strip() == "False"
 
 
@@ -469,8 +460,7 @@ def test_a_picture_that_takes_more_memory_than_there_is(run, tmp_path):
     vast = tmp_path / "vast.png"
     Image.new("RGB", (8000, 4000)).save(vast)
     arguments = ["compress", vast, tmp_path / "x.qrc", "--run", run, "--codec", NAME]
-    command = [sys.executable, "-c", LITTLE_MEMORY, *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = fresh(*arguments, program=("-c", LITTLE_MEMORY))
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert f"{vast}: a picture of this size takes more memory" in done.stderr
     assert files(tmp_path) == ["vast.png"]

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from qr.cli import main
 from qr.codecs.catalogue import CodecId
 from qr.config import load, settings, steps
 from qr.config.grid import Grid
 from qr.decoders import variants
 from qr.decoders.variants import Variant
+from support import commands
 from support.metrics import KODAK, MODELS, write_metrics
 from support.paths import ROOT
 from support.workshop import furnished
@@ -80,9 +80,9 @@ def watched(tmp_path_factory, small_config):
             importlib.import_module(module.name)  # what runs on import is not what a step runs
     folder = tmp_path_factory.mktemp("watched")
     workshop = furnished(folder, small_config)
-    commands = dict(workshop.commands) | presenting(folder, workshop)
+    every = workshop.commands | presenting(folder, workshop)
     other = {"qr": "qr-hyper", folder / "state" / "predictive": folder / "state" / "hyper"}
-    hyper = [other.get(part, part) for part in commands["predictive"]]
+    hyper = [other.get(part, part) for part in every["predictive"]]
     ran, asked = {}, {}
     with pytest.MonkeyPatch.context() as patch:
         given = steps.settings
@@ -92,11 +92,9 @@ def watched(tmp_path_factory, small_config):
             return notes.setdefault(step, Noting(given(step, *arguments)))
 
         patch.setattr(steps, "settings", noted)
-        for step, arguments in [*commands.items(), ("predictive", hyper)]:
-            patch.setattr(sys, "argv", ["qr", *map(str, arguments)])
-            with Watch() as watch, pytest.raises(SystemExit) as caught:
-                main.main()
-            assert not caught.value.code, step
+        for step, arguments in [*every.items(), ("predictive", hyper)]:
+            with Watch() as watch:
+                assert commands.run(*arguments) == 0, step
             ran.setdefault(step, set()).update(watch.ran)
         asked = {step: set(found) - found.asked for step, found in notes.items()}
         # Times are taken in a process of their own, which gets the settings as they are.

@@ -25,10 +25,8 @@ def noisy(photograph):
     return (photograph + noise).round().clip(0, 255).astype(np.uint8)
 
 
-def test_psnr_agrees_with_the_formula_and_with_scikit_image(photograph, noisy):
+def test_psnr_agrees_with_scikit_image(photograph, noisy):
     ours = psnr(tensor(photograph), tensor(noisy))
-    mse = np.mean((photograph.astype(float) - noisy.astype(float)) ** 2)
-    assert ours == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-10)
     assert ours == pytest.approx(peak_signal_noise_ratio(photograph, noisy), abs=1e-10)
 
 

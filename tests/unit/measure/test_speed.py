@@ -2,13 +2,11 @@
 
 import os
 import signal
-import sys
 
 import pandas as pd
 import pytest
 import torch
 
-from qr.cli import main
 from qr.codecs import registry, weights
 from qr.codecs.catalogue import CodecId
 from qr.config import load
@@ -18,17 +16,9 @@ from qr.decoders.decoder import build_decoder
 from qr.decoders.weights import save_decoder
 from qr.plan import cost
 from qr.train.phases import PredictivePhase
+from support import commands
 
 CODEC = CodecId("mbt2018", "mse", 1)
-
-
-def run(*arguments):
-    """`qr ARGUMENTS`; its exit status."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["qr", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main.main()
-    return caught.value.code or 0
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +38,7 @@ def measured(settings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("speed")
     path, table = folder / "mine.yaml", folder / "out" / "speed.csv"
     load.write(settings, path)
-    assert run("speed", "-c", path, "--out", table) == 0
+    assert commands.run("speed", "-c", path, "--out", table) == 0
     return path, table
 
 
@@ -69,12 +59,12 @@ def test_the_table_holds_all_that_the_jobs_do(measured):
     assert set(decoded["size"]) == {"128x64"}
 
 
-def test_the_plan_takes_it_for_every_job_that_it_covers(measured, tmp_path, monkeypatch):
+def test_the_plan_takes_it_for_every_job_that_it_covers(works, measured, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path, table = measured
     overlay = tmp_path / "speed.yaml"
     overlay.write_text(f"resources: {{speed: {table}}}\n")
-    assert run("plan", "-c", path, "-c", overlay, "--out", tmp_path / "plan.csv") == 0
+    works("plan", "-c", path, "-c", overlay, "--out", tmp_path / "plan.csv")
     plan = pd.read_csv(tmp_path / "plan.csv").set_index("step")
     covered = ["baseline", "explore", "soft", "predictive", "encode", "decode"]
     assert (plan["speed"] == plan["jobs"])[covered].all()
@@ -99,7 +89,7 @@ def test_weights_are_as_large_as_the_files_that_are_written(measured, tmp_path):
         assert found[name] == pytest.approx(size, abs=0.02), name  # names of tensors are extra
 
 
-def test_a_second_configuration_is_added(measured, settings, tmp_path):
+def test_a_second_configuration_is_added(works, measured, settings, tmp_path):
     before = cost.read(measured[1])
     table = tmp_path / "speed.csv"
     cost.merge(table, before)
@@ -108,7 +98,7 @@ def test_a_second_configuration_is_added(measured, settings, tmp_path):
     }  # fmt: skip
     path = tmp_path / "other.yaml"
     load.write(overlay(settings, changes), path)
-    assert run("speed", "-c", path, "--out", table) == 0
+    works("speed", "-c", path, "--out", table)
     after = cost.read(table)
     assert before.items() < after.items()
     added = after.keys() - before.keys()
@@ -116,7 +106,7 @@ def test_a_second_configuration_is_added(measured, settings, tmp_path):
     assert {rate.size for rate in added} == {"64x64"}
 
 
-def test_stopped_early_it_keeps_what_it_has(settings, tmp_path, monkeypatch, capfd):
+def test_stopped_early_it_keeps_what_it_has(command, settings, tmp_path, monkeypatch):
     forward = PredictivePhase.forward
 
     def interrupted(self, x):
@@ -126,24 +116,24 @@ def test_stopped_early_it_keeps_what_it_has(settings, tmp_path, monkeypatch, cap
     monkeypatch.setattr(PredictivePhase, "forward", interrupted)
     path, table = tmp_path / "mine.yaml", tmp_path / "speed.csv"
     load.write(settings, path)
-    assert run("speed", "-c", path, "--out", table) == 75
+    status, _, err = command("speed", "-c", path, "--out", table)
+    assert status == 75
     assert {rate.step for rate in cost.read(table)} == {"baseline", "soft-joint"}
-    assert f"what was timed before is in {table}" in capfd.readouterr().err
+    assert f"what was timed before is in {table}" in err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("engine", [{"accelerator": "auto"}, {"coding": "cuda"}], ids=str)
-def test_without_a_gpu_it_does_not_time_something_else(settings, tmp_path, capfd, engine):
+def test_without_a_gpu_it_does_not_time_something_else(refused, settings, tmp_path, engine):
     path = tmp_path / "mine.yaml"
     load.write(overlay(settings, {"engine": engine}), path)
-    assert run("speed", "-c", path, "--out", tmp_path / "speed.csv") == 1
-    assert "there is no GPU here" in capfd.readouterr().err
+    refused("speed", "-c", path, "--out", tmp_path / "speed.csv", says=["there is no GPU here"])
     assert not (tmp_path / "speed.csv").exists()
 
 
-def test_a_file_that_is_no_table_is_not_overwritten(measured, tmp_path, capfd):
+def test_a_file_that_is_no_table_is_not_overwritten(refused, measured, tmp_path):
     table = tmp_path / "notes.csv"
     table.write_text("my notes\n")
-    assert run("speed", "-c", measured[0], "--out", table) == 1
-    assert "notes.csv is no table of `qr speed`" in capfd.readouterr().err
+    says = ["notes.csv is no table of `qr speed`"]
+    refused("speed", "-c", measured[0], "--out", table, says=says)
     assert table.read_text() == "my notes\n"
