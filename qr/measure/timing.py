@@ -5,6 +5,7 @@ becomes rows of metrics/runtime.csv.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -62,7 +63,9 @@ def benchmark(
         ]  # fmt: skip
         (Path(folder) / "none.ini").write_text("[pytest]\n")
         command = [sys.executable, "-m", "pytest", "-p", "qr.measure.timing_options", *arguments]
-        done = subprocess.run(command, stdout=sys.stderr, check=False)
+        # A pytest that this is started from, or options of the user's, are none of its business.
+        own = {name: v for name, v in os.environ.items() if not name.startswith("PYTEST_")}
+        done = subprocess.run(command, stdout=sys.stderr, env=own, check=False)
     if done.returncode:
         raise QRError("a runtime case failed; pytest's output above says which")
     write_csv(pd.DataFrame(_rows(json.loads(report.read_text()))), out)

@@ -252,7 +252,6 @@ def write_metrics(
     for name in set(tables) - set(without):
         columns = list(SCHEMAS[name].columns)
         write_csv(tables[name][columns], folder / f"{name}.csv")
-        config = {"models": dict.fromkeys(models), "metrics": metrics}
-        config |= {"variants": variants, "extra": []}
-        write_csv(collect([folder / f"{name}.csv"], SCHEMAS[name], config), folder / f"{name}.csv")
+        order = {"model": models, "metric": metrics, "variant": variants}
+        write_csv(collect([folder / f"{name}.csv"], SCHEMAS[name], order), folder / f"{name}.csv")
     return folder

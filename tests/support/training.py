@@ -4,9 +4,11 @@ import os
 
 import torch
 
+from qr.config import steps
 from qr.decoders import registry, variants
 from qr.decoders.decoder import build_decoder
 from qr.train.phases import BaselinePhase, PredictivePhase, SoftPhase
+from qr.train.stp import Run
 from support.codecs import fresh_codec
 
 SETTINGS = {
@@ -68,3 +70,9 @@ def in_a_child(work):
         except BaseException:
             os._exit(99)
     return os.waitpid(child, 0)[1]
+
+
+def run_of(step, config, codec_id, manifests, state, role="predictive"):
+    """What a command makes of its options."""
+    settings = steps.settings(step, config, codec_id)
+    return Run(settings, steps.engine(config), (), manifests, state, role)

@@ -8,11 +8,12 @@ import pytest
 import torch
 from compressai.entropy_models import EntropyModel, entropy_models
 from compressai.models import google
-from conftest import MODELS, fresh_codec, picture
 from torch import nn
 
 import qr
 from qr.codecs import compressai, rans, watch
+from support.codecs import MODELS, fresh_codec
+from support.photographs import picture
 
 PACKAGE = Path(qr.__file__).parent
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from qr.codecs.catalogue import CodecId
-from qr.config import check, grid, load, plugins
-from qr.config.settings import digest, overlay, training
+from qr.config import grid, load, plugins
+from qr.config.settings import digest, of_soft_phase, overlay
 from qr.errors import ConfigError
 from support.paths import ROOT
 
@@ -57,7 +57,7 @@ LEVELS = [path for path in mappings(yaml.safe_load(BASE.read_text())) if path no
 @pytest.mark.parametrize("path", LEVELS, ids=lambda path: ".".join(map(str, path)) or "top")
 def test_an_unknown_key_is_named_at_every_level(base, path):
     with pytest.raises(ConfigError, match="'mistyped' was unexpected") as caught:
-        check.check(put(base, path, "mistyped", 1))
+        load.accept(put(base, path, "mistyped", 1))
     assert ".".join(map(str, path)) in str(caught.value)
 
 
@@ -65,7 +65,7 @@ def test_an_unknown_key_is_named_at_every_level(base, path):
 def test_a_missing_key_is_named(base, key):
     del base[key]
     with pytest.raises(ConfigError, match=f"'{key}' is a required property"):
-        check.check(base)
+        load.accept(base)
 
 
 WRONG = [
@@ -107,24 +107,24 @@ WRONG = [
 @pytest.mark.parametrize(("path", "key", "value", "match"), WRONG)
 def test_a_wrong_value_is_named(base, path, key, value, match):
     with pytest.raises(ConfigError, match=match):
-        check.check(put(base, path, key, value))
+        load.accept(put(base, path, key, value))
 
 
 def test_extra_points_of_a_model_that_is_switched_off_are_no_mistake(base):
     """A part of a run that leaves models out keeps the rest of its configuration."""
     base["extra"] = [{"variants": ["qr"], "models": ["mbt2018"], "qualities": [1]}]
-    check.check(base)
+    load.accept(base)
     base["models"]["mbt2018"]["qualities"] = []
-    check.check(base)
+    load.accept(base)
     base["models"]["mbt2018"]["qualities"] = [2]
     with pytest.raises(ConfigError, match=r"extra\.0: no codec"):
-        check.check(base)
+        load.accept(base)
 
 
 def test_all_mistakes_are_listed_at_once(base):
     base["seeds"], base["metrics"] = [], ["psnr"]
     with pytest.raises(ConfigError) as caught:
-        check.check(base)
+        load.accept(base)
     assert "seeds" in str(caught.value) and "psnr" in str(caught.value)
 
 
@@ -132,19 +132,19 @@ def test_a_grid_without_a_codec_is_refused(base):
     for model in base["models"].values():
         model["qualities"] = []
     with pytest.raises(ConfigError, match="qualities is empty"):
-        check.check(base)
+        load.accept(base)
 
 
 def test_crops_too_small_for_ms_ssim_are_refused(base):
     """Its five scales need more than 160 pixels; without it, they may be smaller."""
     base["metrics"], base["training"]["crop"] = ["mse", "ms-ssim"], 128
     with pytest.raises(ConfigError, match="crop: MS-SSIM needs more than 160 pixels"):
-        check.check(base)
+        load.accept(base)
     base["training"]["crop"], base["data"]["validation_crop"] = 192, 128
     with pytest.raises(ConfigError, match="validation_crop: MS-SSIM needs"):
-        check.check(base)
+        load.accept(base)
     base["metrics"] = ["mse"]
-    check.check(base)
+    load.accept(base)
 
 
 # Files
@@ -207,7 +207,8 @@ def test_later_files_win(tmp_path):
 
 
 def test_a_phase_states_what_differs(base):
-    settings = training(base, {"steps": 5, "plateau": {"patience": 2}})
+    stated = {"soft": {"training": {"steps": 5, "plateau": {"patience": 2}}}}
+    settings = of_soft_phase(overlay(base, stated))
     assert settings["steps"] == 5
     assert settings["plateau"] == {"factor": base["training"]["plateau"]["factor"], "patience": 2}
     assert settings["batch_size"] == base["training"]["batch_size"]
@@ -236,12 +237,12 @@ def test_a_plugin_makes_its_names_known_and_is_loaded_once(tmp_path, base):
     base["plugins"] = [str(plugin)]
     base["variants"].append("of-a-plugin")
     base["models"]["model-of-a-plugin"] = {"qualities": [1, 2]}
-    check.check(base)
-    check.check(base)
+    load.accept(base)
+    load.accept(base)
     assert sys.own_plugin_runs == 1
     base["models"]["model-of-a-plugin"] = {"qualities": [3]}
     with pytest.raises(ConfigError, match="out of range 1 to 2"):
-        check.check(base)
+        load.accept(base)
 
 
 @pytest.mark.parametrize("text", ["mbt2018_mse_q3", "mbt2018-mean_ms-ssim_q8"])

@@ -3,6 +3,7 @@
 import pytest
 
 from qr.codecs.catalogue import CodecId
+from qr.config import steps
 from qr.config.grid import Grid, explored_qualities, nearest
 from qr.config.settings import overlay
 
@@ -183,11 +184,15 @@ TRAINING = {"baseline", "explore", "soft", "predictive"}
 def rerun(**changes):
     codec = CodecId("mbt2018", "mse", 3)
     before, after = grid(), grid(**changes)
-    return {s for s in STEPS if before.settings(s, codec) != after.settings(s, codec)}
+    return {
+        step
+        for step in STEPS
+        if steps.settings_digest(step, before, codec) != steps.settings_digest(step, after, codec)
+    }
 
 
 @pytest.mark.parametrize(
-    ("changes", "steps"),
+    ("changes", "expected"),
     [
         ({"metrics": ["mse"]}, {"collect"}),
         ({"variants": ["baseline", "qr", "qr-hyper"]}, {"collect"}),
@@ -199,8 +204,8 @@ def rerun(**changes):
         ({"explore": {"variants": ["qr", "decoder"], "qualities": [1, 4]}}, set()),
         ({"engine": {"workers": 8}}, set()),
         ({"resources": {"speed": "slurm/speed.csv"}}, set()),
-        ({"models": {"mbt2018": {"N": 64}}}, set(STEPS)),
-        ({"seeds": [7]}, TRAINING),
+        ({"models": {"mbt2018": {"N": 64}}}, {"baseline", "soft"}),  # others follow their inputs
+        ({"seeds": [7]}, TRAINING - {"predictive"}),  # whose seed is its job's
         ({"training": {"batch_size": 4}}, TRAINING),
         ({"engine": {"precision": "bf16-mixed"}}, TRAINING),
         ({"baseline": {"mse": {"batch_size": 9}}}, {"baseline"}),
@@ -208,7 +213,7 @@ def rerun(**changes):
         ({"baseline": {"warm_start": {"steps": 9}}}, {"baseline"}),
         ({"baseline": {"ms-ssim": {"steps": 9}}}, set()),
         ({"explore": {"patience": 5}}, {"explore"}),
-        ({"explore": {"ms_ssim_factor": 0.2}}, {"soft", "predictive", "collect"}),
+        ({"explore": {"ms_ssim_factor": 0.2}}, {"collect"}),  # this codec is trained for mse
         ({"soft": {"training": {"steps": 15}}}, {"explore", "soft", "predictive"}),
         ({"soft": {"training": {"steps": 30}}}, {"soft", "predictive"}),  # longer than a trial
         ({"predictive": {"training": {"steps": 9}}}, {"predictive"}),
@@ -218,5 +223,5 @@ def rerun(**changes):
     # Not of the sets: their order differs between processes, and xdist compares names.
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_a_change_reruns_the_steps_that_read_it(changes, steps):
-    assert rerun(**changes) == steps
+def test_a_change_reruns_the_steps_that_read_it(changes, expected):
+    assert rerun(**changes) == expected

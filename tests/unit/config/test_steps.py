@@ -372,7 +372,7 @@ def other(value):
     if isinstance(value, list):
         return [*value, *map(other, value[:1])]
     if isinstance(value, dict):
-        return {key: other(part) for key, part in value.items()}
+        return {key: other(part) for key, part in value.items()} or {"crop": 200}
     return 16 if value is None else {"frozen": "joint"}.get(value, f"{value}x")
 
 

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from qr.data import manifests, sources
-from qr.data.manifests import ROLES, Entry, read_manifest
+from qr.data.manifests import Entry, read_manifest
 from qr.data.prepare import prepare, split
+from qr.data.roles import ROLES
 from qr.data.sources import PHOTOGRAPHS, _builtin_photographs
 from qr.errors import ConfigError, DataError
 
@@ -48,7 +49,7 @@ def configuration(**roles):
 
 
 def run(config, folder, **options):
-    return prepare(config, folder, folder / "downloads", folder / "manifests", **options)
+    return prepare(config["data"], folder, folder / "downloads", folder / "manifests", **options)
 
 
 def names(entries):
@@ -191,7 +192,7 @@ def test_folders_may_be_absolute(photos, tmp_path):
     config = configuration()
     config["data"]["sources"]["few"] = {"folder": str(photos / "few")}
     config["data"]["sources"]["many"] = {"folder": str(photos / "many")}
-    assert len(prepare(config, "/", "/downloads", tmp_path / "out")["test"]) == 5
+    assert len(prepare(config["data"], "/", "/downloads", tmp_path / "out")["test"]) == 5
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp"], ids=["copied", "in another format"])

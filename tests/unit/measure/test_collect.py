@@ -48,17 +48,16 @@ def test_columns_are_those_of_the_contract_and_all_are_described():
         assert all(schema.columns.values())
 
 
-def test_order_of_parts_does_not_matter_and_config_gives_the_order(table, tmp_path):
-    config = {
-        "models": {"mbt2018": {}, "bmshj2018-factorized": {}},
-        "metrics": ["mse"],
-        "variants": ["qr", "baseline", "decoder"],
-        "extra": [],
+def test_order_of_parts_does_not_matter_and_that_of_names_is_given(table, tmp_path):
+    order = {
+        "model": ["mbt2018", "bmshj2018-factorized"],
+        "metric": ["mse"],
+        "variant": ["qr", "baseline", "decoder"],
     }
     parts = write_parts(table, tmp_path, ["model", "variant", "image"])
-    collected = collect.collect(parts, IMAGES, config)
+    collected = collect.collect(parts, IMAGES, order)
     random.Random(1).shuffle(parts)
-    pd.testing.assert_frame_equal(collected, collect.collect(parts, IMAGES, config))
+    pd.testing.assert_frame_equal(collected, collect.collect(parts, IMAGES, order))
     assert list(collected["model"].unique()) == ["mbt2018", "bmshj2018-factorized"]
     assert list(collected["variant"].unique()) == ["qr", "baseline", "decoder"]
     first = collected[["quality", "variant", "seed", "image"]].head(5).values.tolist()
@@ -87,7 +86,7 @@ def test_settings_are_sorted_as_numbers(tmp_path):
     anchors = fixture.anchors(["a.png"]).iloc[::-1].assign(version="10.0")
     anchors["setting"] = anchors["setting"].replace(10, 100)
     write_csv(anchors, tmp_path / "p.csv")
-    collected = collect.collect([tmp_path / "p.csv"], ANCHORS, {"anchors": ["avif", "webp"]})
+    collected = collect.collect([tmp_path / "p.csv"], ANCHORS, {"codec": ["avif", "webp"]})
     assert list(collected["codec"].unique()) == ["avif", "webp", "jpeg-420", "jpeg-444", "jpeg2000"]
     assert list(collected["setting"])[:5] == [30, 50, 70, 90, 100]
     assert set(collected["version"]) == {"10.0"}

@@ -92,26 +92,28 @@ def test_a_rectifier_of_another_kind_warms_up_in_its_own_job(costs):
 
 def test_the_warm_ups_are_those_of_soft_to_predictive_training(settings, tmp_path, monkeypatch):
     """Asked by running it, with the loop itself left out."""
-    from qr.train import steps
+    from qr.config import trainings
+    from qr.train import stp
     from qr.train.progress import Progress
     from support.codecs import fresh_codec
+    from support.training import run_of
 
     began = []
 
-    def fit(self, phase, role, settings, seed, step, **inputs):
-        began.append((step, inputs.get("variant")))
+    def fit(self, training, phase, seed, fixed):
+        began.append((training.phase, training.variant))
         return Progress()
 
-    monkeypatch.setattr(steps.Run, "fit", fit)
-    run = steps.Run(settings, CODEC, tmp_path, tmp_path)
+    monkeypatch.setattr(stp.Run, "fit", fit)
+    run = run_of("predictive", settings, CODEC, tmp_path, tmp_path)
     work = Work(settings, tmp_path)
     trained = [name for name in variants._VARIANTS if variants.get(name).trains]
     assert len(trained) > 5
     for name in trained:
         codec = fresh_codec("mbt2018")
-        warm = steps.new_rectifier(run, codec, variants.SOFT_RECTIFIER, 0)
+        warm = stp.fresh_rectifier(run, codec, variants.SOFT_RECTIFIER, 0)
         began.clear()
-        steps.predictive(run, codec, warm, name, 1.0, {}, {}, 0)
+        stp.train_decoder(run, codec, warm, trainings.predictive(run.settings, name), 1.0, 0)
         expected = work.trainings(Job("predictive", CODEC, name, 0))
         assert began == [(t.rate.step, t.rate.variant) for t in expected]
 
@@ -146,23 +148,24 @@ def test_an_exploration_runs_the_trainings_that_it_is_planned_with(
     settings, tmp_path, monkeypatch, codec, variant
 ):
     """Asked by running it, with the loop itself left out; a training is done once in its folder."""
-    from qr.train import steps
+    from qr.train import stp
     from qr.train.explore import Exploration
     from qr.train.progress import Progress
     from support.codecs import fresh_codec
+    from support.training import run_of
 
     began = {}
 
-    def fit(run, phase, role, settings, seed, step, **inputs):
-        joint = "-joint" if inputs.get("joint") else ""
-        began[run.state] = (step + joint, inputs["variant"], settings["steps"])
+    def fit(run, training, phase, seed, fixed):
+        joint = "-joint" if fixed.get("joint") else ""
+        began[run.state] = (training.phase + joint, training.variant, training.settings["steps"])
         return Progress(rows=[{"split": "validation", "step": 1, "loss": 1.0, "distortion": 1.0}])
 
     changes = {"soft": {"codec": codec}, "explore": {"learning_rates": [1e-3, 1e-4]}}
     settings = overlay(settings, changes)
-    monkeypatch.setattr(steps.Run, "fit", fit)
+    monkeypatch.setattr(stp.Run, "fit", fit)
     monkeypatch.setattr(Exploration, "_rate", lambda self, codec: 0.5)
-    run = steps.Run(settings, CODEC, tmp_path, tmp_path)
+    run = run_of("explore", settings, CODEC, tmp_path, tmp_path)
     Exploration(run, fresh_codec("mbt2018"), variant).explore()
     planned = Work(settings, tmp_path).trainings(Job("explore", CODEC, variant))
     expected = [(t.rate.step, t.rate.variant, t.steps) for t in planned]

@@ -16,9 +16,9 @@ from qr.errors import ResultsError
 from qr.train import phases
 from qr.train.explore import Choice, Exploration, read_choice
 from qr.train.state import _read
-from qr.train.steps import Run
 from support.codecs import fresh_codec
-from support.training import in_a_child
+from support.config import SMALL
+from support.training import in_a_child, run_of
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,9 @@ def make_run(small_config, entries, tmp_path):
     write_manifest(tmp_path / "data" / "validation.csv", entries[4:])
 
     def make(state, **changes):
-        config = overlay(small_config, changes)
-        return Run(config, CodecId("mbt2018", "mse", 1), tmp_path / "data", tmp_path / state)
+        config, codec_id = overlay(small_config, changes), CodecId("mbt2018", "mse", 1)
+        data, kept = tmp_path / "data", tmp_path / state
+        return run_of("explore", config, codec_id, data, kept, "exploration")
 
     return make
 
@@ -108,11 +109,11 @@ def test_the_table_has_each_trials_course_and_its_best_is_chosen(make_run):
     assert rates[2] == rates[best[:2].idxmin()]
     assert table.loc[table["chosen"], "trial"].unique().tolist() == [best.idxmin()]
     for _, trial in trials:
-        assert trial["epoch"].max() <= run.config["explore"]["max_epochs"]
+        assert trial["epoch"].max() <= SMALL["explore"]["max_epochs"]
         assert trial["stop_reason"].notna().tolist() == [False] * (len(trial) - 1) + [True]
     # R + lambda * D, in bits per pixel and of 8-bit pictures.
     mse = 255**2 / 10 ** (predictive["psnr_db"] / 10)
-    expected = predictive["bpp"] + run.lmbda * mse
+    expected = predictive["bpp"] + run.settings["lmbda"] * mse
     pd.testing.assert_series_equal(predictive["loss"], expected, check_names=False, rtol=1e-4)
 
 
@@ -120,7 +121,7 @@ def test_a_trial_warms_up_no_longer_than_the_real_training(make_run):
     run = make_run("state", soft={"training": {"steps": 1}})
     table = explored(run)
     longest = table.groupby("phase")["epoch"].max()
-    assert run.config["explore"]["max_epochs"] > 1
+    assert SMALL["explore"]["max_epochs"] > 1
     assert longest["soft"] == 1 < longest["predictive"]
 
 
@@ -185,19 +186,18 @@ def write_table(path, rows):
     return path
 
 
-def test_the_choice_is_read_back_and_scaled_for_ms_ssim(tmp_path):
+def test_the_choice_is_read_back(tmp_path):
     path = write_table(
         tmp_path / "e.csv",
         [("mse", 1.0, 1e-4, "soft", 3.0, False), ("mse", 0.1, 1e-3, "soft", 2.0, True)],
     )
-    assert read_choice(path, "mse", 0.1) == Choice(0.1, 1e-3)
-    assert read_choice(path, "ms-ssim", 0.1) == Choice(pytest.approx(0.01), 1e-3)
+    assert read_choice(path) == Choice(0.1, 1e-3)
 
 
 def test_a_table_that_chooses_nothing_is_named(tmp_path):
     path = write_table(tmp_path / "e.csv", [("mse", 1.0, 1e-4, "soft", 3.0, False)])
     with pytest.raises(ResultsError, match=r"e\.csv"):
-        read_choice(path, "mse", 0.1)
+        read_choice(path)
 
 
 @pytest.mark.parametrize("content", ["", "not a table\n1\n"])
@@ -205,9 +205,9 @@ def test_a_file_that_is_no_exploration_is_named(tmp_path, content):
     path = tmp_path / "e.csv"
     path.write_text(content)
     with pytest.raises(ResultsError, match=r"e\.csv"):
-        read_choice(path, "mse", 0.1)
+        read_choice(path)
     with pytest.raises(ResultsError, match=r"none\.csv"):
-        read_choice(tmp_path / "none.csv", "mse", 0.1)
+        read_choice(tmp_path / "none.csv")
 
 
 def test_strategies_have_the_names_of_the_configuration():
