@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 3600  # seconds until what runs counts as hung, on however busy a machine
 KEPT = (
     *("qr", "workflow", "slurm", "kubernetes"),
     *("config.yaml", "environment.yml", "pyproject.toml"),
@@ -52,7 +53,7 @@ class Workspace:
         """Run Snakemake here; its output is in `stdout`."""
         process = self.start_snakemake(*arguments)
         try:
-            output, _ = process.communicate(timeout=3600)
+            output, _ = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
         if check:

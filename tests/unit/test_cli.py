@@ -17,6 +17,7 @@ import yaml
 from conftest import fill, fresh_codec, photograph
 from PIL import Image
 from tensorboard.summary.writer.record_writer import RecordWriter
+from workspace import PATIENCE
 
 from qr import cli, config, weights
 from qr.config import CodecId
@@ -216,7 +217,9 @@ def test_decoding_in_a_fresh_process_gives_the_same_numbers(workshop, made):
     command = [sys.executable, "-m", "qr", "decode", *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     root = Path(cli.__file__).parents[1]
-    subprocess.run(command, check=True, timeout=120, env=environment, cwd=root, capture_output=True)
+    subprocess.run(
+        command, check=True, timeout=PATIENCE, env=environment, cwd=root, capture_output=True
+    )
     again, before = pd.read_csv(workshop.again_csv), pd.read_csv(made.decoded_csv)
     times = [column for column in before if column.endswith("_s")]
     pd.testing.assert_frame_equal(again.drop(columns=times), before.drop(columns=times))

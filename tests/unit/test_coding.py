@@ -13,6 +13,7 @@ import torch
 from conftest import MODELS, WIDTHS, excite, fresh_codec, photograph, picture
 from PIL import Image
 from test_codecs import UNKNOWN
+from workspace import PATIENCE
 
 import qr
 from qr import coding, decoders, metrics, variants, weights
@@ -127,7 +128,7 @@ def test_a_fresh_process_decodes_the_same_picture(tmp_path):
         x_hat = reconstruct(decoder_of(codec, "centroid"), latent, bitstream)
         expected[model] = hashlib.sha256(x_hat.numpy().tobytes()).hexdigest()
     command = [sys.executable, "-c", DECODE, *(str(tmp_path / model) for model in MODELS)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert json.loads(done.stdout) == expected
 
 

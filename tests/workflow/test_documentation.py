@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from workspace import ROOT
+from workspace import PATIENCE, ROOT
 
 from qr.results import FIGURES, TABLES
 from qr.results.figures import BUILDERS
@@ -44,7 +44,7 @@ def _run(commands: str, folder: Path) -> str:
     own["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-ec", commands],
-        cwd=folder, env=os.environ | own, text=True, timeout=900,
+        cwd=folder, env=os.environ | own, text=True, timeout=PATIENCE,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert done.returncode == 0, f"{commands}\n{done.stdout[-6000:]}"

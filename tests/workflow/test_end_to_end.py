@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from workspace import PATIENCE
 
 from qr.results import FIGURES, TABLES
 from qr.results.schema import SCHEMAS
@@ -99,7 +100,7 @@ def test_compressai_draws_the_exported_json(done, tmp_path):
     files = sorted((done.folder / "results/tiny/compressai").glob("*.json"))
     figure = tmp_path / "plot.png"
     command = [sys.executable, "-m", "compressai.utils.plot", "-f", *map(str, files)]
-    subprocess.run([*command, "-o", str(figure)], check=True, capture_output=True, timeout=120)
+    subprocess.run([*command, "-o", str(figure)], check=True, capture_output=True, timeout=PATIENCE)
     assert figure.stat().st_size > 1000
 
 
