@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 from qr.cli import main
 from support.paths import ROOT
+from support.workspace import PATIENCE
 
 
 def run(*arguments) -> int:
@@ -23,4 +24,4 @@ def fresh(*arguments, program=("-m", "qr"), **options) -> CompletedProcess:
     """The same in a new process, or another `program` of Python's with these arguments."""
     command = [sys.executable, *program, *map(str, arguments)]
     options = {"stdout": PIPE, "stderr": PIPE, "text": True} | options
-    return subprocess.run(command, cwd=ROOT, timeout=120, **options)
+    return subprocess.run(command, cwd=ROOT, timeout=PATIENCE, **options)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from support.paths import ROOT
 
+PATIENCE = 3600  # seconds until what runs counts as hung, on however busy a machine
+
 KEPT = (
     *("qr", "workflow", "slurm", "kubernetes"),
     *("config.yaml", "environment.yml", "pyproject.toml"),
@@ -53,7 +55,7 @@ class Workspace:
         """Run Snakemake here; its output is in `stdout`."""
         process = self.start_snakemake(*arguments)
         try:
-            output, _ = process.communicate(timeout=3600)
+            output, _ = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
         if check:

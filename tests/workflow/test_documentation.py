@@ -14,6 +14,7 @@ from qr.analyse.metrics import Metrics
 from qr.present.figures.write import BUILDERS
 from qr.present.names import FIGURES, TABLES
 from support.paths import ROOT
+from support.workspace import PATIENCE
 
 TUTORIAL = ROOT / "docs" / "own-codec.md"
 LESS_TRAINING = Path(__file__).with_name("tutorial.yaml")
@@ -44,7 +45,7 @@ def _run(commands: str, folder: Path) -> str:
     own["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-ec", commands],
-        cwd=folder, env=os.environ | own, text=True, timeout=900,
+        cwd=folder, env=os.environ | own, text=True, timeout=PATIENCE,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert done.returncode == 0, f"{commands}\n{done.stdout[-6000:]}"

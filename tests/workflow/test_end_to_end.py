@@ -13,6 +13,7 @@ import pytest
 from qr.measure.schema import SCHEMAS
 from qr.present.names import FIGURES, TABLES
 from support.paths import ROOT
+from support.workspace import PATIENCE
 
 TINY = Path(__file__).with_name("tiny.yaml")
 SMOKE = ROOT / "workflow" / "tiers" / "smoke.yaml"
@@ -100,7 +101,7 @@ def test_compressai_draws_the_exported_json(done, tmp_path):
     files = sorted((done.folder / "results/tiny/compressai").glob("*.json"))
     figure = tmp_path / "plot.png"
     command = [sys.executable, "-m", "compressai.utils.plot", "-f", *map(str, files)]
-    subprocess.run([*command, "-o", str(figure)], check=True, capture_output=True, timeout=120)
+    subprocess.run([*command, "-o", str(figure)], check=True, capture_output=True, timeout=PATIENCE)
     assert figure.stat().st_size > 1000
 
 

@@ -11,7 +11,7 @@ from qr.codecs.base import Codec
 from qr.codecs.families import ContextCodec, FactorizedCodec, HyperpriorCodec
 from qr.codecs.rate import estimate
 from qr.errors import CheckpointError, ConfigError
-from support.codecs import MODELS, excite, fresh_codec
+from support.codecs import MODELS, SPREAD, excite, fresh_codec
 from support.photographs import picture
 from support.unknown import UNKNOWN, OwnCodec
 
@@ -136,15 +136,19 @@ def test_side_information_is_the_entropy_models(codec):
 def test_side_information_explains_the_models_own_likelihoods(name):
     """-log2 of each symbol's mass under (scales, means) is the length of the strings, about."""
     codec = fresh_codec(name)
+    predicted = getattr(codec.model, "entropy_parameters", codec.model.h_s)
+    last = [m for m in predicted.modules() if isinstance(m, nn.Conv2d)][-1]
+    last.bias[: codec.channels] += SPREAD  # the scales: no symbol is in the tails, which cost more
     encoded = codec.encode(picture(128, 128, seed=4))
     prior = encoded.latent.side.prior
     normal = torch.distributions.Normal(prior.means.double(), prior.scales.double())
     y_hat = encoded.latent.y_hat.double()
-    mass = (normal.cdf(y_hat + 0.5) - normal.cdf(y_hat - 0.5)).clamp_min(2.0**-16)
+    mass = normal.cdf(y_hat + 0.5) - normal.cdf(y_hat - 0.5)
     bits = -mass.log2().sum().item()
     written = 8 * len(encoded.strings[0])
-    # The coder quantizes scales to a table and writes far tails in an own code.
-    assert written == pytest.approx(bits, rel=0.35)
+    # The coder ends with the 64 bits of its state. Its scales come from a table in steps of 13 %:
+    # half a step off costs 0.06^2 nats a symbol, less than a hundredth of what a symbol costs.
+    assert bits < written < 1.01 * bits + 64
 
 
 @torch.no_grad()

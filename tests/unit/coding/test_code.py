@@ -29,6 +29,7 @@ from qr.measure.rows import Contender, decode_all, encode_all
 from support.codecs import MODELS, WIDTHS, excite, fresh_codec
 from support.photographs import photograph, picture
 from support.unknown import UNKNOWN
+from support.workspace import PATIENCE
 
 # Height and width of pictures, and of what a codec that halves four times, or six, pads them to.
 SIZES = [
@@ -145,7 +146,7 @@ def test_a_fresh_process_decodes_the_same_picture(tmp_path):
         x_hat = reconstruct(decoder_of(codec, "centroid"), latent, bitstream)
         expected[model] = hashlib.sha256(x_hat.numpy().tobytes()).hexdigest()
     command = [sys.executable, "-c", DECODE, *(str(tmp_path / model) for model in MODELS)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     assert json.loads(done.stdout) == expected
 
 

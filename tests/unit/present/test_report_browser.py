@@ -19,6 +19,7 @@ from support.report import CODEC, MANIFEST, MODELS, STATISTICS
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 CHARTS = [build.__name__ for build in BUILDERS]
 NAMES = KODAK[:3]
+WAIT = 300  # seconds at most, on however busy a machine
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def browser(tmp_path_factory):
 def driver(browser, page):
     """The page, opened anew; whatever a test does, nothing is complained of or asked for."""
     browser.get(page)
-    WebDriverWait(browser, 60).until(lambda d: d.find_element(By.ID, "caption-difference").text)
+    WebDriverWait(browser, WAIT).until(lambda d: d.find_element(By.ID, "caption-difference").text)
     yield browser
     assert complaints(browser) == []
     assert requests(browser) == [page]
@@ -128,7 +129,7 @@ def test_hovering_tells_bits_psnr_and_ms_ssim(driver):
     driver.execute_script(
         "Plotly.Fx.hover(arguments[0], [{curveNumber: 0, pointNumber: 1}])", chart
     )
-    text = WebDriverWait(driver, 10).until(
+    text = WebDriverWait(driver, WAIT).until(
         lambda d: d.find_element(By.CSS_SELECTOR, "#chart-rate_distortion .hovertext").text
     )
     for word in ("bpp", "PSNR", "MS-SSIM", "quality 4"):
@@ -138,7 +139,7 @@ def test_hovering_tells_bits_psnr_and_ms_ssim(driver):
 def test_the_numbers_of_a_chart_are_there_as_a_table(driver):
     details = driver.find_element(By.CSS_SELECTOR, '[data-numbers="quantization_error"]')
     details.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
-    rows = WebDriverWait(driver, 10).until(
+    rows = WebDriverWait(driver, WAIT).until(
         lambda d: details.find_elements(By.CSS_SELECTOR, "tbody tr")
     )
     assert [row.text.split()[:3] for row in rows] == [
@@ -212,7 +213,7 @@ def test_pictures_numbers_and_difference_follow_the_choice(driver):
     ]
     assert len(set(sources)) == 2
     choose("right", "original")
-    WebDriverWait(driver, 10).until(lambda d: "0.00 of 255" in caption("difference"))
+    WebDriverWait(driver, WAIT).until(lambda d: "0.00 of 255" in caption("difference"))
     levels = driver.execute_script(
         "const c = document.getElementById('difference');"
         "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
@@ -226,6 +227,8 @@ def test_pictures_numbers_and_difference_follow_the_choice(driver):
 def test_maps_of_the_error_are_shown_with_the_part_framed(driver):
     for name in ("before", "after", "change"):
         picture = driver.find_element(By.ID, f"map-{name}")
+        # Pictures are decoded after the page has been.
+        WebDriverWait(driver, WAIT).until(lambda d, p=picture: p.get_property("complete"))
         assert driver.execute_script("return arguments[0].naturalWidth", picture) == 12
         assert picture.get_attribute("alt").startswith("Map of the quantization error")
     box = driver.find_element(By.CSS_SELECTOR, "#maps .box")

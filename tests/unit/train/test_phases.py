@@ -280,7 +280,8 @@ def test_likelihoods_stay_in_float32_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         low = phase(x)["loss"]
     torch.manual_seed(6)
-    assert low.item() == pytest.approx(phase(x)["loss"].item(), rel=0.1)
+    # Eight layers round input, weights and output by a 2^-8th each, and the loss is a square.
+    assert low.item() == pytest.approx(phase(x)["loss"].item(), rel=2 * 8 * 3 * 2**-8)
     assert low.dtype == torch.float32
     assert set(seen) == {torch.float32}
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from support.paths import ROOT
+from support.workspace import PATIENCE
 
 TESTS = ROOT / "tests"
 
@@ -18,7 +19,7 @@ def train(photographs, tmp_path):
         folder = tmp_path / (state or f"{ranks}")
         command = [sys.executable, "-m", "support.ranks", phase, ranks, photographs, folder, stop]
         done = subprocess.run(
-            list(map(str, command)), cwd=TESTS, capture_output=True, text=True, timeout=300
+            list(map(str, command)), cwd=TESTS, capture_output=True, text=True, timeout=PATIENCE
         )
         assert done.returncode in (0, 75), done.stderr
         return json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
@@ -30,10 +31,17 @@ def losses(outcome):
     return [row["loss"] for row in outcome["rows"]]
 
 
-# Noise is drawn by each rank for its own images, so it differs from that of one process.
+# Noise is drawn by each rank for its own images, so it differs from that of one process. It is all
+# that the frozen soft phase has in its loss: the root of the mean square of 768 numbers, which for
+# uniform ones spreads by sqrt(0.8 / 768) / 2. Of two of them, five standard deviations.
 @pytest.mark.parametrize(
     ("phase", "tolerance"),
-    [("baseline", 0.03), ("soft joint", 0.03), ("soft frozen", 0.03), ("predictive", 1e-5)],
+    [
+        ("baseline", 0.03),
+        ("soft joint", 0.03),
+        ("soft frozen", 5 * (2 * 0.8 / 768) ** 0.5 / 2),
+        ("predictive", 1e-5),
+    ],
 )
 def test_two_ranks_have_the_loss_curve_of_one(train, phase, tolerance):
     assert losses(train(phase, 2)) == pytest.approx(losses(train(phase, 1)), rel=tolerance)

@@ -175,19 +175,16 @@ def test_a_second_writer_is_refused(tmp_path):
 def test_another_process_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
     first = folder(tmp_path)
     code = (
-        "import fcntl, sys, time; file = open(sys.argv[1], 'w'); "
-        "fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)"
+        "import fcntl, sys; file = open(sys.argv[1], 'w'); "
+        "fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
     )
     lock = str(tmp_path / "state" / "lock")
-    holder = subprocess.Popen([sys.executable, "-c", code, lock], stdout=subprocess.PIPE)
-    try:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, lock], **pipes) as holder:
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(CheckpointError, match="another process"), first.locked():
             pass
-    finally:
         holder.kill()
-        holder.wait()
-        holder.stdout.close()
     with first.locked():
         pass
 
