@@ -235,18 +235,19 @@ def test_where_nothing_is_random_a_second_run_is_the_same(new_trainer):
 def followed(trainer):
     """The trainer after its training, and what that saw and computed."""
     seen = SimpleNamespace(batches=[], types=set(), gradients=[])
-    phase, train_step = trainer.phase, trainer._train_step
+    phase, train_step = trainer.phase, trainer.train_step
     phase.register_forward_pre_hook(lambda module, inputs: seen.batches.append(inputs[0]))
     for part in phase.modules():
         if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)):
             part.register_forward_hook(lambda m, i, out: seen.types.add((m.training, out.dtype)))
 
     def noted_step(batch):
-        train_step(batch)
+        numbers = train_step(batch)
         gradients = [p.grad for p in phase.parameters_of(quantiles=False) if p.grad is not None]
         seen.gradients.append(torch.cat([gradient.flatten() for gradient in gradients]))
+        return numbers
 
-    trainer._train_step = noted_step
+    trainer.train_step = noted_step
     seen.losses = [row["loss"] for row in trainer.fit().rows if row["split"] == "train"]
     return seen
 
