@@ -16,7 +16,6 @@ FIGURES, TABLES = {"draw", "figures"}, {"tabulate", "tables"}
 RESULTS = FIGURES | TABLES | {"collect", "summary"}
 TRAINING = {"baseline", "explore", "soft", "predictive"}
 MEASURING = {"encode", "decode", "runtime"}
-MORE = "\nfrom ", "\nimport this\nfrom "
 
 
 @pytest.fixture(scope="module")
@@ -43,22 +42,28 @@ def rerun(workspace, *overlays):
 @pytest.mark.parametrize(
     ("module", "old", "new", "rules"),
     [
-        ("results/figures/courses", *MORE, FIGURES),
-        ("results/tables/gains", *MORE, TABLES),
-        ("results/statistics", *MORE, FIGURES | TABLES),
-        ("results/collect", *MORE, RESULTS),
-        ("metrics", "255**2", "254**2", {"decode", "anchors"} | RESULTS),
+        ("present/style", "_DPI = ", "_DPI = 1 + ", FIGURES),
+        ("present/tables/layout", "NOTHING = ", "NOTHING = 2 * ", TABLES),
+        ("analyse/gains", "[0.025, 0.975]", "[0.05, 0.95]", FIGURES | TABLES),
+        ("measure/collect", "np.lexsort(ranks)", "np.lexsort(ranks[:])", RESULTS),
+        ("measure/quality", "255**2", "254**2", {"decode", "anchors"} | RESULTS),
         (
-            "runtime_cases",
+            "measure/timing_cases",
             "warmup_rounds=2",
             "warmup_rounds=3",
             {"runtime"} | RESULTS - {"summary"},
         ),
-        ("bitstream", *MORE, {"encode", "decode"} | RESULTS),
-        ("search", "0.382", "0.4", TRAINING - {"baseline"} | MEASURING | RESULTS),
-        ("training", "clip_gradients", "clip_gradient", TRAINING | MEASURING | RESULTS),
-        ("training", "\nfrom ", "\n# a remark\nfrom ", set()),
-        ("cli", *MORE, set()),
+        ("coding/bitstream", "2**16", "2**15", {"encode", "decode"} | RESULTS),
+        ("config/search", "0.382", "0.4", TRAINING - {"baseline"} | MEASURING | RESULTS),
+        ("train/loop", "clip_gradients", "clip_gradient", TRAINING | MEASURING | RESULTS),
+        (
+            "decoders/variants",
+            "self.guided and",
+            "self.guided or",
+            TRAINING - {"baseline"} | MEASURING | RESULTS,
+        ),
+        ("train/loop", "\nfrom ", "\n# a remark\nimport this\nfrom ", set()),
+        ("cli/train", "stop_at=stop_at", "stop_at=0", set()),
     ],
 )
 def test_what_runs_again_after_an_edit(finished, module, old, new, rules):
