@@ -17,7 +17,6 @@ from qr.device import timed
 from qr.errors import DataError
 from qr.measure import anchors
 from qr.measure.quality import ms_ssim, psnr
-from qr.present import labels
 
 ANCHORS = ("jpeg-444", "jpeg-420", "webp", "avif")
 
@@ -27,6 +26,7 @@ class Result:
     """A picture after coding and what it took.
 
     Attributes:
+        codec: name of a decoder variant, or of one of `ANCHORS`.
         setting: the quality that came nearest in bytes; None for a decoder variant.
         ms_ssim: NaN where a side is below `qr.measure.quality.MS_SSIM_MIN_SIDE`.
         encode_s, decode_s: seconds from RGB pixels to bytes, and back.
@@ -86,7 +86,7 @@ def neural(found: Found, decoders: Named, image: Image.Image, source: Path) -> I
             lambda: reconstruct(decoder, latent.fresh(), size),  # noqa: B023
         )
         times = (encode_s, entropy_s + seconds)
-        yield _result(labels.variant(name), None, size_coded, image, picture, times)
+        yield _result(name, None, size_coded, image, picture, times)
 
 
 def classical(name: str, image: Image.Image, size: int, source: Path) -> Result:
@@ -108,7 +108,7 @@ def classical(name: str, image: Image.Image, size: int, source: Path) -> Result:
     content, encode_s = tried[quality]
     picture, decode_s = timed(cpu, lambda: anchors.decode(content))
     times = (encode_s, decode_s)
-    return _result(labels.codec(name), quality, len(content), image, picture, times)
+    return _result(name, quality, len(content), image, picture, times)
 
 
 def _result(

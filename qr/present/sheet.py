@@ -9,14 +9,14 @@ from PIL import Image, ImageDraw, ImageFont
 from qr.data.images import busiest
 from qr.measure.compare import Result
 from qr.measure.quality import to_db
-from qr.present import style
+from qr.present import labels, style
 
 
 def table(results: Sequence[Result]) -> str:
     """The results as text, one line each; columns as in metrics/anchors.csv."""
     rows = [
         {
-            "codec": result.codec,
+            "codec": _label(result),
             "setting": "" if result.setting is None else result.setting,
             "bytes": result.bytes,
             "bpp": f"{result.bpp:.4f}",
@@ -29,6 +29,11 @@ def table(results: Sequence[Result]) -> str:
         for result in results
     ]
     return pd.DataFrame(rows).to_string(index=False)
+
+
+def _label(result: Result) -> str:
+    name = labels.variant if result.setting is None else labels.codec
+    return name(result.codec)
 
 
 _PANEL = 384  # pixels of a panel's side
@@ -75,7 +80,7 @@ def _caption(result: Result) -> tuple[str, str, str]:
     setting = "" if result.setting is None else f", quality {result.setting}"
     similarity = "" if math.isnan(result.ms_ssim) else f", MS-SSIM {result.ms_ssim:.4f}"
     return (
-        f"{result.codec}{setting}",
+        f"{_label(result)}{setting}",
         f"{result.bytes:,} bytes, {result.bpp:.3f} bpp",
         f"PSNR {result.psnr_db:.2f} dB{similarity}",
     )
