@@ -1,7 +1,7 @@
 """One picture through a codec's decoders and through the classical codecs at as many bytes."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from qr.decoders.decoder import Decoder
 from qr.device import timed
 from qr.errors import DataError
 from qr.measure import anchors
-from qr.measure.quality import ms_ssim, psnr
+from qr.measure.quality import measure
 
 ANCHORS = ("jpeg-444", "jpeg-420", "webp", "avif")
 
@@ -28,15 +28,14 @@ class Result:
     Attributes:
         codec: name of a decoder variant, or of one of `ANCHORS`.
         setting: the quality that came nearest in bytes; None for a decoder variant.
-        ms_ssim: NaN where a side is below `qr.measure.quality.MS_SSIM_MIN_SIDE`.
+        quality: of the picture, by `qr.measure.quality.measure`.
         encode_s, decode_s: seconds from RGB pixels to bytes, and back.
     """
 
     codec: str
     setting: int | None
     bytes: int
-    psnr_db: float
-    ms_ssim: float
+    quality: Mapping[str, float]
     encode_s: float
     decode_s: float
     picture: Image.Image
@@ -119,6 +118,6 @@ def _result(
     picture: Image.Image,
     times: tuple[float, float],
 ) -> Result:
-    x, x_hat = to_tensor(image), to_tensor(picture)
-    quality = (psnr(x_hat, x), ms_ssim(x_hat, x))
-    return Result(codec, setting, size, *quality, *times, picture)
+    quality = measure(to_tensor(picture), to_tensor(image))
+    encode_s, decode_s = times
+    return Result(codec, setting, size, quality, encode_s, decode_s, picture)
