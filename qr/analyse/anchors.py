@@ -7,18 +7,19 @@ from importlib import resources
 
 import pandas as pd
 
-from qr.measure.quality import to_db
+from qr.measure.quality import MEASURES, in_decibels
 
 
 def anchor_means(anchors: pd.DataFrame) -> pd.DataFrame:
     """anchors.csv averaged over the images.
 
     Returns:
-        codec, setting, bpp, psnr_db, ms_ssim (means), ms_ssim_db (dB of the mean).
+        codec, setting, bpp and the columns of all measures: means, decibels those of the mean.
     """
     groups = anchors.groupby(["codec", "setting"], sort=False)
-    means = groups[["bpp", "psnr_db", "ms_ssim"]].mean().reset_index()
-    return means.assign(ms_ssim_db=to_db(means["ms_ssim"].astype(float)))
+    measured = ["bpp", *(measure.column for measure in MEASURES)]
+    means = groups[measured].mean().reset_index().astype(dict.fromkeys(measured, float))
+    return means.assign(**in_decibels(means))
 
 
 FILE = resources.files("qr") / "resources" / "compressai-kodak-reference.csv"

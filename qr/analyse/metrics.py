@@ -7,15 +7,15 @@ import pandas as pd
 
 from qr.decoders.variants import is_bound, takes_alpha
 from qr.measure.collect import collect
-from qr.measure.quality import to_db
+from qr.measure.quality import in_decibels
 from qr.measure.schema import (
     ANCHORS,
     EXPLORATION,
     IMAGES,
     KEY,
-    MEANS,
     POINT,
     RUNTIME,
+    SUMMARISED,
     SUMMARY,
     TRAINING,
     Schema,
@@ -88,8 +88,7 @@ def over_seeds(summary: pd.DataFrame) -> pd.DataFrame:
     Adds `seeds`, their number (0 where nothing was trained).
     """
     groups = summary.groupby(KEY, sort=False)
-    mean = groups[[*MEANS, "ms_ssim_db_mean"]].mean()
+    mean = groups[list(SUMMARISED)].mean()
     mean["images"] = groups["images"].first()
     mean["seeds"] = groups["seed"].nunique()
-    mean["ms_ssim_db"] = to_db(mean["ms_ssim"])
-    return mean.reset_index()
+    return mean.assign(**in_decibels(mean)).reset_index()

@@ -12,13 +12,13 @@ from qr.analyse.metrics import over_seeds
 from qr.decoders.variants import is_bound
 from qr.files import write_text
 from qr.measure.collect import read
+from qr.measure.quality import MEASURES
 from qr.measure.schema import SUMMARY
 
 # CompressAI's name of a measured quantity: ours. MS-SSIM is linear there.
 _RESULTS = {
     "bpp": "bpp",
-    "psnr-rgb": "psnr_db",
-    "ms-ssim-rgb": "ms_ssim",
+    **{measure.name: measure.column for measure in MEASURES},
     "encoding_time": "encode_s",
     "decoding_time": "decode_s",
 }

@@ -25,24 +25,11 @@ from qr.data.images import read_image
 from qr.data.manifests import Entry
 from qr.data.tensors import to_tensor
 from qr.errors import ConfigError, DataError
-from qr.measure.quality import ms_ssim, psnr, to_db
+from qr.measure import quality
+from qr.measure.schema import ANCHORS
 from qr.progress import track
 
-COLUMNS = (
-    "codec",
-    "setting",
-    "image",
-    "width",
-    "height",
-    "bytes",
-    "bpp",
-    "psnr_db",
-    "ms_ssim",
-    "ms_ssim_db",
-    "encode_s",
-    "decode_s",
-    "version",
-)
+COLUMNS = tuple(ANCHORS.columns)
 
 
 @dataclass(frozen=True)
@@ -167,16 +154,12 @@ def _measure(name: str, value: float, image: Image.Image, entry: Entry) -> dict[
     encoded = time.perf_counter()
     decoded = decode(data)
     end = time.perf_counter()
-    x, x_hat = to_tensor(image), to_tensor(decoded)
-    similarity = ms_ssim(x, x_hat)
     return {
         "width": image.width,
         "height": image.height,
         "bytes": len(data),
         "bpp": 8 * len(data) / (image.width * image.height),
-        "psnr_db": psnr(x, x_hat),
-        "ms_ssim": similarity,
-        "ms_ssim_db": to_db(similarity),
+        **quality.measure(to_tensor(decoded), to_tensor(image)),
         "encode_s": encoded - start,
         "decode_s": end - encoded,
     }

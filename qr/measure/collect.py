@@ -14,7 +14,7 @@ import pandas as pd
 
 from qr.decoders.variants import has_own_bitstreams
 from qr.errors import ResultsError
-from qr.measure.quality import to_db
+from qr.measure.quality import in_decibels
 from qr.measure.schema import ANYTHING, INTEGER, MEANS, POINT, SUMMARY, TEXT, Schema
 
 _ORDER: dict[str, Sequence[str]] = {
@@ -48,6 +48,7 @@ def read(path: Path | str, schema: Schema) -> pd.DataFrame:
         ) from error
     except (OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
         raise ResultsError(f"{path}: cannot be read as CSV: {error}") from error
+    frame = frame.assign(**dict.fromkeys(schema.later - set(frame.columns), np.nan))
     if set(frame.columns) != set(schema.columns):
         raise ResultsError(f"{path}: {_column_difference(frame.columns, schema)}")
     if frame.empty:
@@ -161,7 +162,7 @@ def with_derived(exploration: pd.DataFrame, factor: float) -> pd.DataFrame:
 def summarise(images: pd.DataFrame) -> pd.DataFrame:
     """Average the images of each model, metric, quality, variant and seed.
 
-    MS-SSIM is averaged over the images that have one.
+    Quality is averaged over the images that have one: small ones lack MS-SSIM.
 
     Raises:
         ResultsError: two decoders of one codec did not decode the same images, or decoded
@@ -171,8 +172,8 @@ def summarise(images: pd.DataFrame) -> pd.DataFrame:
     groups = images.groupby(list(SUMMARY.key), sort=False, dropna=False)
     summary = groups[list(MEANS)].mean()
     summary["images"] = groups.size()
-    summary["ms_ssim_db_mean"] = summary["ms_ssim_db"]
-    summary["ms_ssim_db"] = to_db(summary["ms_ssim"])
+    db = in_decibels(summary)
+    summary = summary.assign(**{f"{column}_mean": summary[column] for column in db}, **db)
     return summary.reset_index()[list(SUMMARY.columns)]
 
 

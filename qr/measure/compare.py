@@ -1,7 +1,7 @@
 """One picture through a codec's decoders and through the classical codecs at as many bytes."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,7 @@ from qr.decoders.decoder import Decoder
 from qr.device import timed
 from qr.errors import DataError
 from qr.measure import anchors
-from qr.measure.quality import ms_ssim, psnr
-from qr.present import labels
+from qr.measure.quality import measure
 
 ANCHORS = ("jpeg-444", "jpeg-420", "webp", "avif")
 
@@ -27,16 +26,16 @@ class Result:
     """A picture after coding and what it took.
 
     Attributes:
+        codec: name of a decoder variant, or of one of `ANCHORS`.
         setting: the quality that came nearest in bytes; None for a decoder variant.
-        ms_ssim: NaN where a side is below `qr.measure.quality.MS_SSIM_MIN_SIDE`.
+        quality: of the picture, by `qr.measure.quality.measure`.
         encode_s, decode_s: seconds from RGB pixels to bytes, and back.
     """
 
     codec: str
     setting: int | None
     bytes: int
-    psnr_db: float
-    ms_ssim: float
+    quality: Mapping[str, float]
     encode_s: float
     decode_s: float
     picture: Image.Image
@@ -86,7 +85,7 @@ def neural(found: Found, decoders: Named, image: Image.Image, source: Path) -> I
             lambda: reconstruct(decoder, latent.fresh(), size),  # noqa: B023
         )
         times = (encode_s, entropy_s + seconds)
-        yield _result(labels.variant(name), None, size_coded, image, picture, times)
+        yield _result(name, None, size_coded, image, picture, times)
 
 
 def classical(name: str, image: Image.Image, size: int, source: Path) -> Result:
@@ -108,7 +107,7 @@ def classical(name: str, image: Image.Image, size: int, source: Path) -> Result:
     content, encode_s = tried[quality]
     picture, decode_s = timed(cpu, lambda: anchors.decode(content))
     times = (encode_s, decode_s)
-    return _result(labels.codec(name), quality, len(content), image, picture, times)
+    return _result(name, quality, len(content), image, picture, times)
 
 
 def _result(
@@ -119,6 +118,6 @@ def _result(
     picture: Image.Image,
     times: tuple[float, float],
 ) -> Result:
-    x, x_hat = to_tensor(image), to_tensor(picture)
-    quality = (psnr(x_hat, x), ms_ssim(x_hat, x))
-    return Result(codec, setting, size, *quality, *times, picture)
+    quality = measure(to_tensor(picture), to_tensor(image))
+    encode_s, decode_s = times
+    return Result(codec, setting, size, quality, encode_s, decode_s, picture)

@@ -152,13 +152,10 @@ def _measure(contender: Contender, latent: Latent, x: Tensor, y: Tensor) -> dict
         y_tilde, rectifier_seconds = timed(device, lambda: decoder.rectify(latent))
         x_hat, synthesis_seconds = timed(device, lambda: decoder.synthesize(y_tilde))
     x_hat = crop(x_hat, *x.shape[-2:]).cpu()
-    similarity = quality.ms_ssim(x_hat, x)
     return {
         "variant": contender.variant,
         "seed": contender.seed,
-        "psnr_db": quality.psnr(x_hat, x),
-        "ms_ssim": similarity,
-        "ms_ssim_db": quality.to_db(similarity),
+        **quality.measure(x_hat, x),
         "rectified_error": (y - y_tilde).norm().item(),
         "rectifier_s": rectifier_seconds,
         "synthesis_s": synthesis_seconds,

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-QUALITY_COLUMN = {"mse": "psnr_db", "ms-ssim": "ms_ssim_db"}
+from qr.measure.quality import JUDGED_BY, MEASURES
+
+# By what a codec was trained for: the column, in dB, that it is judged by.
+QUALITY_COLUMN = {metric: measure.compared for metric, measure in JUDGED_BY.items()}
 
 # What a row is about, as columns: a trained codec's grid point, and a decoder of its bits.
 CODEC = ["model", "metric"]
@@ -18,12 +21,19 @@ _OF_DECODER = _OF_CODEC | {
     "variant": "decoder variant",
     "seed": "seed of the predictive phase; empty where nothing was trained",
 }
-MEANS = {
+QUALITY = {column: text for m in MEASURES for column, text in m.columns.items()}
+_MEAN_QUALITY = {column: text for m in MEASURES for column, text in m.columns_of_means.items()}
+# Columns that no older file has, and those that pictures below some size leave empty.
+_LATER = frozenset(
+    column for m in MEASURES if m not in JUDGED_BY.values() for column in m.columns_of_means
+)
+_SUMMARY_LACKS = _LATER.union(*(m.columns_of_means for m in MEASURES if m.min_side > 1))
+_ROWS_LACK = _SUMMARY_LACKS & QUALITY.keys()
+_BITS = {
     "bpp": "bits per pixel, from the size of the bitstream file",
     "bpp_estimated": "bits per pixel by the entropy model's estimate",
-    "psnr_db": "PSNR of the 8-bit RGB reconstruction, dB",
-    "ms_ssim": "MS-SSIM, linear; empty where a side is under 161 pixels",
-    "ms_ssim_db": "-10 log10(1 - ms_ssim), dB",
+}
+_ERROR_AND_TIME = {
     "quantization_error": "||y - y_hat||_2 of the image's latent",
     "rectified_error": "||y - y_tilde||_2 of the image's latent; equal without a rectifier",
     "encode_s": "encoding time, seconds",
@@ -32,6 +42,9 @@ MEANS = {
     "synthesis_s": "synthesis transform's time, seconds",
     "decode_s": "entropy decoding + rectifier + synthesis, seconds",
 }
+# What is averaged over images, and what there is then.
+MEANS = _BITS | QUALITY | _ERROR_AND_TIME
+SUMMARISED = MEANS | _MEAN_QUALITY
 _SIZE = {
     "image": "name of the image",
     "width": "width, pixels",
@@ -41,10 +54,10 @@ _SIZE = {
 _VALIDATION = {
     "loss": "R + lambda D on the validation set",
     "bpp": "bits per pixel, estimated",
-    "psnr_db": "PSNR, dB",
-    "ms_ssim_db": "MS-SSIM, dB",
+    **{measure.compared: f"{measure.label}, dB" for measure in JUDGED_BY.values()},
     "feature_distance": "d(y, y_tilde)",
 }
+_NOT_EVERYWHERE = frozenset(_VALIDATION) - {"loss"}
 
 
 @dataclass(frozen=True)
@@ -63,26 +76,23 @@ class Schema:
     key: tuple[str, ...]
     optional: frozenset[str] = frozenset()
 
+    @property
+    def later(self) -> frozenset[str]:
+        """Columns that files lack which were written before their measure was added."""
+        return _LATER & self.columns.keys()
+
 
 IMAGES = Schema(
     "images",
     _OF_DECODER | _SIZE | MEANS,
     (*KEY, "seed", "image"),
-    frozenset({"seed", "ms_ssim", "ms_ssim_db"}),
+    _ROWS_LACK | {"seed"},
 )
 SUMMARY = Schema(
     "summary",
-    _OF_DECODER
-    | {"images": "number of images averaged"}
-    | MEANS
-    | {
-        "psnr_db": "mean of the images' PSNR, dB",
-        "ms_ssim": "mean of the images' MS-SSIM, linear",
-        "ms_ssim_db": "-10 log10(1 - ms_ssim) of the mean, dB (CompressAI's way)",
-        "ms_ssim_db_mean": "mean of the images' MS-SSIM in dB (the way gains are computed)",
-    },
+    _OF_DECODER | {"images": "number of images averaged"} | SUMMARISED,
     (*KEY, "seed"),
-    frozenset({"seed", "ms_ssim", "ms_ssim_db", "ms_ssim_db_mean"}),
+    _SUMMARY_LACKS | {"seed"},
 )
 EXPLORATION = Schema(
     "exploration",
@@ -103,7 +113,7 @@ EXPLORATION = Schema(
         "chosen": "True on the rows of the trial that was chosen",
     },
     (*KEY, "trial", "phase", "epoch"),
-    frozenset({"bpp", "psnr_db", "ms_ssim_db", "feature_distance", "stop_reason"}),
+    _NOT_EVERYWHERE | {"stop_reason"},
 )
 TRAINING = Schema(
     "training",
@@ -122,10 +132,7 @@ TRAINING = Schema(
         "seconds": "time since the phase began, seconds",
     },
     (*KEY, "seed", "phase", "step", "split"),
-    frozenset(
-        {"variant", "seed", "bpp", "psnr_db", "ms_ssim_db", "feature_distance"}
-        | {"learning_rate", "seconds"}
-    ),
+    _NOT_EVERYWHERE | {"variant", "seed", "learning_rate", "seconds"},
 )
 RUNTIME = Schema(
     "runtime",
@@ -154,14 +161,15 @@ ANCHORS = Schema(
     "anchors",
     {"codec": "classical codec", "setting": "its quality setting or compression ratio"}
     | _SIZE
-    | {name: MEANS[name] for name in ("bpp", "psnr_db", "ms_ssim", "ms_ssim_db")}
+    | {"bpp": _BITS["bpp"]}
+    | QUALITY
     | {
         "encode_s": "encoding time, seconds",
         "decode_s": "decoding time, seconds",
         "version": "version of the codec's library",
     },
     ("codec", "setting", "image"),
-    frozenset({"ms_ssim", "ms_ssim_db"}),
+    _ROWS_LACK,
 )
 SCHEMAS = {s.name: s for s in (IMAGES, SUMMARY, EXPLORATION, TRAINING, RUNTIME, ANCHORS)}
 

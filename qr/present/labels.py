@@ -3,10 +3,11 @@
 from qr.codecs import catalogue
 from qr.decoders import variants
 from qr.errors import ConfigError
+from qr.measure.quality import JUDGED_BY
 
-# What a codec is trained for, and the column and name of the quality it is judged by.
+# What a codec is trained for, and the name of the quality that it is judged by.
 METRIC = {"mse": "MSE", "ms-ssim": "MS-SSIM"}
-QUALITY = {"mse": "PSNR", "ms-ssim": "MS-SSIM"}
+QUALITY = {metric: measure.label for metric, measure in JUDGED_BY.items()}
 
 CODEC = {
     "jpeg-444": "JPEG 4:4:4",

@@ -8,27 +8,32 @@ from PIL import Image, ImageDraw, ImageFont
 
 from qr.data.images import busiest
 from qr.measure.compare import Result
-from qr.measure.quality import to_db
-from qr.present import style
+from qr.measure.quality import MEASURES
+from qr.measure.schema import QUALITY
+from qr.present import labels, style
 
 
 def table(results: Sequence[Result]) -> str:
     """The results as text, one line each; columns as in metrics/anchors.csv."""
+    digits = dict.fromkeys(QUALITY, 2) | {m.column: m.digits for m in MEASURES}
     rows = [
         {
-            "codec": result.codec,
+            "codec": _label(result),
             "setting": "" if result.setting is None else result.setting,
             "bytes": result.bytes,
             "bpp": f"{result.bpp:.4f}",
-            "psnr_db": f"{result.psnr_db:.2f}",
-            "ms_ssim": f"{result.ms_ssim:.4f}",
-            "ms_ssim_db": f"{to_db(result.ms_ssim):.2f}",
+            **{name: f"{value:.{digits[name]}f}" for name, value in result.quality.items()},
             "encode_s": f"{result.encode_s:.3f}",
             "decode_s": f"{result.decode_s:.3f}",
         }
         for result in results
     ]
     return pd.DataFrame(rows).to_string(index=False)
+
+
+def _label(result: Result) -> str:
+    name = labels.variant if result.setting is None else labels.codec
+    return name(result.codec)
 
 
 _PANEL = 384  # pixels of a panel's side
@@ -73,11 +78,12 @@ def _draw(canvas: Image.Image, x: int, y: int, picture: Image.Image, *lines: str
 
 def _caption(result: Result) -> tuple[str, str, str]:
     setting = "" if result.setting is None else f", quality {result.setting}"
-    similarity = "" if math.isnan(result.ms_ssim) else f", MS-SSIM {result.ms_ssim:.4f}"
+    measured = ((m, result.quality[m.column]) for m in MEASURES)
+    told = [m.told(value) for m, value in measured if not math.isnan(value)]
     return (
-        f"{result.codec}{setting}",
+        f"{_label(result)}{setting}",
         f"{result.bytes:,} bytes, {result.bpp:.3f} bpp",
-        f"PSNR {result.psnr_db:.2f} dB{similarity}",
+        ", ".join(told),
     )
 
 

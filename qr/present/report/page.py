@@ -13,6 +13,7 @@ from qr.analyse.gains import DEFAULT
 from qr.analyse.metrics import Metrics
 from qr.errors import ResultsError
 from qr.files import write_text
+from qr.measure.quality import MEASURES
 from qr.present.report import charts, viewer
 from qr.present.report.headline import facts, headline
 from qr.present.tables import layout, write
@@ -72,6 +73,7 @@ def write_report(
         manifest=_read_manifest(manifest) if manifest else None,
         yaml=lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
         workflow=WORKFLOW,
+        measures=MEASURES,
         plotly=get_plotlyjs(),
     )
     write_text(page, out)

@@ -13,11 +13,13 @@ from qr.analyse.gains import PAPER, REFERENCE
 from qr.codecs.catalogue import CodecId
 from qr.errors import ResultsError
 from qr.measure.pictures import INDEX
+from qr.measure.quality import MEASURES
 from qr.present import labels
 from qr.present.report.chart import plain
 
 _ORIGINAL = "image"  # the picture that was coded, among the views of the decoders
-_NUMBERS = ["bytes", "bpp", "psnr_db", "ms_ssim", "quantization_error", "rectified_error"]
+_MEASURED = [measure.column for measure in MEASURES]
+_NUMBERS = ["bytes", "bpp", *_MEASURED, "quantization_error", "rectified_error"]
 _TYPES = {".webp": "image/webp", ".png": "image/png"}
 
 
@@ -44,7 +46,11 @@ def load(folder: Path | None, images: pd.DataFrame) -> dict[str, Any] | None:
     ]
     variants = [view["variant"] for view in shown[0]["images"][0]["views"]]
     right = PAPER if PAPER in variants else variants[-1]
-    return plain({"files": files, "codecs": shown, "left": REFERENCE, "right": right})
+    measures = [
+        {"column": m.column, "label": m.label, "unit": m.unit, "digits": m.digits} for m in MEASURES
+    ]
+    sides = {"left": REFERENCE, "right": right}
+    return plain({"files": files, "codecs": shown, "measures": measures, **sides})
 
 
 def _label(codec: CodecId) -> str:

@@ -1,4 +1,11 @@
+"""Measures of quality: what they say of known pictures, and where their numbers go."""
+
 import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +14,8 @@ from scipy.ndimage import correlate1d
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
-from qr.measure.quality import ms_ssim, psnr, to_db
+from qr.measure.quality import MEASURES, ms_ssim, psnr, to_db
+from qr.measure.schema import SCHEMAS
 
 
 def tensor(pixels):
@@ -128,3 +136,83 @@ def test_to_db():
     assert to_db(1.0000001) == math.inf  # float32 can overshoot
     assert math.isnan(to_db(math.nan))
     assert to_db(np.array([0.0, 0.9])).tolist() == pytest.approx([0, 10])
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
+def test_every_measure_is_as_it_says(measure, photograph, noisy):
+    original, decoded = tensor(photograph), tensor(noisy)
+    perfect, same, worse = (measure(x, original) for x in (original, decoded, 1 - decoded))
+    best = measure.highest if measure.higher_is_better else measure.lowest
+    assert perfect == pytest.approx(best, abs=1e-6)
+    assert (same > worse) == measure.higher_is_better
+    assert measure.lowest <= min(same, worse) and max(same, worse) <= measure.highest
+    assert measure(decoded[..., : measure.min_side, :], original[..., : measure.min_side, :]) > 0
+    cut = (x[..., : measure.min_side - 1] for x in (decoded, original))
+    if measure.min_side > 1:
+        assert math.isnan(measure(*cut))
+    with pytest.raises(ValueError, match="expected two 1x3xHxW"):
+        measure(decoded, original[..., 1:])
+
+
+def test_columns_of_measures_are_told_apart():
+    columns = [column for measure in MEASURES for column in measure.columns_of_means]
+    assert len(columns) == len(set(columns))
+    for name in ("images", "anchors", "summary"):
+        rows = SCHEMAS[name].columns
+        assert {column for measure in MEASURES for column in measure.columns} <= set(rows)
+
+
+ROOT = Path(__file__).parents[2]
+ONE_MORE = """
+def _luma(decoded, original):
+    weights = torch_weights(decoded)
+    return _psnr((decoded * weights).sum(1), (original * weights).sum(1))
+
+
+def torch_weights(like):
+    return like.new_tensor([0.299, 0.587, 0.114])[None, :, None, None]
+
+
+luma = Measure("psnr-y", "PSNR-Y", _luma, "psnr_y_db", "dB", "PSNR of luma", 0.0, math.inf, 2)
+MEASURES = (psnr, ms_ssim, luma)
+"""
+EVERYWHERE = """
+import json, sys
+from pathlib import Path
+from PIL import Image
+from skimage import data
+from qr.analyse.metrics import Metrics, over_seeds
+from qr.archive.export import write_compressai
+from qr.data.manifests import scan
+from qr.files import write_csv
+from qr.measure import anchors, collect, compare
+from qr.measure.schema import ANCHORS, IMAGES
+from qr.present import sheet
+
+here, metrics = Path(sys.argv[1]), Path(sys.argv[2])
+image = Image.fromarray(data.chelsea())
+image.save(here / "cat.png")
+entries = list(scan([here / "cat.png"], 1).values())
+write_csv(anchors.run_anchors(entries, {"webp": [50]}), here / "a.csv")
+(row,) = collect.read(here / "a.csv", ANCHORS).to_dict("records")
+assert abs(row["psnr_y_db"] - row["psnr_db"]) < 5 and row["psnr_y_db"] != row["psnr_db"]
+result = compare.classical("webp", image, 9000, here)
+assert "psnr_y_db" in sheet.table([result]) and "PSNR-Y" in sheet._caption(result)[-1]
+# A version that was measured before has no such numbers, and is read all the same.
+assert over_seeds(Metrics(metrics).summary)["psnr_y_db"].isna().all()
+images = collect.read(metrics / "images.csv", IMAGES).assign(psnr_y_db=30.0)
+write_csv(collect.summarise(images), here / "summary.csv")
+for path in write_compressai(here / "summary.csv", here):
+    assert set(json.loads(path.read_text())["results"]["psnr-y"]) == {30.0}
+"""
+
+
+def test_one_entry_makes_another_measure_known_everywhere(tmp_path):
+    shutil.copytree(ROOT / "qr", tmp_path / "qr", ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "qr" / "measure" / "quality.py"
+    text = path.read_text()
+    assert "\nMEASURES = (psnr, ms_ssim)\n" in text
+    path.write_text(text.replace("\nMEASURES = (psnr, ms_ssim)\n", ONE_MORE))
+    command = [sys.executable, "-c", EVERYWHERE, tmp_path, ROOT / "results/cpu-v1/metrics"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment)

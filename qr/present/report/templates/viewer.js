@@ -32,9 +32,11 @@
 
   function caption(one) {
     if (!one.numbers) return `${one.label}: ${image().size.join(" × ")} pixels`;
-    const { bytes, bpp, psnr_db, ms_ssim } = one.numbers;
-    return `${one.label}: ${bytes.toLocaleString("en")} bytes, ${fixed(bpp, 3)} bpp, ` +
-      `PSNR ${fixed(psnr_db, 2)} dB, MS-SSIM ${fixed(ms_ssim, 4)}`;
+    const { bytes, bpp } = one.numbers;
+    const told = data.measures.map(({ column, label, unit, digits }) =>
+      `${label} ${fixed(one.numbers[column], digits)} ${unit}`.trimEnd());
+    return [`${one.label}: ${bytes.toLocaleString("en")} bytes`, `${fixed(bpp, 3)} bpp`, ...told]
+      .join(", ");
   }
 
   async function show() {
@@ -79,14 +81,15 @@
 
   function number(...shown) {
     const rows = image().views.filter((one) => one.numbers).map((one) => {
-      const { bytes, bpp, psnr_db, ms_ssim, quantization_error, rectified_error } = one.numbers;
+      const { bytes, bpp, quantization_error, rectified_error } = one.numbers;
+      const measured = data.measures.map(({ column, digits }) =>
+        fixed(one.numbers[column], digits + 1));
       const error = one.after
         ? `${fixed(quantization_error, 2)} → ${fixed(rectified_error, 2)}`
         : fixed(quantization_error, 2);
       const row = document.createElement("tr");
       row.className = shown.includes(one) ? "shown" : "";
-      const cells = [one.label, bytes.toLocaleString("en"), fixed(bpp, 4), fixed(psnr_db, 3),
-        fixed(ms_ssim, 5), error];
+      const cells = [one.label, bytes.toLocaleString("en"), fixed(bpp, 4), ...measured, error];
       row.append(...cells.map((text, i) => {
         const cell = document.createElement(i ? "td" : "th");
         if (i) cell.className = "number";
