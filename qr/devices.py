@@ -1,7 +1,5 @@
 """Whether this machine has what the configuration asks for."""
 
-import torch
-
 from qr.errors import ConfigError
 
 
@@ -11,7 +9,11 @@ def require(device: str) -> None:
     Raises:
         ConfigError: there is no GPU.
     """
-    if device == "cuda" and not torch.cuda.is_available():
+    if device != "cuda":
+        return
+    import torch  # only here: where there is no need to ask, it takes seconds
+
+    if not torch.cuda.is_available():
         raise ConfigError(
             "there is no GPU here, and this configuration runs on one: start the command where "
             "there is one, or set engine.accelerator and engine.coding to cpu"

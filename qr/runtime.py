@@ -14,9 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from qr import runtime_cases
 from qr.errors import QRError
 from qr.results.write import write_csv
+
+# Not imported: torch would be loaded here, too, and only pytest needs it.
+_CASES = Path(__file__).with_name("runtime_cases.py")
 
 
 def benchmark(
@@ -49,7 +51,7 @@ def benchmark(
         arguments = [
             "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--rootdir", folder,
             "-c", str(Path(folder) / "none.ini"), "--benchmark-json", str(report),
-            f"--runtime-job={job_file}", runtime_cases.__file__,
+            f"--runtime-job={job_file}", str(_CASES),
         ]  # fmt: skip
         (Path(folder) / "none.ini").write_text("[pytest]\n")
         command = [sys.executable, "-m", "pytest", "-p", "qr.runtime_options", *arguments]
