@@ -184,7 +184,11 @@ STEPS = {
     "encode": Step(("qr.measure.steps:encode",), _coding),
     "decode": Step(("qr.measure.steps:decode",), _decoding),
     "pictures": Step(("qr.measure.steps:pictures",), _pictures),
-    "runtime": Step(("qr.measure.timing:benchmark",), _runtime),
+    # Its cases run in a process of their own, which finds them by their file.
+    "runtime": Step(
+        ("qr.measure.timing:benchmark", "qr.measure.timing_cases", "qr.measure.timing_options"),
+        _runtime,
+    ),
     "anchors": Step(("qr.measure.steps:anchors",), _of("anchors")),
     "collect": Step(("qr.measure.steps:collect",), _collect, inert=()),
     "summary": Step(("qr.measure.steps:summary",), _of(), inert=()),

@@ -15,10 +15,11 @@ from typing import Any
 
 import pandas as pd
 
-from qr import device
 from qr.errors import QRError
 from qr.files import write_csv
-from qr.measure import timing_cases
+
+# Not imported: torch would be loaded here, too, and only pytest needs it.
+_CASES = Path(__file__).with_name("timing_cases.py")
 
 
 def benchmark(
@@ -42,7 +43,10 @@ def benchmark(
     Raises:
         QRError: a case failed; its output is shown.
     """
-    device.require(settings["device"])
+    if settings["device"] == "cuda":
+        from qr.device import require
+
+        require(settings["device"])
     job = {
         "settings": dict(settings),
         "plugins": list(plugins),
@@ -59,7 +63,7 @@ def benchmark(
         arguments = [
             "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--rootdir", folder,
             "-c", str(Path(folder) / "none.ini"), "--benchmark-json", str(report),
-            f"--runtime-job={job_file}", timing_cases.__file__,
+            f"--runtime-job={job_file}", str(_CASES),
         ]  # fmt: skip
         (Path(folder) / "none.ini").write_text("[pytest]\n")
         command = [sys.executable, "-m", "pytest", "-p", "qr.measure.timing_options", *arguments]

@@ -3,19 +3,22 @@ localrules:
 
 
 rule draw:
-    """One figure, from the metrics alone."""
+    """All figures, from the metrics alone; a job for each would mostly import matplotlib."""
     input:
         expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
     output:
-        report(
-            f"{RESULTS}/figures/{{name}}.png",
-            caption="../report/figures.rst",
-            category="Figures",
-            labels={"figure": "{name}"},
-        ),
-        f"{RESULTS}/figures/{{name}}.pdf",
+        [
+            report(
+                f"{RESULTS}/figures/{name}.png",
+                caption=f"../report/figures/{name}.rst",
+                category="Figures",
+                labels={"figure": name},
+            )
+            for name in FIGURES
+        ],
+        expand(f"{RESULTS}/figures/{{name}}.pdf", name=FIGURES),
     log:
-        f"{RUN}/logs/figures/{{name}}.log",
+        f"{RUN}/logs/figures.log",
     conda:
         "../../environment.yml"
     threads: 1
@@ -28,5 +31,4 @@ rule draw:
         metrics=lambda wc, input: parent(input),
         folder=lambda wc, output: parent(output),
     shell:
-        "python -m qr figures --config {params.config} --metrics {params.metrics} --out {params.folder}"
-        " --only {wildcards.name} 2>&1 | tee {log}"
+        "python -m qr figures --config {params.config} --metrics {params.metrics} --out {params.folder} 2>&1 | tee {log}"

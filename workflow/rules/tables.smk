@@ -3,20 +3,22 @@ localrules:
 
 
 rule tabulate:
-    """One table, from the metrics alone."""
+    """All tables, from the metrics alone."""
     input:
         expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
     output:
-        report(
-            f"{RESULTS}/tables/{{name}}.csv",
-            caption="../report/tables.rst",
-            category="Tables",
-            labels={"table": "{name}"},
-        ),
-        f"{RESULTS}/tables/{{name}}.md",
-        f"{RESULTS}/tables/{{name}}.tex",
+        [
+            report(
+                f"{RESULTS}/tables/{name}.csv",
+                caption=f"../report/tables/{name}.rst",
+                category="Tables",
+                labels={"table": name},
+            )
+            for name in TABLES
+        ],
+        expand(f"{RESULTS}/tables/{{name}}.{{kind}}", name=TABLES, kind=("md", "tex")),
     log:
-        f"{RUN}/logs/tables/{{name}}.log",
+        f"{RUN}/logs/tables.log",
     conda:
         "../../environment.yml"
     threads: 1
@@ -29,5 +31,4 @@ rule tabulate:
         metrics=lambda wc, input: parent(input),
         folder=lambda wc, output: parent(output),
     shell:
-        "python -m qr tables --config {params.config} --metrics {params.metrics} --out {params.folder}"
-        " --only {wildcards.name} 2>&1 | tee {log}"
+        "python -m qr tables --config {params.config} --metrics {params.metrics} --out {params.folder} 2>&1 | tee {log}"
