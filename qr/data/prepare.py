@@ -115,7 +115,7 @@ def _without_duplicates(source: str, entries: list[Entry]) -> list[Entry]:
 
 
 def _assign(roles: Mapping[str, Any], images: Mapping[str, list[Entry]]) -> dict[str, list[Entry]]:
-    entries = {}
+    entries: dict[str, list[Entry]] = {}
     for source, found in images.items():
         takers = [role for role in ROLES if roles[role].get("source") == source]
         shares = {role: roles[role].get("share", 1) for role in takers}
