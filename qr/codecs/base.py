@@ -9,11 +9,12 @@ really compressing and decompressing.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from qr.codecs.compressai import Model
 from qr.codecs.latent import Latent
 from qr.codecs.watch import Seen, compress, decompress
 from qr.data.tensors import pad
@@ -54,10 +55,13 @@ class Codec:
     made here can know what it reads.
     """
 
-    hyper_channels: int | None = None
-
     def __init__(self, model: nn.Module):
-        self.model = model
+        self.model = cast(Model, model)
+
+    @property
+    def hyper_channels(self) -> int | None:
+        """Channels of `Side.hyper`; None where qr knows of none."""
+        return None
 
     @cached_property
     def channels(self) -> int:

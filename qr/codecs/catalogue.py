@@ -35,8 +35,10 @@ class CodecId:
 
 METRICS = ("mse", "ms-ssim")
 
+_Pair = tuple[int | None, int | None]
+
 # CompressAI, compressai/zoo/image.py: N and M up to a quality, and above it.
-_WIDTHS = {
+_WIDTHS: dict[str, tuple[_Pair, int, _Pair]] = {
     "bmshj2018-factorized": ((128, 192), 5, (192, 320)),
     "bmshj2018-hyperprior": ((128, 192), 5, (192, 320)),
     "mbt2018-mean": ((128, 192), 4, (192, 320)),
@@ -99,7 +101,7 @@ def widths(
     >>> widths("mbt2018", 5), widths("mbt2018", 5, N=64)
     ((192, 320), (64, 320))
     """
-    narrow, highest, wide = _WIDTHS.get(model, ((None, None), 8, None))
+    narrow, highest, wide = _WIDTHS.get(model, ((None, None), 8, (None, None)))
     zoo = narrow if quality <= highest else wide
     return N or zoo[0], M or zoo[1]
 

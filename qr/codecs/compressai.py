@@ -1,17 +1,41 @@
-"""All that qr uses of CompressAI behind its public interface.
+"""CompressAI's interface of a model, and all that qr uses behind it.
 
 Checked against the version below; a test fails on another one, so that somebody looks again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from compressai.entropy_models import EntropyBottleneck, EntropyModel
+from compressai.entropy_models import EntropyBottleneck, EntropyModel, GaussianConditional
+from compressai.layers import MaskedConv2d
 from torch import Tensor, nn
 
 from qr.codecs import rans
 
 CHECKED = "1.2.8"
+
+
+class Model(nn.Module):
+    """What type checkers take a model for; nothing inherits from it, and nothing is one.
+
+    `h_a`, `h_s` and what follows are in some families only.
+    """
+
+    g_a: nn.Module
+    g_s: nn.Module
+    compress: Callable[[Tensor], dict[str, Any]]
+    decompress: Callable[[list[list[bytes]], Any], dict[str, Tensor]]
+    update: Callable[..., bool]
+    aux_loss: Callable[[], Tensor]
+
+    h_a: nn.Module
+    h_s: nn.Module
+    context_prediction: MaskedConv2d
+    entropy_parameters: nn.Module
+    entropy_bottleneck: EntropyBottleneck
+    gaussian_conditional: GaussianConditional
+    M: int
 
 
 def logits_cumulative(bottleneck: EntropyBottleneck, values: Tensor) -> Tensor:

@@ -131,5 +131,5 @@ class FactorizedDensity:
 
 
 def _gauss_legendre(like: Tensor) -> tuple[Tensor, Tensor]:
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    return (torch.as_tensor(v, dtype=torch.float64, device=like.device) for v in (nodes, weights))
+    nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(_NODES))
+    return nodes.to(like.device), weights.to(like.device)

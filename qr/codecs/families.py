@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -54,7 +53,7 @@ class FactorizedCodec(KnownCodec):
 class HyperpriorCodec(KnownCodec):
     """bmshj2018-hyperprior (zero mean) and mbt2018-mean: Gaussians whose parameters z carries."""
 
-    @cached_property
+    @property
     def hyper_channels(self) -> int:
         """Channels of `Side.hyper`, the output of h_s."""
         with torch.no_grad():
@@ -86,12 +85,14 @@ class HyperpriorCodec(KnownCodec):
         return symbols, symbols + means
 
     def received(self, y_hat: Tensor, hyper: Tensor | None) -> Latent:
+        assert hyper is not None  # these models have an h_s
+
         def side(y_hat: Tensor) -> Side:
             return Side(hyper, lambda: GaussianDensity(*self._gaussian(y_hat, hyper)))
 
         return Latent(y_hat, None, side)
 
-    def _latent(self, symbols: Tensor, y_hat: Tensor, hyper: Tensor) -> Latent:
+    def _latent(self, symbols: Tensor, y_hat: Tensor, hyper: Tensor | None) -> Latent:
         latent = self.received(y_hat, hyper)
         latent.symbols = symbols.int()
         return latent
@@ -102,6 +103,7 @@ class HyperpriorCodec(KnownCodec):
 
     def _coded_means(self, seen: Seen, like: Tensor) -> Tensor:
         """The means by which the coder that was watched really coded."""
+        assert seen.hyper is not None  # these models have an h_s
         return self._gaussian(like, seen.hyper)[1]
 
     def _gaussian(self, y_hat: Tensor, hyper: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,7 +137,7 @@ class ContextCodec(HyperpriorCodec):
         next: w + (k // 2 + 1) * (h - 1) small steps instead of h * w.
         """
         convolution = self.model.context_prediction
-        reach = convolution.kernel_size[0] // 2
+        reach: int = convolution.kernel_size[0] // 2
         weight = convolution.weight * convolution.mask
         symbols, padded = torch.zeros_like(y), F.pad(torch.zeros_like(y), [reach] * 4)
         for rows, columns in _lines(y, reach + 1):

@@ -18,7 +18,7 @@ from qr.codecs.families import ContextCodec, FactorizedCodec, HyperpriorCodec
 from qr.errors import ConfigError
 
 # A model that codes with one of these methods is of that family, whatever its transforms are.
-_FAMILIES: dict[Callable, type[Codec]] = {
+_FAMILIES: dict[Callable | None, type[Codec]] = {
     FactorizedPrior.compress: FactorizedCodec,
     ScaleHyperprior.compress: HyperpriorCodec,
     MeanScaleHyperprior.compress: HyperpriorCodec,
@@ -28,20 +28,20 @@ _FAMILIES: dict[Callable, type[Codec]] = {
 
 def wrap(model: nn.Module) -> Codec:
     """The codec that knows most about `model`."""
-    return _FAMILIES.get(type(model).compress, Codec)(model)
+    return _FAMILIES.get(getattr(type(model), "compress", None), Codec)(model)
 
 
-_BUILDERS: dict[str, Callable[[int, int], nn.Module]] = {}
+_BUILDERS: dict[str, Callable[..., Any]] = {}
 
 
 def register_codec(
-    name: str, build: Callable[[int, int], Any], label: str = "", qualities: int = 8
+    name: str, build: Callable[..., Any], label: str = "", qualities: int = 8
 ) -> None:
     """Make a codec of your own known to the configuration by `name`.
 
     Args:
-        build: called with the widths N and M of the configuration; returns a model with
-            CompressAI's interface (see `Codec`) or a `Codec`.
+        build: called with the widths N and M of the configuration, None where it names none;
+            returns a model with CompressAI's interface (see `Codec`) or a `Codec`.
         label: short name for legends.
         qualities: how many it has, at most 8.
     """

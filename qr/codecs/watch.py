@@ -2,25 +2,61 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
 
-from qr.codecs.compressai import safe_decoders
-from qr.errors import CheckpointError
+from qr.codecs.compressai import Model, safe_decoders
+from qr.errors import CheckpointError, ConfigError
 
 _LARGEST = 2.0**20  # of |y|; a trained codec stays far below
 
 
-@dataclass
 class Seen:
-    """Tensors caught by `watched`; None or empty where the model has no such part."""
+    """Tensors caught by `watched`.
 
-    y: Tensor | None = None
-    y_hat: Tensor | None = None
-    hyper: Tensor | None = None
-    parameters: list[Tensor] = field(default_factory=list)
+    Attributes:
+        hyper: what h_s gave; None where there is none.
+        parameters: what entropy_parameters gave, call by call; empty where there is none.
+    """
+
+    def __init__(self) -> None:
+        self.hyper: Tensor | None = None
+        self.parameters: list[Tensor] = []
+        self._y: Tensor | None = None
+        self._y_hat: Tensor | None = None
+
+    @property
+    def y(self) -> Tensor:
+        """What g_a gave; raises ConfigError if the model did not call it."""
+        return _called("g_a", self._y)
+
+    @property
+    def y_hat(self) -> Tensor:
+        """What g_s was given; raises ConfigError if the model did not call it."""
+        return _called("g_s", self._y_hat)
+
+    def after_g_a(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        """A forward hook."""
+        self._y = output
+
+    def before_g_s(self, module: nn.Module, inputs: tuple) -> None:
+        """A forward pre-hook."""
+        self._y_hat = inputs[0]
+
+    def after_h_s(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        """A forward hook."""
+        self.hyper = output
+
+    def after_entropy_parameters(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        """A forward hook."""
+        self.parameters.append(output)
+
+
+def _called(part: str, tensor: Tensor | None) -> Tensor:
+    if tensor is None:
+        raise ConfigError(f"a codec must call {part} as a module: model.{part}(...)")
+    return tensor
 
 
 class _NoSynthesis(nn.Module):
@@ -42,7 +78,7 @@ class _Known(nn.Module):
 
 
 @contextmanager
-def analysed(model: nn.Module, y: Tensor) -> Iterator[None]:
+def analysed(model: Model, y: Tensor) -> Iterator[None]:
     """Let `model` have y, which g_a would give, without running it."""
     g_a, model.g_a = model.g_a, _Known(y)
     try:
@@ -59,7 +95,7 @@ def _sane(y: Tensor) -> Tensor:
 
 
 @contextmanager
-def watched(model: nn.Module, synthesis: bool = True) -> Iterator[Seen]:
+def watched(model: Model, synthesis: bool = True) -> Iterator[Seen]:
     """Record what flows between the parts of `model` while it runs.
 
     Args:
@@ -70,19 +106,14 @@ def watched(model: nn.Module, synthesis: bool = True) -> Iterator[Seen]:
     if not synthesis:
         model.g_s = _NoSynthesis()
     handles = [
-        model.g_a.register_forward_hook(lambda m, i, out: setattr(seen, "y", out)),
-        model.g_s.register_forward_pre_hook(lambda m, i: setattr(seen, "y_hat", i[0])),
+        model.g_a.register_forward_hook(seen.after_g_a),
+        model.g_s.register_forward_pre_hook(seen.before_g_s),
     ]
     if hasattr(model, "h_s"):
-        handles.append(
-            model.h_s.register_forward_hook(lambda m, i, out: setattr(seen, "hyper", out))
-        )
+        handles.append(model.h_s.register_forward_hook(seen.after_h_s))
     if hasattr(model, "entropy_parameters"):
-        handles.append(
-            model.entropy_parameters.register_forward_hook(
-                lambda m, i, out: seen.parameters.append(out)
-            )
-        )
+        listener = seen.after_entropy_parameters
+        handles.append(model.entropy_parameters.register_forward_hook(listener))
     try:
         yield seen
     finally:
@@ -91,7 +122,7 @@ def watched(model: nn.Module, synthesis: bool = True) -> Iterator[Seen]:
             handle.remove()
 
 
-def compress(model: nn.Module, x: Tensor) -> tuple[dict[str, Any], Seen]:
+def compress(model: Model, x: Tensor) -> tuple[dict[str, Any], Seen]:
     """model.compress(x), and what was seen on the way."""
     with watched(model) as seen:
         guard = model.g_a.register_forward_hook(lambda m, i, out: _sane(out))
@@ -101,7 +132,7 @@ def compress(model: nn.Module, x: Tensor) -> tuple[dict[str, Any], Seen]:
             guard.remove()
 
 
-def decompress(model: nn.Module, strings: list[list[bytes]], shape: Any) -> Seen:
+def decompress(model: Model, strings: list[list[bytes]], shape: Any) -> Seen:
     """What model.decompress(strings, shape) hands to g_s, without the synthesis."""
     with safe_decoders(model), watched(model, synthesis=False) as seen:
         model.decompress(strings, shape)

@@ -16,8 +16,6 @@ from qr.codecs.registry import wrap
 from qr.errors import CheckpointError, ConfigError
 from qr.files import file_digest
 
-_DIGEST = re.compile(r"-([0-9a-f]{8,})\.pth")
-
 
 def load(codec_id: CodecId) -> Codec:
     """A pretrained codec, its entropy tables up to date.
@@ -36,7 +34,7 @@ def load(codec_id: CodecId) -> Codec:
     path = Path(get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
     if not path.exists():
         _download(url, path)
-    expected = _DIGEST.search(path.name).group(1)
+    expected = _digest(path)
     if not file_digest(path).startswith(expected):
         raise CheckpointError(f"{path} is damaged: its digest is not {expected}; delete it")
     try:
@@ -48,11 +46,17 @@ def load(codec_id: CodecId) -> Codec:
     return wrap(model.eval())
 
 
+def _digest(path: Path) -> str:
+    """The first digits of a file's SHA-256, which the zoo writes into its name."""
+    found = re.search(r"-([0-9a-f]{8,})\.pth", path.name)
+    assert found is not None  # so it is with all of CompressAI's
+    return found[1]
+
+
 def _download(url: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    expected = _DIGEST.search(path.name).group(1)
     try:
-        download_url_to_file(url, str(path), hash_prefix=expected)
+        download_url_to_file(url, str(path), hash_prefix=_digest(path))
     except (URLError, OSError, RuntimeError) as error:
         raise CheckpointError(
             f"cannot download {url}: {error}. Where there is no network, place the file at {path}"

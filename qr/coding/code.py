@@ -69,6 +69,23 @@ def decode(
         BitstreamError: the bitstream is of another size or checkpoint, its header
             contradicts itself, or its latent differs.
     """
+    _check_header(codec, checkpoint, bitstream, size, name)
+    try:
+        latent = codec.decode(bitstream.strings, bitstream.shape)
+    except Exception as error:  # on strings that lie, decoders raise nearly anything
+        why = str(error) or type(error).__name__
+        raise BitstreamError(f"{name} cannot be entropy decoded: {why}") from error
+    if latent_crc(latent) != bitstream.latent_crc:
+        raise BitstreamError(
+            f"{name}: the decoded latent is not the encoded one. Decode on the kind of device, "
+            "and with the version of torch, that it was encoded with"
+        )
+    return latent
+
+
+def _check_header(
+    codec: Codec, checkpoint: str, bitstream: Bitstream, size: tuple[int, int], name: object
+) -> None:
     if (bitstream.height, bitstream.width) != size:
         raise BitstreamError(
             f"{name} is of a picture of {bitstream.width} x {bitstream.height} pixels, "
@@ -82,17 +99,6 @@ def decode(
     height, width = (n + -n % padding for n in size)
     if bitstream.padding != padding or not codec.fits(bitstream.shape, height, width):
         raise BitstreamError(f"{name}: its header contradicts itself")
-    try:
-        latent = codec.decode(bitstream.strings, bitstream.shape)
-    except Exception as error:  # on strings that lie, decoders raise nearly anything
-        why = str(error) or type(error).__name__
-        raise BitstreamError(f"{name} cannot be entropy decoded: {why}") from error
-    if latent_crc(latent) != bitstream.latent_crc:
-        raise BitstreamError(
-            f"{name}: the decoded latent is not the encoded one. Decode on the kind of device, "
-            "and with the version of torch, that it was encoded with"
-        )
-    return latent
 
 
 @dataclass(frozen=True)

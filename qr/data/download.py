@@ -128,9 +128,8 @@ def _fetch_with_retries(url: str, part: Path, attempts: int, backoff: float) -> 
             _fetch(url, part)
             return
         except INTERRUPTIONS as error:
-            status = getattr(error, "code", None)
-            if status is not None and status not in RETRY_STATUS:
-                raise DataError(f"{url}: the server says {status} {error.reason}") from error
+            if isinstance(error, urllib.error.HTTPError) and error.code not in RETRY_STATUS:
+                raise DataError(f"{url}: the server says {error.code} {error.reason}") from error
             if attempt == attempts:
                 raise DataError(
                     f"{url}: gave up after {attempts} attempts: {error}; run it again to go on "

@@ -1,6 +1,7 @@
-"""Photographs as 8-bit RGB, by one stated rule, and as tensors, padded and cropped."""
+"""Photographs as 8-bit RGB, by one stated rule."""
 
 import os
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -8,28 +9,6 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from qr.errors import DataError
-
-# The comparison picture: crops side by side, enlarged by whole pixels
-
-_CROP = 192  # pixels of a side, at most
-
-
-def busiest(image: Image.Image, side: int = _CROP) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of the part with the steepest edges, at most `side` pixels wide.
-
-    It depends on the original alone, so that no codec is favoured.
-    """
-    grey = np.asarray(image.convert("L"), dtype=np.int64)
-    slopes = np.zeros_like(grey)
-    slopes[1:] += abs(np.diff(grey, axis=0))
-    slopes[:, 1:] += abs(np.diff(grey, axis=1))
-    height, width = (min(side, whole) for whole in grey.shape)
-    sums = np.pad(slopes.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    sums = sums[height:] - sums[:-height]
-    sums = sums[:, width:] - sums[:, :-width]
-    top, left = map(int, np.unravel_index(sums.argmax(), sums.shape))
-    return left, top, left + width, top + height
-
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
 
@@ -132,8 +111,8 @@ def list_images(folder: Path | str) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _walk(folder: Path):
-    def refuse(error: OSError):
+def _walk(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
     seen = {os.path.realpath(folder)}
@@ -142,3 +121,25 @@ def _walk(folder: Path):
         folders[:] = [name for name, real in inner.items() if real not in seen]
         seen.update(inner.values())
         yield from (Path(root, name) for name in files)
+
+
+# What to show of a photograph
+
+_CROP = 192  # pixels of a side, at most
+
+
+def busiest(image: Image.Image, side: int = _CROP) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the part with the steepest edges, at most `side` pixels wide.
+
+    It depends on the original alone, so that no codec is favoured.
+    """
+    grey = np.asarray(image.convert("L"), dtype=np.int64)
+    slopes = np.zeros_like(grey)
+    slopes[1:] += abs(np.diff(grey, axis=0))
+    slopes[:, 1:] += abs(np.diff(grey, axis=1))
+    height, width = (min(side, whole) for whole in grey.shape)
+    sums = np.pad(slopes.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    sums = sums[height:] - sums[:-height]
+    sums = sums[:, width:] - sums[:, :-width]
+    top, left = map(int, np.unravel_index(sums.argmax(), sums.shape))
+    return left, top, left + width, top + height

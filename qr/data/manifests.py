@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import os
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
@@ -44,6 +45,7 @@ def scan(files: Iterable[Path], workers: int | None = None) -> dict[Path, Entry]
     files = sorted(files)
     with ThreadPool(workers or os.cpu_count()) as pool:  # decoders and digests free the GIL
         results = list(track(pool.imap(_inspect, files, 4), len(files), "images read"))
+    entries = [result for result in results if isinstance(result, Entry)]
     problems = [str(result) for result in results if isinstance(result, DataError)]
     if problems:
         listed = "\n  ".join(problems)
@@ -51,7 +53,7 @@ def scan(files: Iterable[Path], workers: int | None = None) -> dict[Path, Entry]
             f"{len(problems)} of {len(files)} images cannot be used; "
             f"replace or remove them:\n  {listed}"
         )
-    return dict(zip(files, results, strict=True))
+    return dict(zip(files, entries, strict=True))
 
 
 def _inspect(path: Path) -> Entry | DataError:
@@ -77,12 +79,14 @@ def _inspect(path: Path) -> Entry | DataError:
 
 def write_manifest(path: Path | str, entries: list[Entry]) -> None:
     """Write one role's CSV, whole or not at all; raises DataError if the folder refuses it."""
-    text = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(astuple(entry) for entry in entries)
     try:
-        with replacing(Path(path)) as temporary, open(temporary, "w", **text) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(astuple(entry) for entry in entries)
+        with replacing(Path(path)) as temporary:
+            # Names of files may be no valid text.
+            temporary.write_bytes(text.getvalue().encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -81,7 +81,7 @@ def _without_duplicates(source: str, entries: list[Entry]) -> list[Entry]:
 
 
 def _assign(wanted: Mapping[str, Any], images: Mapping[str, list[Entry]]) -> dict[str, list[Entry]]:
-    entries = {}
+    entries: dict[str, list[Entry]] = {}
     for source, found in images.items():
         takers = [role for role in ROLES if wanted[role].get("source") == source]
         shares = {role: wanted[role].get("share", 1) for role in takers}

@@ -39,7 +39,8 @@ def find_images(
 ) -> dict[str, list[Path]]:
     """The files of every source that a role takes; all missing and empty ones in one error."""
     used = dict.fromkeys(roles[role]["source"] for role in ROLES if "source" in roles[role])
-    found, problems = {}, []
+    found: dict[str, list[Path]] = {}
+    problems: list[str] = []
     # Downloads come last: a folder that is missing should not take minutes to report.
     for name in sorted(used, key=lambda name: "urls" in sources[name]):
         try:

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from qr.codecs.base import Codec
+from qr.codecs.compressai import Model
 from qr.codecs.registry import wrap
 from qr.decoders import registry
 from qr.decoders.decoder import Decoder
@@ -61,13 +62,13 @@ def rectify(model: nn.Module, rectifier: nn.Module | str = "qr", width: int = 51
     codec = wrap(model)
     if isinstance(rectifier, str):
         rectifier = registry.build_rectifier(rectifier, codec, width).to(codec.device)
-    g_s, hyper = _synthesis(model)
+    g_s, hyper = _synthesis(codec.model)
     decoder = rectifier if isinstance(rectifier, Decoder) else Decoder(g_s, rectifier)
     model.g_s = RectifiedSynthesis(codec, decoder, hyper, g_s)
     return model
 
 
-def _synthesis(model: nn.Module) -> tuple[nn.Module, _Memory]:
+def _synthesis(model: Model) -> tuple[nn.Module, _Memory]:
     """The model's own g_s, and what listens to its h_s."""
     g_s = model.g_s
     if isinstance(g_s, RectifiedSynthesis):

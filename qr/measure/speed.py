@@ -192,8 +192,11 @@ def _code(rates: Sequence[Rate]) -> Table:
     own = {row["variant"]: row["rectifier_s"] + row["synthesis_s"] for row in rows}
     entropy = rows[0]["entropy_decode_s"]
     shared = (decoding - entropy - sum(own.values())) / len(names)
-    seconds = {("decode", name): own[name] + shared for name in names}
-    seconds |= {("encode", None): encoding, ("decode", None): entropy}
+    seconds: dict[tuple[str, str | None], float] = {
+        ("encode", None): encoding,
+        ("decode", None): entropy,
+        **{("decode", name): own[name] + shared for name in names},
+    }
     return {rate: _measured(rate, seconds[rate.step, rate.variant]) for rate in rates}
 
 

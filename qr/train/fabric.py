@@ -43,7 +43,9 @@ def means(fabric: Fabric, values: Mapping[str, Tensor]) -> dict[str, float]:
     """Means of scalars over the ranks, the same on each; one wait for the GPU fetches all."""
     stacked = torch.stack([value.detach().double() for value in values.values()])
     if fabric.world_size > 1:
-        stacked = fabric.all_reduce(stacked, reduce_op="mean")
+        reduced = fabric.all_reduce(stacked, reduce_op="mean")
+        assert isinstance(reduced, Tensor)  # as a tensor was given
+        stacked = reduced
     return dict(zip(values, stacked.tolist(), strict=True))
 
 

@@ -199,7 +199,7 @@ class PredictivePhase(Phase):
     ):
         parts = {"decoder": decoder.g_s, "rectifier": decoder.rectifier}
         decoder.requires_grad_(False)
-        trained = [parts[name] for name in variant.trains if parts[name] is not None]
+        trained = [part for name in variant.trains if (part := parts[name]) is not None]
         super().__init__(codec, metric, lmbda, trained)
         self.decoder = decoder
         self.alpha, self.distance = alpha, distance

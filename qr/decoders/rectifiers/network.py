@@ -1,4 +1,4 @@
-"""The network f of the paper, shared by all rectifiers that predict a residual with it."""
+"""The network f of the paper, and how every network that predicts a residual ends."""
 
 import torch
 import torch.nn.functional as F
@@ -7,6 +7,14 @@ from torch import Tensor, nn
 _GROUPS = 8
 _HEADS, _HEAD_CHANNELS = 4, 32
 _TAIL_CHANNELS = 64
+
+
+def zero_convolution(channels_in: int, channels_out: int) -> nn.Conv2d:
+    """A 1x1 convolution that gives zero until it is trained."""
+    convolution = nn.Conv2d(channels_in, channels_out, 1)
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
+    return convolution
 
 
 class ResidualBlock(nn.Module):
@@ -68,9 +76,7 @@ class RectifierNetwork(nn.Module):
             ResidualBlock(width, width), SelfAttention(width), ResidualBlock(width, width)
         )
         self.tail = ResidualBlock(2 * width, _TAIL_CHANNELS)
-        self.last = nn.Conv2d(_TAIL_CHANNELS, channels, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.last = zero_convolution(_TAIL_CHANNELS, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """N x (M + side_channels) x h x w to a residual of N x M x h x w."""

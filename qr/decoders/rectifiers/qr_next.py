@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from qr.codecs.base import Codec
 from qr.codecs.latent import Latent
+from qr.decoders.rectifiers.network import zero_convolution
 from qr.decoders.registry import register_rectifier
 
 _EXPANSION = 2
@@ -46,9 +47,7 @@ class NextRectifier(nn.Module):
     def __init__(self, channels: int, hyper_channels: int, width: int, blocks: int):
         super().__init__()
         self.hyper = hyper_channels > 0
-        last = nn.Conv2d(width, channels, 1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        last = zero_convolution(width, channels)
         self.network = nn.Sequential(
             nn.Conv2d(channels + hyper_channels, width, 1), *map(Block, [width] * blocks), last
         )

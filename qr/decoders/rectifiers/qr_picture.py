@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from qr.codecs.base import Codec
 from qr.codecs.latent import Latent
+from qr.decoders.rectifiers.network import zero_convolution
 from qr.decoders.registry import register_rectifier
 
 _SHRINK = 4
@@ -46,9 +47,7 @@ class PictureRectifier(nn.Module):
     def __init__(self, width: int, blocks: int):
         super().__init__()
         pixels = 3 * _SHRINK**2
-        last = nn.Conv2d(width, pixels, 1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        last = zero_convolution(width, pixels)
         self.network = nn.Sequential(
             nn.Conv2d(pixels, width, 1), *map(Block, [width] * blocks), last
         )
