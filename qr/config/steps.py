@@ -40,13 +40,14 @@ class Step:
 
     Attributes:
         makes: the functions that make its result, 'module:name'.
-        reads: what they get of the configuration; of the codec that the job is about.
+        reads: what they get of the configuration, by the grid and the codec that the job is about,
+            None where it is about all.
         files: patterns of what they read besides of the package.
         inert: what they can reach and what decides nothing, beside what is so for all.
     """
 
     makes: tuple[str, ...]
-    reads: Callable[[Grid, CodecId], Settings]
+    reads: Callable[[Grid, Any], Settings]
     files: tuple[str, ...] = ()
     inert: tuple[str, ...] = _TABLES
 

@@ -163,12 +163,15 @@ def _inside(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
 def _stored(body: Iterable[ast.AST]) -> Iterator[str]:
     """The names that the statements of one scope bind."""
     for node in _inside(body):
+        name = None
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) or (
-            isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name
-        ):
-            yield node.name
+            name = node.id
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = node.name
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+            name = node.name
+        if name is not None:
+            yield name
 
 
 def imported(

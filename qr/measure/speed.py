@@ -68,7 +68,8 @@ def _tasks(config: Mapping[str, Any], run: Path) -> Sequence[Callable[[], Table]
     jobs = list(work.grid.jobs())
     trainings = {training.rate: training for job in jobs for training in work.trainings(job)}
     coding: dict[tuple, list[Rate]] = {}
-    for rate in dict.fromkeys(r for j in jobs if j.step in TIMED_CODING for r in work.units(j)):
+    timed_jobs = [job for job in jobs if job.step in TIMED_CODING]
+    for rate in dict.fromkeys(rate for job in timed_jobs for rate in work.units(job) or {}):
         coding.setdefault((rate.model, rate.N, rate.M), []).append(rate)
     for rate in itertools.chain(trainings, *coding.values()):
         device.require(rate.device)
@@ -146,21 +147,22 @@ def _train(config: Mapping[str, Any], training: Timed) -> Table:
 
 
 def _phase(rate: Rate, distance: str) -> Phase:
-    codec, trade_off = _codec(rate), lmbda(rate.metric, _QUALITY)
+    metric = rate.metric or METRICS[0]
+    codec, trade_off = _codec(rate), lmbda(metric, _QUALITY)
     if rate.step == "baseline":
-        return BaselinePhase(codec, rate.metric, trade_off)
-    variant = variants.get(rate.variant)
+        return BaselinePhase(codec, metric, trade_off)
+    variant, width = variants.get(rate.variant or ""), rate.W or 0
     if rate.step == "predictive":
-        decoder = build_decoder(variant, codec, rate.W)
-        return PredictivePhase(codec, decoder, variant, rate.metric, trade_off, 1.0, distance)
-    rectifier = build_rectifier(variant.rectifier, codec, rate.W, **variant.options)
+        decoder = build_decoder(variant, codec, width)
+        return PredictivePhase(codec, decoder, variant, metric, trade_off, 1.0, distance)
+    rectifier = build_rectifier(variant.rectifier or "", codec, width, **variant.options)
     joint = rate.step == "soft-joint"
-    return SoftPhase(codec, rectifier, rate.metric, trade_off, 1.0, distance, joint)
+    return SoftPhase(codec, rectifier, metric, trade_off, 1.0, distance, joint)
 
 
 def _weights_mb(rate: Rate, phase: Phase) -> float:
     """What the step writes besides its state: of the predictive phase the decoder alone."""
-    written = phase.decoder if rate.step == "predictive" else phase
+    written = phase.decoder if isinstance(phase, PredictivePhase) else phase
     return sum(tensor.nbytes for tensor in written.state_dict().values()) / 1e6
 
 
@@ -201,7 +203,8 @@ def _code(rates: Sequence[Rate]) -> Table:
 
 
 def _decoder(rate: Rate, codec: Codec) -> Decoder:
-    return build_decoder(variants.get(rate.variant), codec, rate.W).to(codec.device).eval()
+    variant = variants.get(rate.variant or "")
+    return build_decoder(variant, codec, rate.W or 0).to(codec.device).eval()
 
 
 def _second(codec: Codec, work: Callable[[], list]) -> tuple[list, float]:

@@ -116,11 +116,12 @@ class Cost:
 
     def megabytes(self, job: Job) -> float | None:
         """Weights and training states that a training leaves; None where it is not known."""
-        rows = [self.table.get(training.rate) for training in self.work.trainings(job)]
-        if not rows or None in rows:
+        rates = [training.rate for training in self.work.trainings(job)]
+        if not rates or not self.table.keys() >= set(rates):
             return None
-        kept = 0.0 if job.step == "explore" else rows[-1].checkpoint_mb
-        return kept + sum(row.state_mb for row in rows)
+        rows = [self.table[rate] for rate in rates]
+        kept = 0.0 if job.step == "explore" else rows[-1].checkpoint_mb or 0.0
+        return kept + sum(row.state_mb or 0.0 for row in rows)
 
     def need(self, job: Job, what: str, attempt: int) -> int:
         """What the `attempt`-th try of `job` asks a cluster for: 'minutes' or 'memory_mb'.

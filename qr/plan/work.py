@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,6 +66,9 @@ class Timed:
     validations: int
 
 
+Units = dict[Rate, float]  # how often each is done; images may count in fractions
+
+
 class Work:
     """What the jobs of a configuration do, in units that are timed.
 
@@ -76,13 +79,13 @@ class Work:
     def __init__(self, config: Mapping[str, Any], run: Path):
         self.config, self.run, self.grid = config, run, Grid(config)
 
-    def units(self, job: Job) -> Counter[Rate] | None:
+    def units(self, job: Job) -> Units | None:
         """How often `job` does what at most; None for steps that are not timed."""
         if job.step in TIMED_CODING:
             return self._coding(job)
         if job.step not in TRAINING:
             return None
-        units: Counter[Rate] = Counter()
+        units: Units = defaultdict(float)
         held_back = self._images("validation")
         for timed in self.trainings(job):
             units[timed.rate] += timed.steps
@@ -93,14 +96,15 @@ class Work:
         """The trainings within `job`, as the step lists them; the last one makes what it is for."""
         if job.step not in TRAINING:
             return []
-        settings = steps.settings(job.step, self.config, job.codec)
+        codec, variant = _codec(job), job.variant or ""
+        settings = steps.settings(job.step, self.config, codec)
         found = {
             "baseline": lambda: trainings.baseline(settings),
-            "explore": lambda: self._exploration(settings, job.variant),
+            "explore": lambda: self._exploration(settings, variant),
             "soft": lambda: trainings.soft(settings),
-            "predictive": lambda: trainings.predictive(settings, job.variant),
+            "predictive": lambda: trainings.predictive(settings, variant),
         }[job.step]()
-        return [self._timed(job.codec, training) for training in found]
+        return [self._timed(codec, training) for training in found]
 
     def _exploration(self, settings: Mapping[str, Any], variant: str) -> list[Training]:
         """At most: a bracketing search may ask for fewer alphas."""
@@ -134,11 +138,12 @@ class Work:
         validations = 1 + math.ceil(settings["steps"] / settings["validate_every"])
         return Timed(rate, validation, settings["steps"], validations)
 
-    def _coding(self, job: Job) -> Counter[Rate]:
+    def _coding(self, job: Job) -> Units:
         width, height = self.config["runtime"]["image"]
-        N, M = self.grid.widths(job.codec)
+        codec = _codec(job)
+        N, M = self.grid.widths(codec)
         rate = Rate(
-            model=job.codec.model,
+            model=codec.model,
             metric=None,
             N=N,
             M=M,
@@ -153,7 +158,7 @@ class Work:
             precision="32-true",
         )
         images = self._images("test", width * height)
-        units = Counter({rate: images})
+        units: Units = defaultdict(float, {rate: images})
         for variant in self._contenders(job):
             units[replace(rate, variant=variant, W=self._rectifier_width(variant))] += images
         return units
@@ -162,8 +167,8 @@ class Work:
         """Variants that decode the same files, as often as there are seeds of them."""
         if job.step != "decode":
             return []
-        trained = self.grid.trained(job.codec) if job.stage == "soft" else []
-        return self.grid.untrained(job.stage) + [variant for variant, _ in trained]
+        trained = self.grid.trained(_codec(job)) if job.stage == "soft" else []
+        return self.grid.untrained(job.stage or "") + [variant for variant, _ in trained]
 
     def _rectifier_width(self, variant: str | None) -> int | None:
         has_one = variant is not None and variants.get(variant).rectifier is not None
@@ -180,3 +185,9 @@ class Work:
         except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
             raise DataError(f"{manifest}: a damaged manifest: {error!r}; make it again") from error
         return sum(sizes) / pixels if pixels else len(sizes)
+
+
+def _codec(job: Job) -> CodecId:
+    """The codec that a job of training or coding is about."""
+    assert job.codec is not None, job
+    return job.codec

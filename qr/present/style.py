@@ -32,7 +32,7 @@ _OTHER_COLOURS = (SKY, BLUE, PURPLE, GREEN, ORANGE)
 _OTHER_MARKERS = ("X", "<", ">", "h", "*", "p", "d")
 _OTHER_LINES = ("-.", ":", "--")
 
-_ANCHORS = {
+_ANCHORS: dict[str, dict[str, Any]] = {
     "jpeg-444": {"color": ORANGE, "linestyle": (0, (5, 1.5))},
     "jpeg-420": {"color": ORANGE, "linestyle": (0, (1.5, 1.5))},
     "jpeg2000": {"color": GREEN, "linestyle": (0, (5, 1.5, 1, 1.5))},
