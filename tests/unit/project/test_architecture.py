@@ -1,12 +1,17 @@
 """The house as docs/architecture.md draws it: who may import whom, and how large a room may be."""
 
 import ast
+import importlib
+import inspect
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
+
+from qr.config import steps
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "qr"
@@ -123,3 +128,65 @@ def test_the_house_is_the_one_that_is_drawn():
     drawn = (ROOT / "docs" / "architecture.md").read_text()
     for name in (*ORDER[1:], *GROUND):
         assert re.search(rf"^ *{name}\b", drawn, re.MULTILINE), name
+
+
+# The walks
+
+
+def walks():
+    """Each list of a walk: its lines as (depth, module, name)."""
+    text = (ROOT / "docs" / "architecture.md").read_text().split("\n## A stranger's walk\n")[1]
+    blocks = re.findall(r"^```\n(.*?)^```", text.split("\n## ")[0], re.MULTILINE | re.DOTALL)
+    pattern = re.compile(r"^( *)(qr[\w.]+):([\w.]+)", re.MULTILINE)
+    return [[(len(dent) // 2, *found) for dent, *found in pattern.findall(b)] for b in blocks]
+
+
+WALKS = walks()
+STEP_FUNCTIONS = {name for step in steps.STEPS.values() for name in step.makes}
+
+
+def test_there_are_three_walks_of_no_more_than_eight_functions():
+    assert [2 < len(walk) <= 8 for walk in WALKS] == [True] * 3
+
+
+@pytest.mark.parametrize("walk", WALKS, ids=lambda walk: walk[0][2])
+def test_what_a_walk_names_exists(walk):
+    for _, module, name in walk:
+        found = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        assert callable(found), name
+
+
+@pytest.mark.parametrize("walk", WALKS, ids=lambda walk: walk[0][2])
+def test_in_a_walk_each_is_called_by_the_one_that_it_is_under(walk):
+    above = []
+    for depth, module, name in walk:
+        above[depth:] = [(module, name)]
+        assert len(above) == depth + 1, f"{name} is indented too far"
+        if depth:
+            assert calls(above[depth - 1], (module, name)), f"{above[depth - 1]} calls no {name}"
+        else:
+            is_command = module.startswith("qr.cli.")
+            assert is_command or f"{module}:{name}" in STEP_FUNCTIONS, f"{name} begins no step"
+
+
+def calls(caller, called):
+    """Whether a function reaches another by name, or calls a method that has its name."""
+    (module, name), (other, wanted) = caller, called
+    outer, _, method = wanted.partition(".")
+    if "." not in name or other != module:
+        found = steps.sources(PACKAGE).reached([f"{module}:{name.partition('.')[0]}"], ())
+        if f"{other}:{outer}" in map(str, found):
+            return True
+    return bool(method) and method in called_attributes(module, name)
+
+
+def called_attributes(module, name):
+    """The methods that a function's own text calls, whatever they are of."""
+    value = importlib.import_module(module)
+    for part in name.split("."):
+        value = getattr(value, part)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(value))))
+    attributes = [n.func for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    return {f.attr for f in attributes if isinstance(f, ast.Attribute)}
