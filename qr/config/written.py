@@ -163,14 +163,10 @@ def _inside(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
 def _stored(body: Iterable[ast.AST]) -> Iterator[str]:
     """The names that the statements of one scope bind."""
     for node in _inside(body):
-        name = None
+        name = getattr(node, "name", None)  # of a function, a class, an exception, a pattern
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             name = node.id
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            name = node.name
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
-            name = node.name
-        if name is not None:
+        if name is not None and not isinstance(node, ast.alias):
             yield name
 
 
