@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from qr.measure.quality import MEASURES, ms_ssim, psnr, to_db
 from qr.measure.schema import SCHEMAS
+from support.paths import ROOT
 
 
 def tensor(pixels):
@@ -162,7 +162,6 @@ def test_columns_of_measures_are_told_apart():
         assert {column for measure in MEASURES for column in measure.columns} <= set(rows)
 
 
-ROOT = Path(__file__).parents[2]
 ONE_MORE = """
 def _luma(decoded, original):
     weights = torch_weights(decoded)
