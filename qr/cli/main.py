@@ -426,7 +426,7 @@ def tables(
 
     Example: qr tables -c config.yaml --metrics results/smoke/metrics --out tables
     """
-    from qr.present.tables.write import write_tables
+    from qr.present.write import write_tables
 
     write_tables(metrics, out, _load(config)["statistics"], only)
 
@@ -442,7 +442,7 @@ def figures(
 
     Example: qr figures -c config.yaml --metrics results/smoke/metrics --out figures --only rd_psnr
     """
-    from qr.present.figures.write import write_figures
+    from qr.present.write import write_figures
 
     write_figures(metrics, out, only, _load(config)["statistics"])
 
@@ -494,8 +494,7 @@ def join(
     """
     from qr.archive.export import write_compressai
     from qr.archive.join import join
-    from qr.present.figures.write import write_figures
-    from qr.present.tables.write import write_tables
+    from qr.present.write import write_figures, write_tables
 
     joined = join(parts, out)
     statistics, metrics = joined["config"]["statistics"], out / "metrics"

@@ -98,13 +98,13 @@ def collect(
     Raises:
         ResultsError: there is no part, `read` refuses one, or a row comes twice.
     """
-    parts = list(map(str, parts))
-    if not parts:
+    files = list(map(str, parts))
+    if not files:
         raise ResultsError(f"{schema.name}.csv: there are no parts to collect")
-    frames = [read(part, schema) for part in parts]
+    frames = [read(file, schema) for file in files]
     frame = pd.concat(frames, ignore_index=True)
     key = list(schema.key)
-    _check_unique(frame[key], np.repeat(parts, [len(part) for part in frames]), schema)
+    _check_unique(frame[key], np.repeat(files, [len(part) for part in frames]), schema)
     order = _ORDER | _config_order(config or {})
     ranks = [_rank(frame[column], order.get(column)) for column in reversed(key)]
     return frame.iloc[np.lexsort(ranks)].reset_index(drop=True)

@@ -85,7 +85,7 @@ def _draw_image(
     original = to_image(opened.x)
     box = busiest(original, PART)
     before = _norms(opened.y - opened.latent.y_hat)
-    limit = max(float(before.max()), np.finfo(np.float32).tiny)
+    limit = max(float(before.max()), float(np.finfo(np.float32).tiny))
     views = [_draw_view(opened, c, path.stem, box, before, limit, out) for c in contenders]
     padded = [side + -side % opened.bitstream.padding for side in original.size]
     return {

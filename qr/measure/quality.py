@@ -170,6 +170,11 @@ def in_decibels(values: Any) -> dict[str, Any]:
     return {one.compared: to_db(values[one.column]) for one in MEASURES if one.decibels}
 
 
+def from_db(db: Any) -> Any:
+    """The inverse of `to_db`."""
+    return 1 - 10 ** (-db / 10)
+
+
 def to_db(values: Any) -> Any:
     """-10 log10(1 - value) of a number, array or column; inf from 1 on, NaN stays NaN."""
     with np.errstate(divide="ignore"):

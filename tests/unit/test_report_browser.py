@@ -13,11 +13,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from test_report import CODEC, MANIFEST, MODELS, STATISTICS
 
-from qr.present.report.charts import BUILDERS
+from qr.present.names import CHARTS
 from qr.present.report.page import write_report
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-CHARTS = [build.__name__ for build in BUILDERS]
 NAMES = KODAK[:3]
 
 

@@ -13,7 +13,7 @@ from qr.config.steps import code_digest
 from qr.errors import QRError
 from qr.plan import cluster
 from qr.plan.cost import Cost
-from qr.present.names import FIGURES, TABLES
+from qr.present.names import FIGURES, TABLES, caption
 
 
 def checked(config):

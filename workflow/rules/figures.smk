@@ -27,6 +27,7 @@ rule draw:
         code=code("figures"),
         metrics=lambda wc, input: parent(input),
         folder=lambda wc, output: parent(output),
+        caption=lambda wc: caption("figures", wc.name),
     shell:
         "python -m qr figures --config {params.config} --metrics {params.metrics} --out {params.folder}"
         " --only {wildcards.name} 2>&1 | tee {log}"

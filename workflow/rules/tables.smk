@@ -28,6 +28,7 @@ rule tabulate:
         code=code("tables"),
         metrics=lambda wc, input: parent(input),
         folder=lambda wc, output: parent(output),
+        caption=lambda wc: caption("tables", wc.name),
     shell:
         "python -m qr tables --config {params.config} --metrics {params.metrics} --out {params.folder}"
         " --only {wildcards.name} 2>&1 | tee {log}"
