@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from qr.analyse.gains import CONTROL, correlation
-from qr.analyse.metrics import Metrics, first_seed, over_seeds
-from qr.measure.schema import CODEC, POINT, QUALITY_COLUMN
+from qr.analyse.metrics import Metrics, first_seed, judged
+from qr.measure.schema import CODEC, POINT
 
 _CHANGES = ("error_change_percent", "own_gain_db")
 
@@ -15,14 +15,6 @@ _CHANGES = ("error_change_percent", "own_gain_db")
 def error_change(table: pd.DataFrame) -> pd.Series:
     """Change of ||y - y_tilde|| against ||y - y_hat||, percent; negative is less error."""
     return 100 * (table["rectified_error"] / table["quantization_error"] - 1)
-
-
-def error_by_quality(metrics: Metrics) -> pd.DataFrame:
-    """The summary of variants that change the latent: means over seeds, `error_change_percent`."""
-    points = over_seeds(metrics.summary)
-    points = points.assign(error_change_percent=error_change(points))
-    moved = points.groupby("variant")["error_change_percent"].transform(lambda c: (c != 0).any())
-    return points[moved.astype(bool)]
 
 
 def error_and_quality(metrics: Metrics) -> pd.DataFrame:
@@ -36,10 +28,7 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
     """
     images = first_seed(metrics.of_decoders().images)
     key = [*POINT, "image"]
-    quality = pd.concat(
-        images.loc[images["metric"] == metric, column] for metric, column in QUALITY_COLUMN.items()
-    )
-    images = images.assign(quality_db=quality.astype(float)).dropna(subset=["seed", "quality_db"])
+    images = images.assign(quality_db=judged(images)).dropna(subset=["seed", "quality_db"])
     control = images[images["variant"] == CONTROL].set_index(key)["quality_db"].rename("control_db")
     table = images.join(control, on=key, how="inner").reset_index(drop=True)
     table = table.assign(
@@ -51,20 +40,6 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
     )
     columns = [*CODEC, "variant", "quality", "image", *_CHANGES]
     return table.loc[moved > 0, columns].reset_index(drop=True)
-
-
-def comparable(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `error_and_quality` at one quality for each codec: that of most variants.
-
-    Of several such qualities, that of most other rows, else the highest.
-    """
-    counts = table.groupby(POINT)["variant"].transform("size")
-    most = counts.groupby([table[c] for c in CODEC]).transform("max")
-    fullest = table[counts == most]
-    rows = fullest.groupby("quality")["variant"].transform("size")
-    order = fullest.assign(rows=rows).sort_values(["rows", "quality"])
-    chosen = order.groupby(CODEC)["quality"].transform("last")
-    return fullest[fullest["quality"] == chosen.reindex(fullest.index)]
 
 
 def correlations(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFrame:

@@ -6,14 +6,14 @@ for MS-SSIM. Gains in MS-SSIM are means of the images' differences in dB, not di
 the dB of means (which is what RD curves show): only a per-image difference can be paired.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from qr.measure.schema import QUALITY_COLUMN
+from qr.measure.schema import CODEC, KEY, QUALITY_COLUMN
 
 REFERENCE = "baseline"  # of every gain
 CONTROL = "decoder"  # of every rectifier's own gain
@@ -27,9 +27,16 @@ _UNTRAINED = -1  # the index of a variant without a seed, in this module only
 
 
 class Interval(NamedTuple):
-    """A mean gain in dB, its 95 % interval, and how many images and seeds are behind it."""
+    """A mean gain in dB, or a correlation, and its 95 % bootstrap interval.
 
-    mean: float
+    Attributes:
+        value: NaN where there is nothing to estimate it from.
+        low, high: ends of the interval; NaN where one observation has none.
+        images: how many are behind it.
+        seeds: likewise, trainings of the predictive phase; 0 where none was drawn anew.
+    """
+
+    value: float
     low: float
     high: float
     images: int
@@ -127,23 +134,29 @@ def gains(
         images, seeds. A codec without `reference` has no rows. A variant that lacks some of the
         qualities that `reference` has gets no 'mean': beside the others', it would mislead.
     """
-    found = []
-    for (model, metric), codecs in images.groupby(["model", "metric"], sort=False):
-        per_quality: dict[str, list[pd.DataFrame]] = {}
-        qualities = codecs.loc[codecs["variant"] == reference, "quality"].nunique()
-        for quality, rows in codecs.groupby("quality"):
-            names = list(rows["variant"].unique())
-            for variant in names if reference in names else ():
-                table = differences(rows, variant, reference)
-                per_quality.setdefault(variant, []).append(table)
-                found.append((model, metric, quality, variant, *interval(table, **statistics)))
-        for variant, tables in per_quality.items():
-            if len(tables) < qualities:
-                continue
-            mean = interval(mean_of(tables), **statistics)
-            found.append((model, metric, ALL_QUALITIES, variant, *mean))
-    columns = ["model", "metric", "quality", "variant", "gain_db", "gain_low_db", "gain_high_db"]
-    return pd.DataFrame(found, columns=[*columns, "images", "seeds"])
+    found = [
+        (*codec, quality, variant, *interval(table, **statistics))
+        for codec, rows in images.groupby(CODEC, sort=False)
+        for quality, variant, table in _differences(rows, reference)
+    ]
+    columns = [*KEY, "gain_db", "gain_low_db", "gain_high_db", "images", "seeds"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _differences(
+    codec: pd.DataFrame, reference: str
+) -> Iterator[tuple[int | str, str, pd.DataFrame]]:
+    """Quality, variant and `differences` of one codec; last, the means over all qualities."""
+    measured = codec[codec["quality"].isin(codec["quality"][codec["variant"] == reference])]
+    by_variant: dict[str, list[pd.DataFrame]] = {}
+    for quality, rows in measured.groupby("quality"):
+        for variant in rows["variant"].unique():
+            table = differences(rows, variant, reference)
+            by_variant.setdefault(variant, []).append(table)
+            yield quality, variant, table
+    for variant, tables in by_variant.items():
+        if len(tables) == measured["quality"].nunique():
+            yield ALL_QUALITIES, variant, mean_of(tables)
 
 
 def own_gains(

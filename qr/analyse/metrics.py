@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from qr.decoders.variants import is_bound, takes_alpha
@@ -14,6 +15,7 @@ from qr.measure.schema import (
     IMAGES,
     KEY,
     POINT,
+    QUALITY_COLUMN,
     RUNTIME,
     SUMMARISED,
     SUMMARY,
@@ -74,6 +76,14 @@ class Metrics:
         if not (self.folder / f"{schema.name}.csv").exists():
             return pd.DataFrame(columns=list(schema.columns))
         return self._read(schema)
+
+
+def judged(table: pd.DataFrame) -> pd.Series:
+    """Each row's quality in dB, by the measure that its codec is judged by; NaN: not measured."""
+    quality = pd.Series(np.nan, index=table.index)
+    for metric, column in QUALITY_COLUMN.items():
+        quality = quality.mask(table["metric"] == metric, table[column].astype(float))
+    return quality
 
 
 def first_seed(rows: pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,7 @@ def tables(
 
     Example: qr tables -c config.yaml --metrics results/smoke/metrics --out tables
     """
-    from qr.present.tables.write import write_tables
+    from qr.present.write import write_tables
 
     write_tables(metrics, out, settings("tables", config)["statistics"], only)
 
@@ -37,7 +37,7 @@ def figures(
 
     Example: qr figures -c config.yaml --metrics results/smoke/metrics --out figures --only rd_psnr
     """
-    from qr.present.figures.write import write_figures
+    from qr.present.write import write_figures
 
     write_figures(metrics, out, only, settings("figures", config)["statistics"])
 
@@ -113,8 +113,7 @@ def join(
     """
     from qr.archive.export import write_compressai
     from qr.archive.join import join
-    from qr.present.figures.write import write_figures
-    from qr.present.tables.write import write_tables
+    from qr.present.write import write_figures, write_tables
 
     joined = join(parts, out)
     statistics, metrics = joined["config"]["statistics"], out / "metrics"

@@ -38,6 +38,12 @@ class Sources:
             self._modules[name] = _Module(self, name, path) if path else None
         return self._modules[name]
 
+    def matching(self, name: str) -> list[str]:
+        """`name` itself, or for 'package.*' the modules of a package that are no helpers of it."""
+        package, star, _ = name.partition(".*")
+        folder = self.package.joinpath(*package.split(".")[1:])
+        return [f"{package}.{p.stem}" for p in sorted(folder.glob("[!_]*.py"))] if star else [name]
+
     def outside(self, path: str) -> str:
         """The name by which `reached` knows a file that is not of the package; it counts whole."""
         self._modules[path] = _Module(self, path, Path(path))

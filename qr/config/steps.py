@@ -39,7 +39,8 @@ class Step:
     """One step.
 
     Attributes:
-        makes: the functions that make its result, 'module:name'.
+        makes: the functions that make its result, 'module:name', or modules; 'package.*' are all
+            modules of a package, where they are found by their folder.
         reads: what they get of the configuration, by the grid and the codec that the job is about,
             None where it is about all.
         files: patterns of what they read besides of the package.
@@ -195,14 +196,20 @@ STEPS = {
     "summary": Step(("qr.measure.steps:summary",), _of(), inert=()),
     "export": Step(("qr.archive.export:write_compressai",), _of(), inert=()),
     "figures": Step(
-        ("qr.present.figures.write:write_figures",),
+        ("qr.present.write:write_figures", "qr.present.figures.*"),
         _of("statistics"),
         files=(_PUBLISHED,),
         inert=(),
     ),
-    "tables": Step(("qr.present.tables.write:write_tables",), _of("statistics"), inert=()),
+    "tables": Step(
+        ("qr.present.write:write_tables", "qr.present.tables.*"), _of("statistics"), inert=()
+    ),
     "report": Step(
-        ("qr.present.report.page:write_report",),
+        (
+            "qr.present.report.page:write_report",
+            "qr.present.report.charts.*",
+            "qr.present.tables.*",
+        ),
         _of("version", "statistics"),
         files=(_PUBLISHED, "present/report/templates/*"),
         inert=(),
@@ -251,7 +258,8 @@ def reached(
 ) -> Reached:
     """Every definition that `step` can reach; arguments as of `code`."""
     found = sources(package)
-    entries = [*STEPS[step].makes, *map(found.outside, plugins)]
+    entries = [name for made in STEPS[step].makes for name in found.matching(made)]
+    entries += map(found.outside, plugins)
     for variant in map(variants.get, variant_names):
         entries += [_VARIANT, *_rectifier(variant, found)]
     return found.reached(entries, (*_INERT, *STEPS[step].inert))

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qr.data.tensors import to_8bit
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -62,6 +60,8 @@ class Measure:
             raise ValueError(f"expected two 1x3xHxW, not {shapes}")
         if min(shape[-2:]) < self.min_side:
             return math.nan
+        from qr.data.tensors import to_8bit  # torch; tables and figures do without
+
         return self.of(to_8bit(decoded), to_8bit(original))
 
     @property
@@ -168,6 +168,11 @@ def measure(decoded: "Tensor", original: "Tensor") -> dict[str, float]:
 def in_decibels(values: Any) -> dict[str, Any]:
     """The columns in dB that belong to a row or a table of values (or of means of them)."""
     return {one.compared: to_db(values[one.column]) for one in MEASURES if one.decibels}
+
+
+def from_db(db: Any) -> Any:
+    """The inverse of `to_db`."""
+    return 1 - 10 ** (-db / 10)
 
 
 def to_db(values: Any) -> Any:

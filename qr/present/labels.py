@@ -15,6 +15,7 @@ CODEC = {
     "jpeg2000": "JPEG 2000",
     "webp": "WebP",
     "avif": "AVIF",
+    "zoo": "CompressAI zoo (published)",
     "bpg-444-x265-ycbcr": "BPG 4:4:4 (published)",
     "vtm": "VTM (published)",
 }
@@ -34,5 +35,5 @@ def variant(name: str) -> str:
 
 
 def codec(name: str) -> str:
-    """The legend's text for a classical codec."""
+    """The legend's text for a codec to compare with."""
     return CODEC.get(name, name)

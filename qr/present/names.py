@@ -1,25 +1,18 @@
-"""From metrics (CSV files) to figures, tables and CompressAI's JSON; nothing here needs torch.
+"""The figures, tables and charts that there are: one module each in its folder, not imported.
 
-The names below are what the workflow declares as outputs. They live here so that
-listing them imports neither pandas nor matplotlib.
+A module whose name begins with an underscore helps the others. The workflow declares outputs by
+these names, so that listing them needs neither pandas nor matplotlib.
 """
 
-FIGURES = (
-    "alpha_exploration",
-    "rd_psnr",
-    "rd_ms_ssim",
-    "quantization_error",
-    "training",
-    "own_gain",
-    "error_and_quality",
-)
-TABLES = (
-    "alpha",
-    "trials",
-    "gains",
-    "runtime",
-    "bd_rate",
-    "controls",
-    "own_gain",
-    "error_correlation",
-)
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+def _modules(folder: str) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (_HERE / folder).glob("[!_]*.py")))
+
+
+FIGURES = _modules("figures")
+TABLES = _modules("tables")
+CHARTS = _modules("report/charts")

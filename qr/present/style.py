@@ -3,13 +3,17 @@
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import cycle
+from functools import cache
+from hashlib import sha256
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.figure import Figure
 
+from qr.analyse.metrics import Metrics
 from qr.files import write_bytes
 
 WIDTH = 7.2  # inches: two columns of a paper
@@ -19,6 +23,32 @@ _DPI = 200
 # every curve has a marker and a dash pattern of its own too.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#999999"
+
+Look = tuple[str, str, str]  # colour, marker and dash pattern of a line
+
+_COLOURS = (ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE)
+MARKERS = ("o", "s", "D", "d", "^", "v", "<", ">", "P", "X", "p", "h", "*", "8")
+LINES = ("-", "--", ":", "-.")
+
+# No two share colour and marker. What is often drawn together differs in colour, too.
+_LOOKS: dict[str, Look] = {
+    "baseline": (BLACK, "o", "-"),
+    "centroid": (GREEN, "^", "-."),
+    "decoder": (ORANGE, "s", "--"),
+    "qr": (VERMILLION, "D", "-"),
+    "qr-picture": (BLUE, "P", "-"),
+    "qr-picture-lite": (SKY, "X", "--"),
+    "qr-next": (PURPLE, "*", "-"),
+    "qr-hyper": (GREEN, "h", "--"),
+    "qr-bounded": (SKY, "<", ":"),
+    "qr-only": (VERMILLION, ">", "-."),
+    "qr-detached": (PURPLE, "d", ":"),
+    "centroid-decoder": (GREEN, "p", ":"),
+    "wide-decoder": (ORANGE, "X", "-."),
+    "latent-shift": (BLUE, "v", "-."),
+    "original": (PURPLE, "v", ":"),
+    "ceiling": (ORANGE, "8", ":"),
+}
 
 _VARIANTS = {
     "original": {"color": PURPLE, "marker": "v", "linestyle": ":"},
@@ -39,7 +69,11 @@ _ANCHORS: dict[str, dict[str, Any]] = {
     "webp": {"color": SKY, "linestyle": (0, (3, 1, 1, 1, 1, 1))},
     "avif": {"color": BLUE, "linestyle": "-"},
 }
-PUBLISHED = ("-", (0, (4, 2)), (0, (1, 1.2)))  # zoo, BPG, VTM, all grey
+_PUBLISHED = {  # all grey
+    "zoo": "-",
+    "bpg-444-x265-ycbcr": (0, (4, 2)),
+    "vtm": (0, (1, 1.2)),
+}
 
 _RC = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
@@ -68,6 +102,20 @@ _RC = {
 }
 
 
+def variant(name: str) -> dict[str, Any]:
+    """Line style of a decoder variant: the same in every figure and chart of any run."""
+    look = _LOOKS.get(name) or _free_look(name)
+    return dict(zip(("color", "marker", "linestyle"), look, strict=True))
+
+
+@cache
+def _free_look(name: str) -> Look:
+    """A look that none of ours has, by the name alone; two may meet, out of some 270."""
+    taken = {(colour, marker) for colour, marker, _ in _LOOKS.values()}
+    free = [look for look in product(_COLOURS, MARKERS, LINES) if look[:2] not in taken]
+    return free[int(sha256(name.encode()).hexdigest(), 16) % len(free)]
+
+
 def variants(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Line styles of decoder variants; those without a fixed one take turns, in order."""
     turns = zip(cycle(_OTHER_COLOURS), cycle(_OTHER_MARKERS), cycle(_OTHER_LINES), strict=False)
@@ -77,14 +125,20 @@ def variants(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
+def of_run(metrics: Metrics) -> dict[str, dict[str, Any]]:
+    """Line styles of all variants of a run, in the order in which legends name them."""
+    names = pd.concat([metrics.summary["variant"], metrics.training["variant"].dropna()])
+    return variants(list(names.unique()))
+
+
 def anchor(name: str) -> dict[str, Any]:
     """Line style of a classical codec: thin."""
     return {"linewidth": 0.7} | _ANCHORS.get(name, {"color": PURPLE, "linestyle": "--"})
 
 
-def published(place: int) -> dict[str, Any]:
+def published(name: str) -> dict[str, Any]:
     """Line style of a published curve: thin and grey."""
-    return {"linewidth": 0.7, "color": GREY, "linestyle": PUBLISHED[place % len(PUBLISHED)]}
+    return {"linewidth": 0.7, "color": GREY, "linestyle": _PUBLISHED[name]}
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import pytest
 from matplotlib.text import Text
 
 from qr.analyse.metrics import Metrics
-from qr.present.figures.write import BUILDERS
 from qr.present.names import FIGURES, TABLES
+from qr.present.write import figure
 from support.paths import ROOT
 from support.workspace import PATIENCE
 
@@ -79,7 +79,7 @@ def test_every_figure_shows_the_codec_and_the_rectifier(followed):
     _, folder = followed
     metrics = Metrics(folder / "results/mine/metrics")
     for name in set(FIGURES) - {"rd_ms_ssim"}:  # rd_psnr of the other metric, which the test skips
-        drawn = BUILDERS[name](metrics, {"bootstrap": 100, "seed": 0})
+        drawn = figure(name, metrics, {"bootstrap": 100, "seed": 0})
         texts = " ".join(text.get_text() for text in drawn.findobj(Text))
         assert "mine" in texts, name
         if name != "alpha_exploration":  # explored for qr, which serves all rectifiers

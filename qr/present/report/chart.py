@@ -4,7 +4,7 @@ A trace has tags, such as {"model": "mbt2018", "variant": "qr"}; a control is ab
 hides the traces whose tag is not among what it has selected. charts.js does that for any chart.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
 from typing import Any
@@ -14,15 +14,27 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
+from qr.measure.schema import CODEC
 from qr.present import labels, style
 
 # matplotlib's names to Plotly's; a dash pattern is in points there and in pixels here.
 _DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
 _SYMBOLS = {
-    "o": "circle", "v": "triangle-down", "^": "triangle-up", "s": "square", "D": "diamond",
-    "P": "cross", "X": "x", "<": "triangle-left", ">": "triangle-right", "h": "hexagon",
-    "*": "star", "p": "pentagon", "d": "diamond-tall",
-}  # fmt: skip
+    "o": "circle",
+    "v": "triangle-down",
+    "^": "triangle-up",
+    "s": "square",
+    "D": "diamond",
+    "P": "cross",
+    "X": "x",
+    "<": "triangle-left",
+    ">": "triangle-right",
+    "h": "hexagon",
+    "*": "star",
+    "p": "pentagon",
+    "d": "diamond-tall",
+    "8": "octagon",
+}
 _INK = (style.BLACK, "#F2F2F2")  # on a light ground, on a dark one
 
 Colours = Sequence[str]  # of a light and of a dark ground
@@ -105,17 +117,30 @@ def trace(
     return {**ours, "x": list(x), "y": list(y), **shape, **more}
 
 
-def variant_looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The figures' look of decoder variants, for `trace`."""
+def variant_look(name: str) -> dict[str, Any]:
+    """The figures' look of a decoder variant, for `trace`."""
+    look = style.variant(name)
     return {
-        name: {
-            "colours": _both(look["color"]),
-            "dash": _DASHES[look["linestyle"]],
-            "symbol": _SYMBOLS[look["marker"]],
-            "width": 2,
-        }
-        for name, look in style.variants(names).items()
+        "colours": _both(look["color"]),
+        "dash": _DASHES[look["linestyle"]],
+        "symbol": _SYMBOLS[look["marker"]],
+        "width": 2,
     }
+
+
+def by_variant(
+    table: pd.DataFrame,
+) -> Iterator[tuple[dict[str, str], dict[str, Any], pd.DataFrame]]:
+    """Tags, look and rows of each variant of each codec, for a trace each."""
+    for key, rows in table.groupby([*CODEC, "variant"], sort=False):
+        tags = dict(zip((*CODEC, "variant"), key, strict=True))
+        yield tags, variant_look(tags["variant"]), rows
+
+
+def error_bars(values: pd.Series, low: pd.Series, high: pd.Series) -> dict[str, Any]:
+    """Bars from `low` to `high`."""
+    ends = {"array": high - values, "arrayminus": values - low}
+    return {"type": "data", "symmetric": False, **ends, "thickness": 1.2}
 
 
 def anchor_look(name: str) -> dict[str, Any]:
@@ -123,9 +148,9 @@ def anchor_look(name: str) -> dict[str, Any]:
     return _thin(style.anchor(name))
 
 
-def published_look(place: int) -> dict[str, Any]:
+def published_look(name: str) -> dict[str, Any]:
     """The figures' look of a published curve."""
-    return _thin(style.published(place))
+    return _thin(style.published(name))
 
 
 def _thin(look: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,14 +166,16 @@ def _both(colour: str) -> Colours:
 
 def ordered_looks(values: Sequence[Any]) -> dict[Any, dict[str, Any]]:
     """Viridis, ordered for any colour vision: its dark part on a light ground, and vice versa."""
-    grounds = [np.linspace(*span, len(values)) for span in ((0.0, 0.85), (0.35, 1.0))]
-    light, dark = (map(to_hex, colormaps["viridis"](places)) for places in grounds)
-    symbols = cycle(_SYMBOLS.values())
+    light, dark = _viridis(0.0, 0.85, len(values)), _viridis(0.35, 1.0, len(values))
+    looks = zip(values, light, dark, cycle(_SYMBOLS.values()), strict=False)
     return {
         value: {"colours": colours, "dash": "solid", "symbol": symbol, "width": 2}
-        for value, colours, symbol in zip(values, zip(light, dark, strict=True), symbols,
-                                          strict=False)
-    }  # fmt: skip
+        for value, *colours, symbol in looks
+    }
+
+
+def _viridis(first: float, last: float, count: int) -> list[str]:
+    return [to_hex(colour) for colour in colormaps["viridis"](np.linspace(first, last, count))]
 
 
 def plain_look() -> dict[str, Any]:
@@ -174,9 +201,9 @@ def trained_for(table: pd.DataFrame, axis: str | None = None, text: str = "{} (d
     return Control("metric", "Trained for", options)
 
 
-def decoders(names: Iterable[str], looks: Mapping[str, Mapping]) -> Control:
-    """Any of the decoder variants."""
-    options = [sample(name, labels.variant(name), looks[name]) for name in names]
+def decoders(variants: pd.Series) -> Control:
+    """Any of the decoder variants in a column."""
+    options = [sample(v, labels.variant(v), variant_look(v)) for v in variants.unique()]
     return Control("variant", "Decoders", options, multiple=True)
 
 

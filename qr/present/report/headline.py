@@ -19,7 +19,7 @@ from qr.analyse.metrics import Metrics
 from qr.decoders.variants import known
 from qr.measure.schema import KEY, POINT
 from qr.present import labels
-from qr.present.tables.common import span
+from qr.present.layout import span
 
 _FEW_IMAGES = 10  # below them, an interval over images means little
 _FEW_STEPS = 1000  # of the predictive phase: below them, a run shows only that it runs
@@ -74,7 +74,7 @@ def mean_gain(
         if {variant, reference} <= set(codec["variant"])
     ]
     gain = interval(mean_of(tables), **statistics) if tables else None
-    return None if gain is None or pd.isna(gain.mean) else gain
+    return None if gain is None or pd.isna(gain.value) else gain
 
 
 def _gains(images: pd.DataFrame, variant: str, reference: str, statistics: Mapping) -> list[str]:
@@ -89,7 +89,7 @@ def _gains(images: pd.DataFrame, variant: str, reference: str, statistics: Mappi
 
 def with_interval(gain: Interval) -> str:
     """'+0.130 dB [+0.120, +0.140]'; without brackets where one observation has no interval."""
-    text = f"{_signed(gain.mean)} dB"
+    text = f"{_signed(gain.value)} dB"
     if pd.isna(gain.low):
         return text
     return f"{text} [{_signed(gain.low)}, {_signed(gain.high)}]"

@@ -1,8 +1,10 @@
 """One HTML file out of a version's metrics, manifest and pictures; nothing in it is fetched."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jinja2
@@ -14,21 +16,12 @@ from qr.analyse.metrics import Metrics
 from qr.errors import ResultsError
 from qr.files import write_text
 from qr.measure.quality import MEASURES
-from qr.present.report import charts, viewer
+from qr.present import layout
+from qr.present.names import CHARTS, TABLES
+from qr.present.report import viewer
 from qr.present.report.headline import facts, headline
-from qr.present.tables import layout, write
 
 WORKFLOW = "workflow.html"  # Snakemake's own report, beside ours
-_SORTABLE = {
-    "gains": "Gains",
-    "controls": "Controls",
-    "own_gain": "Own gain and its cost",
-    "bd_rate": "Bjontegaard deltas",
-    "runtime": "Run time and size",
-    "alpha": "Chosen alpha",
-    "trials": "Trials of the exploration",
-    "error_correlation": "Error and quality",
-}
 _PAGE = jinja2.Environment(
     loader=jinja2.PackageLoader("qr.present.report", "templates"),
     autoescape=jinja2.select_autoescape(["html.j2"], default=True),
@@ -61,14 +54,14 @@ def write_report(
     """
     metrics = Metrics(metrics_dir)
     decoders = metrics.of_decoders()
-    drawn = [build(decoders, statistics) for build in charts.BUILDERS]
+    drawn = [module.chart(decoders, statistics) for module in _in_order("report.charts", CHARTS)]
     page = _PAGE.get_template("report.html.j2").render(
         version=version,
         headline=headline(decoders, statistics),
         facts=facts(decoders),
         charts=drawn,
         chart_data=_json([chart.data() for chart in drawn]),
-        tables=[_table(name, metrics, statistics) for name in _SORTABLE],
+        tables=[_table(module, metrics, statistics) for module in _in_order("tables", TABLES)],
         viewer=_json(found) if (found := viewer.load(pictures, metrics.images)) else None,
         manifest=_read_manifest(manifest) if manifest else None,
         yaml=lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
@@ -85,13 +78,19 @@ def _json(value: Any) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _table(name: str, metrics: Metrics, statistics: Mapping[str, int]) -> dict[str, Any]:
-    table = write.BUILDERS[name](metrics, statistics)
+def _in_order(folder: str, names: Iterable[str]) -> list[ModuleType]:
+    """The modules of charts or of tables, by their `ORDER` in the report."""
+    modules = [import_module(f"qr.present.{folder}.{name}") for name in names]
+    return sorted(modules, key=lambda module: module.ORDER)
+
+
+def _table(module: ModuleType, metrics: Metrics, statistics: Mapping[str, int]) -> dict[str, Any]:
+    table = module.table(metrics, statistics)
     rows = table.cells()
     numeric = layout.numeric_columns(rows, len(table.columns))
     return {
-        "name": name,
-        "heading": _SORTABLE[name],
+        "name": module.__name__.rpartition(".")[2],
+        "heading": module.HEADING,
         "title": table.title,
         "columns": list(zip(table.columns, numeric, strict=True)),
         "rows": rows,

@@ -46,7 +46,7 @@ def test_only_seeds_that_both_have_are_paired():
     assert list(differences(rows, "qr", "decoder").index) == [0, 2]
     rows = rows[~((rows["variant"] == "qr") & (rows["seed"] != 1))]
     nothing = interval(differences(rows, "qr", "decoder"), **QUICK)
-    assert math.isnan(nothing.mean) and nothing.seeds == 0
+    assert math.isnan(nothing.value) and nothing.seeds == 0
 
 
 def test_ms_ssim_gains_are_means_of_differences_in_db_and_skip_small_images():
@@ -93,7 +93,7 @@ def test_interval_agrees_with_a_bootstrap_written_out():
         means.append(sum(table.iat[s, i] for s in seeds for i in images) / (4 * 24))
     means.sort()
     found = interval(table, bootstrap=20000, seed=1)
-    assert found.mean == pytest.approx(table.to_numpy().mean())
+    assert found.value == pytest.approx(table.to_numpy().mean())
     assert found.low == pytest.approx(means[100], abs=0.006)
     assert found.high == pytest.approx(means[3900], abs=0.006)
 
@@ -113,7 +113,7 @@ def test_pairing_removes_what_images_have_in_common():
     rows.loc[rows["variant"] == "mine", "psnr_db"] += 0.1
     found = interval(differences(rows, "mine", "baseline"), **QUICK)
     assert found.high - found.low < 1e-9
-    assert found.mean == pytest.approx(0.1)
+    assert found.value == pytest.approx(0.1)
 
 
 def test_seeds_that_disagree_widen_the_interval():
@@ -152,7 +152,7 @@ def test_intervals_repeat_with_their_seed_and_depend_on_no_other_row():
 def test_one_observation_has_no_interval():
     found = interval(differences(one_codec(names=["a"]), "qr", "baseline"), **QUICK)
     assert math.isnan(found.low) and math.isnan(found.high) and found.images == 1
-    assert found.mean == pytest.approx(fixture.gain("qr", 3) + 0.03)
+    assert found.value == pytest.approx(fixture.gain("qr", 3) + 0.03)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_correlation_is_pearsons_within_each_quality():
     # What qualities differ by must not count, neither in place nor in width.
     far_apart, wide = np.array([[0.0], [50.0], [-20.0]]), np.array([[1.0], [100.0], [0.1]])
     found = correlation(wide * a + far_apart, b - 2 * far_apart, 2000, 0)
-    assert found.mean == pytest.approx(pearson(a, b))
+    assert found.value == pytest.approx(pearson(a, b))
     again = []
     for _ in range(2000):
         drawn = random.integers(0, 24, 24)

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
-from qr.analyse.association import comparable
 from qr.analyse.metrics import Metrics
+from qr.analyse.views.error import comparable
 from qr.decoders import variants
 from qr.errors import ResultsError
 from qr.files import write_csv
 from qr.measure import collect
 from qr.measure.schema import IMAGES
-from qr.present import style
-from qr.present.figures import write
+from qr.present import style, write
 from qr.present.labels import variant
 from qr.present.names import FIGURES
 from support import metrics as fixture
@@ -36,12 +36,13 @@ def metrics(tmp_path_factory):
 
 def draw(folder, name):
     with style.applied():
-        return write.BUILDERS[name](Metrics(folder), QUICK)
+        return write.figure(name, Metrics(folder), QUICK)
 
 
-def lines_of(figure, **look):
-    """All drawn lines of a figure that have these properties."""
-    found = [line for ax in figure.axes for line in ax.lines]
+def lines_of(where, **look):
+    """All drawn lines of a figure or a panel that have these properties."""
+    panels = where.axes if isinstance(where, Figure) else [where]
+    found = [line for ax in panels for line in ax.lines]
     return [x for x in found if all(getattr(x, f"get_{k}")() == v for k, v in look.items())]
 
 
@@ -66,7 +67,7 @@ def test_figures_repeat_byte_for_byte_whatever_the_environment(metrics, tmp_path
     settings = tmp_path / "matplotlibrc"
     settings.write_text("lines.linewidth: 9\nfont.size: 20\npdf.fonttype: 3\n")
     code = (
-        "import sys; from qr.present.figures import write;"
+        "import sys; from qr.present import write;"
         f"write.write_figures(sys.argv[1], sys.argv[2], only={name!r}, statistics={QUICK!r})"
     )
     environment = os.environ | {
@@ -99,7 +100,7 @@ def test_the_gain_panel_shows_the_known_gains(metrics):
     assert rd.get_title() == "Factorized" and "gain" in gain.get_ylabel()
     by_colour = {c[0].get_color(): c[0] for c in gain.containers}
     assert len(gain.containers) == 3  # centroid, decoder, qr: not baseline, not original
-    qr = by_colour[style._VARIANTS["qr"]["color"]]
+    qr = by_colour[style.variant("qr")["color"]]
     known = [fixture.gain("qr", q) for q in (1, 2, 4)]
     assert qr.get_ydata() == pytest.approx(known)
     low, high = gain.get_ylim()
@@ -124,7 +125,7 @@ def test_a_gain_at_the_very_edge_is_written_too(tmp_path):
     panel = rewritten(folder, "rd_psnr", lowered).axes[1]
     assert panel.get_ylim()[0] == pytest.approx(low)
     lines = {c[0].get_color(): c[0] for c in panel.containers}
-    drawn = lines[style._VARIANTS["centroid"]["color"]].get_ydata()
+    drawn = lines[style.variant("centroid")["color"]].get_ydata()
     assert np.isnan(drawn[0]) and panel.texts[0].get_text() == f"▼ {0.99 * low:+.2f}".replace(
         "-", "−"
     )
@@ -132,15 +133,9 @@ def test_a_gain_at_the_very_edge_is_written_too(tmp_path):
 
 def test_rd_panel_shows_every_variant_and_its_points(metrics):
     figure = draw(metrics, "rd_psnr")
-    for look in style._VARIANTS.values():
-        if look["color"] == style.BLUE:
-            continue  # qr-hyper is not part of this run
-        drawn = [
-            x
-            for x in figure.axes[0].lines
-            if x.get_color() == look["color"] and x.get_marker() != "None"
-        ]
-        assert len(drawn[0].get_xdata()) == 3
+    for name in fixture.VARIANTS:
+        (curve,) = lines_of(figure.axes[0], **style.variant(name))
+        assert len(curve.get_xdata()) == 3
 
 
 def test_published_curves_are_drawn_only_where_the_test_set_is_kodak(metrics, tmp_path):
@@ -291,22 +286,22 @@ def test_alpha_exploration_emphasises_the_chosen_one(metrics):
 
 def test_quantization_error_is_the_known_change(metrics):
     figure = draw(metrics, "quantization_error")
-    for line in lines_of(figure, color=style._VARIANTS["centroid"]["color"]):
+    for line in lines_of(figure, color=style.variant("centroid")["color"]):
         assert line.get_ydata() == pytest.approx([-6.0] * 3)
-    assert not lines_of(figure, color=style._VARIANTS["decoder"]["color"])
+    assert not lines_of(figure, color=style.variant("decoder")["color"])
 
 
 def test_training_shows_losses_and_the_change_of_each_variant_at_one_quality(metrics):
     figure = draw(metrics, "training")
     assert len(figure.axes) == 2 * 4 * len(MODELS)
     panel, below = [ax for ax in figure.axes if "predictive" in ax.get_ylabel()][:2]
-    qr = next(x for x in panel.lines if x.get_color() == style._VARIANTS["qr"]["color"])
+    qr = next(x for x in panel.lines if x.get_color() == style.variant("qr")["color"])
     assert "quality 4" in panel.get_ylabel()
     # Over the control at the same step.
     own = (fixture.gain("qr", 4) - fixture.gain("decoder", 4)) * (1 - 0.6**10)
     assert qr.get_ydata()[-1] == pytest.approx(own - fixture.WARM * 0.6**10)
     assert qr.get_ydata()[0] == pytest.approx(-fixture.WARM)
-    qr = next(x for x in below.lines if x.get_color() == style._VARIANTS["qr"]["color"])
+    qr = next(x for x in below.lines if x.get_color() == style.variant("qr")["color"])
     assert list(qr.get_ydata()) == pytest.approx([-2.5] * 11)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib import import_module
 
 import html5lib
 import pandas as pd
@@ -10,8 +11,9 @@ from plotly.offline import get_plotlyjs
 
 from qr.analyse.metrics import Metrics
 from qr.errors import ResultsError
-from qr.present.names import TABLES
-from qr.present.report import charts, viewer
+from qr.present.names import CHARTS, TABLES
+from qr.present.report import viewer
+from qr.present.report.charts import exploration
 from qr.present.report.headline import facts, headline
 from qr.present.report.page import write_report
 from support.metrics import GAIN, KODAK, write_metrics
@@ -148,7 +150,7 @@ def test_it_is_valid_html_with_everything_in_it(page):
     assert len(identifiers) == len(set(identifiers))
     links = [a.get("href") for a in document.iter("a")]
     assert {link[1:] for link in links if link.startswith("#")} <= set(identifiers)
-    assert {f"chart-{build.__name__}" for build in charts.BUILDERS} <= set(identifiers)
+    assert {f"chart-{name}" for name in CHARTS} <= set(identifiers)
     assert {f"table-{name}" for name in TABLES} <= set(identifiers)
     assert {link for link in links if not link.startswith("#")} == {"workflow.html"}
     for control in [*document.iter("select"), *document.iter("input")]:
@@ -215,7 +217,8 @@ def test_a_broken_manifest_is_refused_by_name(version, tmp_path):
 @pytest.fixture(scope="module")
 def drawn(version):
     metrics = Metrics(version / "metrics")
-    return {build.__name__: build(metrics, STATISTICS).data() for build in charts.BUILDERS}
+    modules = {name: import_module(f"qr.present.report.charts.{name}") for name in CHARTS}
+    return {name: module.chart(metrics, STATISTICS).data() for name, module in modules.items()}
 
 
 def test_every_control_decides_over_traces_and_every_tag_has_a_control(drawn):
@@ -278,7 +281,7 @@ def test_a_search_without_alpha_has_none(tmp_path):
     table = pd.read_csv(folder / "exploration.csv")
     control = table[table["trial"] == 2].assign(variant="decoder", alpha=1.0)  # as qr explore does
     pd.concat([table, control]).to_csv(folder / "exploration.csv", index=False)
-    chart = charts.exploration(Metrics(folder), STATISTICS).data()
+    chart = exploration.chart(Metrics(folder), STATISTICS).data()
     (weights,) = [c for c in chart["controls"] if c["tag"] == "alpha"]
     assert "no α in the loss" in {option["label"] for option in weights["options"]}
     ours = [t for t in chart["traces"] if "_decoder" in t["tags"]["search"]]

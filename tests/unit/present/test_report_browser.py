@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from qr.present.report.charts import BUILDERS
+from qr.present.names import CHARTS
 from qr.present.report.page import write_report
 from support.browser import MISSING, chromium, complaints, requests
 from support.metrics import KODAK, write_metrics
@@ -17,7 +17,6 @@ from support.pictures import write_pictures
 from support.report import CODEC, MANIFEST, MODELS, STATISTICS
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
-CHARTS = [build.__name__ for build in BUILDERS]
 NAMES = KODAK[:3]
 WAIT = 300  # seconds at most, on however busy a machine
 

@@ -12,9 +12,9 @@ from qr.errors import ResultsError
 from qr.files import write_csv
 from qr.measure import collect
 from qr.measure.schema import IMAGES
+from qr.present import write
+from qr.present.layout import Table, latex, markdown, number, text, with_interval
 from qr.present.names import TABLES
-from qr.present.tables import write
-from qr.present.tables.layout import Table, latex, markdown, number, text, with_interval
 from support import metrics as fixture
 
 QUICK = {"bootstrap": 500, "seed": 0}

@@ -5,7 +5,7 @@ import pandas as pd
 from qr.analyse.gains import ALL_QUALITIES
 from qr.measure.schema import CODEC
 from qr.present import labels
-from qr.present.tables.layout import Row
+from qr.present.layout import Row
 
 WHICH_QUALITY = (
     "PSNR of codecs trained for MSE; MS-SSIM of those trained for MS-SSIM,"
@@ -33,10 +33,3 @@ def informative(table: pd.DataFrame) -> pd.Series:
     """All rows but the means over a single quality, which would repeat it."""
     qualities = table.groupby(CODEC, sort=False)["quality"].transform("nunique")
     return (table["quality"] != ALL_QUALITIES) | (qualities > 2)
-
-
-def span(values: pd.Series) -> str:
-    if values.empty:
-        return "none"
-    low, high = values.min(), values.max()
-    return f"{low}" if low == high else f"{low} to {high}"

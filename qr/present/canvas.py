@@ -1,6 +1,6 @@
 """Empty figures with panels to draw in, and the legend below them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qr.present import style
+from qr.present import labels, style
 
 
 def message(text: str) -> Figure:
@@ -40,14 +40,16 @@ def panels(count: int, height: float, below: float = 0.0) -> tuple[Figure, np.nd
     return figure, kept if below else kept[0]
 
 
-def matrix(rows: int, columns: int, height: float, sharey=False) -> tuple[Figure, np.ndarray]:
+def matrix(
+    rows: int, columns: int, height: float, sharey: bool | str = False
+) -> tuple[Figure, np.ndarray]:
     """A grid whose columns are codecs; wider than a page when there are many."""
     width = max(style.WIDTH * min(1, 0.25 + 0.25 * columns), 1.6 * columns)
     figure = Figure(figsize=(width, rows * height + 0.7), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, sharey=sharey)
 
 
-def cells(axes: np.ndarray, rows: Sequence, columns: Sequence) -> Iterator[tuple[Axes, Any, Any]]:
+def cells(axes: np.ndarray, rows: Iterable, columns: Sequence) -> Iterator[tuple[Axes, Any, Any]]:
     """Every panel of a `matrix`, with what its row and its column stand for."""
     for line, row in zip(axes, rows, strict=True):
         for ax, column in zip(line, columns, strict=True):
@@ -58,3 +60,13 @@ def legend(figure: Figure, handles: list[Line2D]) -> None:
     """Below all panels, where it covers nothing."""
     columns = min(len(handles), int(figure.get_figwidth() // 1.75))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+
+
+def variant_handles(names: Iterable[str], looks: Mapping, **marks: Any) -> list[Line2D]:
+    """For a legend of those variants of `looks` that are among `names`, be it with other marks."""
+    drawn = set(names)
+    return [
+        Line2D([], [], label=labels.variant(name), **look | marks)
+        for name, look in looks.items()
+        if name in drawn
+    ]

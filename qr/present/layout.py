@@ -61,6 +61,14 @@ def with_interval(name: str, unit: str = "_db") -> Callable[[Row], str]:
     return cell
 
 
+def span(values: pd.Series) -> str:
+    """'1 to 3', or the one value, or 'none'."""
+    if values.empty:
+        return "none"
+    low, high = values.min(), values.max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
 def _format(value: Any, pattern: str) -> str:
     if pd.isna(value):
         return NOTHING

@@ -1,24 +1,23 @@
-"""Table 3, run time and size; and beyond the paper, own gain beside its cost."""
+"""Table 3 of the paper: seconds to encode and decode, parameters and multiply-accumulates."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from qr.analyse.efficiency import own_gain_and_cost
-from qr.analyse.gains import CEILING
 from qr.analyse.metrics import Metrics
-from qr.present import labels
-from qr.present.tables import common
-from qr.present.tables.common import WHICH_INTERVAL, WHICH_QUALITY, informative, span
-from qr.present.tables.layout import Table, number, text, with_interval
+from qr.present.layout import Table, number, span, text
+from qr.present.tables import _words
+
+ORDER = 50
+HEADING = "Run time and size"
 
 _ENCODER = ["analysis", "entropy_encode"]
 _CONDITIONS = ["metric", "quality", "width", "height", "threads", "rounds"]
 _COSTS = ["ratio_to_baseline", "ratio_iqr", "parameters", "macs_per_pixel"]
 
 
-def runtime(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
+def table(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
     """What a variant costs in time, parameters and operations."""
     rows = []
     for (codec, device), timed in metrics.of_decoders().runtime.groupby(
@@ -36,9 +35,9 @@ def runtime(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
         "Run time and size of each decoder.",
         frame,
         {
-            "Model": common.model,
+            "Model": _words.model,
             "Device": text("device"),
-            "Variant": common.variant,
+            "Variant": _words.variant,
             "Encode [s]": number("encode_s", ".3g"),
             "Decode [s]": number("decode_s", ".3g"),
             "IQR of decode [s]": number("decode_iqr_s", ".2g"),
@@ -83,40 +82,3 @@ def _conditions(frame: pd.DataFrame) -> str:
     )
     timed = f" Timed at quality {span(frame['quality'])} on {width}×{height} pixels,"
     return f"{timed} {rounds} rounds, {threads} CPU threads."
-
-
-def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
-    """What each variant gains over the decoder trained alone, what it costs, and the ceiling."""
-    frame = own_gain_and_cost(metrics, statistics)
-    return Table(
-        "Own gain over the decoder trained alone, and what it costs.",
-        frame,
-        {
-            "Model": common.model,
-            "Trained for": common.metric,
-            "Quality": text("quality"),
-            "Variant": common.variant,
-            "Own gain [dB]": with_interval("own_gain"),
-            "Of the ceiling [%]": number("share_of_ceiling_percent", ".1f"),
-            "Added parameters [10⁶]": number("added_parameters", ".3f", scale=1e-6),
-            "Added kMAC/pixel": number("added_macs_per_pixel", ".2f", scale=1e-3),
-            "Decode / baseline": number("decode_ratio", ".3f"),
-            "Seeds": text("seeds"),
-        },
-        group=3,
-        shown=informative(frame),
-        notes=[
-            f"{WHICH_QUALITY} {WHICH_INTERVAL}{_where_timed(frame)}",
-            f"The ceiling, '{labels.variant(CEILING)}', is the same decoder, trained as long on "
-            "the latent before quantization. No function of ŷ gives that back: only by adding "
-            "capacity could a rectifier pass it. Shares are of the first seed, which both have.",
-        ],
-    )
-
-
-def _where_timed(frame: pd.DataFrame) -> str:
-    timed = frame["timed_quality"].dropna()
-    if timed.empty:
-        return ""
-    costs = f" Costs are those at quality {span(timed.astype(int))};"
-    return f"{costs} where a codec is wider at another, it costs more."

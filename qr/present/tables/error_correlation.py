@@ -1,22 +1,25 @@
-"""Beyond the paper: does less quantization error go with a better picture?"""
+"""Whether the images whose quantization error shrinks most gain most."""
 
 from collections.abc import Mapping
 
 from qr.analyse.association import correlations
 from qr.analyse.metrics import Metrics
-from qr.present.tables import common
-from qr.present.tables.layout import Table, number, text, with_interval
+from qr.present.layout import Table, number, text, with_interval
+from qr.present.tables import _words
+
+ORDER = 80
+HEADING = "Error and quality"
 
 
-def error_correlation(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
-    """Whether the images whose quantization error shrinks most are those that gain most."""
+def table(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
+    """A row for each variant of each codec."""
     return Table(
         "Change of the quantization error against own gain: correlation over images.",
         correlations(metrics, statistics),
         {
-            "Model": common.model,
-            "Trained for": common.metric,
-            "Variant": common.variant,
+            "Model": _words.model,
+            "Trained for": _words.metric,
+            "Variant": _words.variant,
             "Correlation": with_interval("correlation", unit=""),
             "Quantization error [%]": number("error_change_percent", "+.2f"),
             "Its spread [%]": number("error_spread_percent", ".2f"),

@@ -1,0 +1,52 @@
+"""Own gain over the decoder trained alone, at the quality that was timed, against added parameters,
+operations and decode time.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from qr.analyse.gains import CONTROL
+from qr.analyse.metrics import Metrics
+from qr.analyse.views import cost
+from qr.present import canvas, labels, style
+
+_LABELS = {
+    "added_megaparameters": "+ 10⁶ parameters",
+    "added_kmacs_per_pixel": "+ kMAC / pixel",
+    "decode_ratio": "decode time ratio\n(bars: IQR)",
+}
+
+
+def draw(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
+    """A column of panels for each codec, one panel for each cost."""
+    table = cost.own_gain(metrics, statistics)
+    table = table[table["timed"]]
+    if table.empty:
+        return canvas.message("No variant of this run was both compared and timed.")
+    looks, models = style.of_run(metrics), list(table["model"].unique())
+    figure, axes = canvas.matrix(len(cost.COSTS), len(models), height=1.9, sharey="col")
+    for ax, column, model in canvas.cells(axes, cost.COSTS, models):
+        ax.axhline(0, color=style.BLACK, linewidth=0.8)
+        for row in table[table["model"] == model].to_dict("records"):
+            _draw_variant(ax, row, column, looks[row["variant"]])
+        ax.set_xlabel(_LABELS[column])
+        ax.margins(0.12)
+    for ax, model in zip(axes[0], models, strict=True):
+        quality = table.loc[table["model"] == model, "quality"].iloc[0]
+        ax.set_title(f"{labels.model(model)}\nquality {quality}")
+    measure = labels.QUALITY[table["metric"].iloc[0]]
+    for line in axes:
+        line[0].set_ylabel(f"{measure} gain over\n{labels.variant(CONTROL)} (dB)")
+    canvas.legend(figure, canvas.variant_handles(table["variant"], looks, linestyle="none"))
+    return figure
+
+
+def _draw_variant(ax: Axes, row: Mapping, column: str, look: Mapping) -> None:
+    gain = row["own_gain_db"]
+    error = [[gain - row["own_gain_low_db"]], [row["own_gain_high_db"] - gain]]
+    spread = row["decode_ratio_iqr"] / 2 if column == "decode_ratio" else None
+    bars = {"xerr": spread, "yerr": np.nan_to_num(error), "capsize": 2, "elinewidth": 0.9}
+    ax.errorbar([row[column]], [gain], **bars, **look)
