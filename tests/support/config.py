@@ -11,8 +11,18 @@ SMALL = {
     "engine": {"accelerator": "cpu", "workers": 0, "save_every_seconds": 1e-9},
     "data": {"validation_crop": 64},
     "rectifier": {"width": 8},
-    "training": {"batch_size": 2, "crop": 64, "validate_every": 3},
-    "baseline": {"mse": {"steps": 8, "validate_every": 3}},
+    "training": {"batch_size": 2, "crop": 64, "validate_every": 3, "schedule": "plateau"},
+    "baseline": {
+        "mse": {
+            "steps": 8,
+            "validate_every": 3,
+            "batch_size": 2,
+            "crop": 64,
+            "optimizer": "adam",
+            "learning_rate": 1e-3,
+            "aux_learning_rate": 1e-3,
+        }
+    },
     "explore": {
         "qualities": [1],
         "alpha": {"start": 1.0, "factor": 0.1, "min": 0.1},
@@ -20,6 +30,7 @@ SMALL = {
         "max_epochs": 2,
         "patience": 2,
     },
+    "runtime": {"image": [256, 256]},
     "soft": {"codec": "joint", "training": {"steps": 8, "validate_every": 3}},
     "predictive": {"training": {"steps": 8, "validate_every": 3}},
 }
