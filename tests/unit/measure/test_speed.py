@@ -96,8 +96,11 @@ def test_a_second_configuration_is_added(works, measured, settings, tmp_path):
     table = tmp_path / "speed.csv"
     cost.merge(table, before)
     changes = {
-        "training": {"batch_size": 1}, "baseline": {"mse": {"batch_size": 1}}, "variants": ["baseline"], "runtime": {"image": [64, 64]}
-    }  # fmt: skip
+        "training": {"batch_size": 1},
+        "baseline": {"mse": {"batch_size": 1}},
+        "variants": ["baseline"],
+        "runtime": {"image": [64, 64]},
+    }
     path = tmp_path / "other.yaml"
     load.write(overlay(settings, changes), path)
     works("speed", "-c", path, "--out", table)
