@@ -70,7 +70,7 @@ def test_a_variant_is_trained_decoded_and_drawn_and_leaves_the_others_alone(foll
     (recipe.folder / "mine.yaml").write_text("variants: [baseline, decoder, qr-more]")
 
     overlays = ["--configfile", str(SMOKE), "mine.yaml"]
-    output = recipe.workspace.snakemake("all", "-n", *overlays).stdout
+    output = recipe.workspace.snakemake("all", "-n", "-p", *overlays).stdout
 
     trained = re.findall(r"--variant (\S+) --seed .* --out (\S+)", output)
     ours = [out for variant, out in trained if variant == "qr-more"]

@@ -43,7 +43,7 @@ def rerun(workspace, *overlays):
     ("module", "old", "new", "rules"),
     [
         ("present/style", "_DPI = ", "_DPI = 1 + ", FIGURES),
-        ("present/tables/layout", "NOTHING = ", "NOTHING = 2 * ", TABLES),
+        ("present/layout", "NOTHING = ", "NOTHING = 2 * ", TABLES),
         ("analyse/gains", "[0.025, 0.975]", "[0.05, 0.95]", FIGURES | TABLES),
         ("measure/collect", "np.lexsort(ranks)", "np.lexsort(ranks[:])", RESULTS),
         ("measure/quality", "255**2", "254**2", {"decode", "anchors"} | RESULTS),

@@ -9,6 +9,8 @@ rule explore:
         f"{RUN}/logs/explore/{{codec}}/{{variant}}.log",
     benchmark:
         f"{RUN}/benchmarks/explore/{{codec}}/{{variant}}.tsv"
+    wildcard_constraints:
+        variant="|".join(CONFIG["explore"]["variants"]),
     conda:
         "../../environment.yml"
     threads: GRID.devices("explore")[1]

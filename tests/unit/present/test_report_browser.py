@@ -281,3 +281,25 @@ def test_it_prints_in_light_colours_on_several_pages(driver):
         "return document.getElementById('chart-training').layout.font.color"
     )
     assert colour == "#16181d"
+
+
+def test_charts_keep_their_place_when_the_window_is_resized(driver):
+    size = driver.get_window_size()
+    driver.set_window_size(800, 1300)
+    try:
+        WebDriverWait(driver, 30).until(
+            lambda d: d.execute_script(
+                "const drawn = document.querySelector('#chart-training .main-svg');"
+                "return drawn.getBoundingClientRect().width < 780;"
+            )
+        )
+        for name in CHARTS:
+            below, drawn = driver.execute_script(
+                "const chart = document.getElementById(arguments[0]);"
+                "return [chart, chart.querySelector('.main-svg')]"
+                ".map((part) => part.getBoundingClientRect().bottom);",
+                f"chart-{name}",
+            )
+            assert drawn <= below + 1, name
+    finally:
+        driver.set_window_size(size["width"], size["height"])

@@ -90,7 +90,9 @@
     const width = printing ? 670 : place.parentElement.clientWidth;
     place.hidden = !traces.length;
     place.parentElement.querySelector(".nothing").hidden = Boolean(traces.length);
-    Plotly.react(place, traces.map(painted), laidOut(chart, form, traces, width), {
+    const layout = laidOut(chart, form, traces, width);
+    place.style.height = `${layout.height}px`; // also while a window that is resized redraws it
+    Plotly.react(place, traces.map(painted), layout, {
       responsive: true,
       displayModeBar: false, // it hides data, and one of its buttons would leave the page
     });
@@ -131,8 +133,8 @@
   }
 
   function drawAll() {
-    for (const line of document.querySelectorAll(".sample line")) {
-      line.setAttribute("stroke", isDark() ? line.dataset.dark : line.dataset.light);
+    for (const sample of document.querySelectorAll(".sample")) {
+      sample.style.color = isDark() ? sample.dataset.dark : sample.dataset.light;
     }
     charts.forEach(draw);
   }
