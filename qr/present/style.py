@@ -1,11 +1,11 @@
 """The look of the figures, and how they are saved: the same bytes from the same numbers."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
-from itertools import cycle, product
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,48 +19,35 @@ from qr.files import write_bytes
 WIDTH = 7.2  # inches: two columns of a paper
 _DPI = 200
 
-# Okabe and Ito's colours, told apart with any kind of colour vision; never colour alone:
-# every curve has a marker and a dash pattern of its own too.
+# Okabe and Ito's colours, told apart with any kind of colour vision.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#999999"
 
 Look = tuple[str, str, str]  # colour, marker and dash pattern of a line
 
 _COLOURS = (ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE)
-MARKERS = ("o", "s", "D", "d", "^", "v", "<", ">", "P", "X", "p", "h", "*", "8")
-LINES = ("-", "--", ":", "-.")
+_MARKERS = ("o", "s", "D", "d", "^", "v", "<", ">", "P", "X", "p", "h", "*", "8")
+_LINES = ("-", "--", ":", "-.")
 
-# No two share colour and marker. What is often drawn together differs in colour, too.
+# No two share colour and marker, and none of the first seven, often drawn together, one of them.
 _LOOKS: dict[str, Look] = {
+    "original": (PURPLE, "v", ":"),
     "baseline": (BLACK, "o", "-"),
     "centroid": (GREEN, "^", "-."),
     "decoder": (ORANGE, "s", "--"),
     "qr": (VERMILLION, "D", "-"),
     "qr-picture": (BLUE, "P", "-"),
-    "qr-picture-lite": (SKY, "X", "--"),
+    "qr-picture-lite": (SKY, "p", "--"),
     "qr-next": (PURPLE, "*", "-"),
-    "qr-hyper": (GREEN, "h", "--"),
+    "qr-hyper": (ORANGE, "h", "-"),
     "qr-bounded": (SKY, "<", ":"),
     "qr-only": (VERMILLION, ">", "-."),
     "qr-detached": (PURPLE, "d", ":"),
-    "centroid-decoder": (GREEN, "p", ":"),
+    "centroid-decoder": (GREEN, "8", ":"),
     "wide-decoder": (ORANGE, "X", "-."),
     "latent-shift": (BLUE, "v", "-."),
-    "original": (PURPLE, "v", ":"),
-    "ceiling": (ORANGE, "8", ":"),
+    "ceiling": (GREEN, "X", ":"),
 }
-
-_VARIANTS = {
-    "original": {"color": PURPLE, "marker": "v", "linestyle": ":"},
-    "baseline": {"color": BLACK, "marker": "o", "linestyle": "-"},
-    "centroid": {"color": GREEN, "marker": "^", "linestyle": "-."},
-    "decoder": {"color": ORANGE, "marker": "s", "linestyle": "--"},
-    "qr": {"color": VERMILLION, "marker": "D", "linestyle": "-"},
-    "qr-hyper": {"color": BLUE, "marker": "P", "linestyle": "--"},
-}
-_OTHER_COLOURS = (SKY, BLUE, PURPLE, GREEN, ORANGE)
-_OTHER_MARKERS = ("X", "<", ">", "h", "*", "p", "d")
-_OTHER_LINES = ("-.", ":", "--")
 
 _ANCHORS: dict[str, dict[str, Any]] = {
     "jpeg-444": {"color": ORANGE, "linestyle": (0, (5, 1.5))},
@@ -112,23 +99,14 @@ def variant(name: str) -> dict[str, Any]:
 def _free_look(name: str) -> Look:
     """A look that none of ours has, by the name alone; two may meet, out of some 270."""
     taken = {(colour, marker) for colour, marker, _ in _LOOKS.values()}
-    free = [look for look in product(_COLOURS, MARKERS, LINES) if look[:2] not in taken]
+    free = [look for look in product(_COLOURS, _MARKERS, _LINES) if look[:2] not in taken]
     return free[int(sha256(name.encode()).hexdigest(), 16) % len(free)]
 
 
-def variants(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Line styles of decoder variants; those without a fixed one take turns, in order."""
-    turns = zip(cycle(_OTHER_COLOURS), cycle(_OTHER_MARKERS), cycle(_OTHER_LINES), strict=False)
-    keys = ("color", "marker", "linestyle")
-    return {
-        name: _VARIANTS.get(name) or dict(zip(keys, next(turns), strict=True)) for name in names
-    }
-
-
 def of_run(metrics: Metrics) -> dict[str, dict[str, Any]]:
-    """Line styles of all variants of a run, in the order in which legends name them."""
+    """The looks of all variants of a run, in the order in which legends name them."""
     names = pd.concat([metrics.summary["variant"], metrics.training["variant"].dropna()])
-    return variants(list(names.unique()))
+    return {name: variant(name) for name in names.unique()}
 
 
 def anchor(name: str) -> dict[str, Any]:

@@ -77,11 +77,11 @@ def test_a_variant_is_trained_decoded_and_drawn_and_leaves_the_others_alone(foll
     assert len(ours) == len(trained) / 2 > 0
     decoded = re.findall(r"-m qr decode .*", output)
     assert decoded and all("qr-more_s0/decoder.safetensors" in line for line in decoded)
-    looks = "from qr.present import labels, style; import json; "
-    looks += "print(json.dumps([labels.variant('qr-more'), style.variants(['qr', 'qr-more'])]))"
-    label, drawn = recipe.ask(looks)
+    looks = "from qr.present import labels, style; import json; NAMES = 'qr-more', 'qr'; "
+    looks += "print(json.dumps([labels.variant('qr-more'), *map(style.variant, NAMES)]))"
+    label, look, paper = recipe.ask(looks)
     assert label == "QR, more"
-    assert drawn["qr-more"].keys() == drawn["qr"].keys() and drawn["qr-more"] != drawn["qr"]
+    assert look.keys() == paper.keys() and look != paper
     assert not changed(code, recipe.ask(CODE)) & (TRAINING | {"encode", "decode"})
 
 

@@ -6,6 +6,7 @@ hides the traces whose tag is not among what it has selected. charts.js does tha
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from itertools import cycle
 from typing import Any
 
@@ -13,6 +14,9 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
+from matplotlib.markers import MarkerStyle
+from matplotlib.path import Path
+from matplotlib.transforms import Affine2D
 
 from qr.measure.schema import CODEC
 from qr.present import labels, style
@@ -35,6 +39,8 @@ _SYMBOLS = {
     "d": "diamond-tall",
     "8": "octagon",
 }
+_MARKERS = {symbol: marker for marker, symbol in _SYMBOLS.items()}
+_LETTERS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C"}
 _INK = (style.BLACK, "#F2F2F2")  # on a light ground, on a dark one
 
 Colours = Sequence[str]  # of a light and of a dark ground
@@ -46,7 +52,7 @@ class Option:
 
     Attributes:
         layout: changes of the chart's layout that go with it, such as {"yaxis.title.text": ...}.
-        colours, dash: of the sample beside the label; the controls are the chart's legend.
+        colours, dash, mark: of the sample beside the label; the controls are the chart's legend.
     """
 
     value: str
@@ -54,6 +60,7 @@ class Option:
     layout: Mapping[str, Any] = field(default_factory=dict)
     colours: Colours = ()
     dash: str = "solid"
+    mark: str = ""
     chosen: bool = True
 
 
@@ -209,7 +216,20 @@ def decoders(variants: pd.Series) -> Control:
 
 def sample(value: str, label: str, look: Mapping[str, Any], chosen: bool = True) -> Option:
     """An option with a line of its look beside it."""
-    return Option(value, label, {}, look["colours"], look["dash"], chosen)
+    mark = _outline(look["symbol"]) if look["symbol"] else ""
+    return Option(value, label, {}, look["colours"], look["dash"], mark, chosen)
+
+
+@cache
+def _outline(symbol: str) -> str:
+    """A mark as the path of an SVG: matplotlib's, from -0.5 to 0.5, y downwards."""
+    marker = MarkerStyle(_MARKERS[symbol])
+    flipped = marker.get_transform() + Affine2D().scale(1, -1)
+    parts = []
+    for points, code in marker.get_path().iter_segments(flipped, simplify=False):
+        numbers = " ".join(f"{round(value, 3) + 0.0:g}" for value in points)
+        parts.append("Z" if code == Path.CLOSEPOLY else f"{_LETTERS[code]}{numbers}")
+    return "".join(parts)
 
 
 ZERO = {"zeroline": True, "zerolinewidth": 1.5}

@@ -237,13 +237,6 @@ def test_ablations_at_some_qualities_are_no_curve(tmp_path):
     assert "QR" in shown and variant("qr-next") not in shown
 
 
-def test_each_variant_looks_different(tmp_path):
-    names = [*fixture.VARIANTS, "qr-hyper", *"abcdefgh"]
-    looks = style.variants(names)
-    assert len({tuple(sorted(look.items())) for look in looks.values()}) == len(names)
-    assert style.variants(names) == looks
-
-
 def test_what_was_not_run_is_said_on_the_figure(tmp_path):
     folder = fixture.write_metrics(
         tmp_path, models=["mbt2018"], metrics=["mse"], variants=["baseline", "decoder"],

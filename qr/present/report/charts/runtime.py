@@ -26,7 +26,7 @@ _HOVER = (
 def chart(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
     """A bar for each decoder, of parts one behind the other."""
     table = cost.decode_times(metrics)
-    looks = ordered_looks(cost.PARTS)
+    looks = {part: look | {"symbol": None} for part, look in ordered_looks(cost.PARTS).items()}
     traces = [
         _bars(model, part, rows, looks[part])
         for part in cost.PARTS
