@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import typer
 
-from qr.cli import measure, pictures, plan, present, train
+from qr.cli import measure, pictures, plan, present, startup, train
 from qr.errors import Interrupted, QRError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # CompressAI's import; nothing that a user could act upon.
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.jit")
+    startup.lighten()
     try:
         with _told_once():
             app()
