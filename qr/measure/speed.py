@@ -9,7 +9,8 @@ import itertools
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -108,8 +109,8 @@ class _TimedTrainer(Trainer):
         self.step_seconds: list[float] = []
         self.validation_seconds: list[float] = []
 
-    def batches(self) -> Iterable[Tensor]:
-        return itertools.repeat(self.batch, self.settings["steps"])
+    def batches(self) -> AbstractContextManager[Iterator[Tensor]]:
+        return nullcontext(itertools.repeat(self.batch, self.settings["steps"]))
 
     def train_step(self, batch: Tensor) -> dict[str, float]:
         step = super().train_step

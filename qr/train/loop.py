@@ -5,10 +5,10 @@ drawn within a step. So the state holds no generator, and a resumed run computes
 numbers as one that was never interrupted.
 """
 
-import contextlib
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from qr.data.crops import CropDataset, loader
+from qr.data.crops import CropDataset
+from qr.data.feed import batches
 from qr.data.manifests import Entry
 from qr.errors import Interrupted, TrainingError
 from qr.train.course import Course
@@ -90,11 +91,12 @@ class Trainer:
         """Train, resuming from the saved state if there is one.
 
         Raises:
-            TrainingError: the loss or a gradient is not finite; names the step.
+            TrainingError: the loss or a gradient is not finite (names the step), or a process
+                that makes batches has ended.
             Interrupted: asked to stop (a signal, or the job's end is near); state is saved.
             CheckpointError: the state cannot be saved, or belongs to another training.
         """
-        with self.state.locked() if self.fabric.is_global_zero else contextlib.nullcontext():
+        with self.state.locked() if self.fabric.is_global_zero else nullcontext():
             self._restore()
             self.fabric.barrier()
             if not self.progress.finished:
@@ -107,20 +109,21 @@ class Trainer:
     def _run(self) -> None:
         self._counted_at = self._saved_at = time.monotonic()
         self._validate_if_due()
-        for batch in self.batches():
-            self.progress.add_step(self.train_step(batch))
-            self._validate_if_due()
-            self._save_if_due()
-            self._count_seconds()
-            self._course.tell(self.progress)
-            if self.progress.finished:
-                break
+        with self.batches() as coming:
+            for batch in coming:
+                self.progress.add_step(self.train_step(batch))
+                self._validate_if_due()
+                self._save_if_due()
+                self._count_seconds()
+                self._course.tell(self.progress)
+                if self.progress.finished:
+                    break
         self.progress.finished = self.progress.finished or "all steps done"
         self._save()
 
     # A step
 
-    def batches(self) -> Iterable[Tensor]:
+    def batches(self) -> AbstractContextManager[Iterator[Tensor]]:
         """This rank's batches, N x 3 x S x S in [0, 1], from the next step to the last."""
         batch_size = self.settings["batch_size"]
         dataset = CropDataset(
@@ -129,7 +132,7 @@ class Trainer:
             derive_seed(self.seed, "crops"),
             samples=self.settings["steps"] * batch_size,
         )
-        return loader(
+        return batches(
             dataset,
             self.progress.step,
             batch_size,
