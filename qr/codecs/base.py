@@ -14,6 +14,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from qr.codecs.arithmetic import chosen
+from qr.codecs.catalogue import FLOAT64
 from qr.codecs.compressai import Model
 from qr.codecs.latent import Latent
 from qr.codecs.watch import Seen, compress, decompress
@@ -32,6 +34,7 @@ class Encoded:
             models nested lists and dicts of sizes.
         latent: what the strings carry.
         y: the latent before quantization, 1 x M x h x w.
+        arithmetic: which chose the tables, one of `ARITHMETICS`.
     """
 
     height: int
@@ -40,6 +43,7 @@ class Encoded:
     shape: Any
     latent: Latent
     y: Tensor
+    arithmetic: str
 
 
 class Codec:
@@ -97,38 +101,56 @@ class Codec:
             latents.append(decompress(self.model, coded["strings"], coded["shape"]).y_hat)
         return torch.cat(ys), Latent(torch.cat(latents))
 
-    def encode(self, x: Tensor) -> Encoded:
-        """Code one image of any size, 1 x 3 x H x W in [0, 1], in full float32.
+    def encode(self, x: Tensor, arithmetic: str = FLOAT64) -> Encoded:
+        """Code one image of any size, 1 x 3 x H x W in [0, 1]; g_a in full float32.
 
         Raises:
             CheckpointError: the latent is beyond all bounds, so the codec has diverged.
         """
         height, width = x.shape[-2:]
-        with exact():
-            coded, seen = compress(self.model, self.padded(x))
-            # CompressAI nests strings by part, then by image; there is one image here.
-            strings = tuple(part[0] for part in coded["strings"])
-            shape = _plain(coded["shape"])
-            latent = self._carried(seen, strings, shape)
+        with exact(), chosen(self.model, arithmetic):
+            strings, shape, latent, y = self._encoded(self.padded(x), arithmetic)
         return Encoded(
-            height=height, width=width, strings=strings, shape=shape, latent=latent, y=seen.y
+            height=height,
+            width=width,
+            strings=strings,
+            shape=shape,
+            latent=latent,
+            y=y.float(),
+            arithmetic=arithmetic,
         )
 
-    def decode(self, strings: Sequence[bytes], shape: Any) -> Latent:
-        """Entropy decode one image, in full float32; g_s does not run.
+    def decode(self, strings: Sequence[bytes], shape: Any, arithmetic: str = FLOAT64) -> Latent:
+        """Entropy decode one image; g_s does not run.
 
-        Strings that lie may raise anything.
+        Strings of CompressAI's own `compress` are coded in float32. Those that lie may raise
+        anything.
         """
-        with exact():
-            return self._decoded(decompress(self.model, [[s] for s in strings], shape))
+        with exact(), chosen(self.model, arithmetic):
+            return self._decoded(strings, shape, arithmetic)
+
+    # Within that arithmetic
+
+    def _encoded(self, x: Tensor, arithmetic: str) -> tuple[tuple[bytes, ...], Any, Latent, Tensor]:
+        """Strings, shape, what they carry, and y, of a padded image."""
+        coded, seen = compress(self.model, x)
+        # CompressAI nests strings by part, then by image; there is one image here.
+        strings = tuple(part[0] for part in coded["strings"])
+        shape = _plain(coded["shape"])
+        return strings, shape, self._carried(seen, strings, shape), seen.y
+
+    def _decoded(self, strings: Sequence[bytes], shape: Any, arithmetic: str) -> Latent:
+        """The latent that strings carry."""
+        return self._seen(decompress(self.model, [[s] for s in strings], shape))
 
     def _carried(self, seen: Seen, strings: Sequence[bytes], shape: Any) -> Latent:
         """The latent that strings carry, by what was seen when they were made."""
-        return self.decode(strings, shape)
+        return self._seen(decompress(self.model, [[s] for s in strings], shape))
 
-    def _decoded(self, seen: Seen) -> Latent:
+    def _seen(self, seen: Seen) -> Latent:
         """The latent that was seen when strings were decoded."""
-        return self.received(seen.y_hat, seen.hyper)
+        hyper = None if seen.hyper is None else seen.hyper.float()
+        return self.received(seen.y_hat.float(), hyper)
 
     def received(self, y_hat: Tensor, hyper: Tensor | None) -> Latent:
         """The latent of a decoder that has y_hat and the output of h_s."""

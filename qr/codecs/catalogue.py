@@ -35,6 +35,11 @@ class CodecId:
 
 METRICS = ("mse", "ms-ssim")
 
+# What chooses the entropy coder's tables computes in one of these (`qr.codecs.arithmetic`).
+FLOAT64 = "float64"  # files decode on any processor
+FLOAT32 = "float32"  # CompressAI's own: surely where they were made, and perhaps elsewhere
+ARITHMETICS = (FLOAT32, FLOAT64)
+
 _Pair = tuple[int | None, int | None]
 
 # CompressAI, compressai/zoo/image.py: N and M up to a quality, and above it.

@@ -87,7 +87,7 @@ def analysed(model: Model, y: Tensor) -> Iterator[None]:
         model.g_a = g_a
 
 
-def _sane(y: Tensor) -> Tensor:
+def sane(y: Tensor) -> Tensor:
     """Refuse a latent that would keep the range coder busy for ever."""
     if not bool((y.abs() < _LARGEST).all()):
         raise CheckpointError(f"the codec's latent is beyond {_LARGEST} or NaN: training diverged")
@@ -125,7 +125,7 @@ def watched(model: Model, synthesis: bool = True) -> Iterator[Seen]:
 def compress(model: Model, x: Tensor) -> tuple[dict[str, Any], Seen]:
     """model.compress(x), and what was seen on the way."""
     with watched(model) as seen:
-        guard = model.g_a.register_forward_hook(lambda m, i, out: _sane(out))
+        guard = model.g_a.register_forward_hook(lambda m, i, out: sane(out))
         try:
             return model.compress(x), seen
         finally:

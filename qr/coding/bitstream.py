@@ -2,16 +2,20 @@
 
 Layout, integers as LEB128 unless a width is given, CRC-32 little endian:
 
-    "QRC" 1                        magic and version
+    "QRC" 2                        magic and version
     length, model id               ASCII
     metric, quality                1 byte each; 0: mse, 1: ms-ssim
+    coded in, on                   1 byte: 16 x number in `ARITHMETICS` + number in `MAKERS`
     checkpoint                     first 8 bytes of the codec's digest
     width, height, padding         pixels; the image was padded to a multiple of `padding`
-    CRC-32 of the latent           4 bytes, over `Latent.checked`, int32 little endian
+    digest of the latent           8 bytes, see `qr.coding.code.latent_digest`
     length, shape                  JSON, as the model's compress() returned it
     count, lengths                 of the strings
     strings                        bytes of the entropy coder
     CRC-32 of everything above     4 bytes
+
+Version 1, which is still read, was coded in float32, has no byte that says so, and for the digest
+a CRC-32 of the latent.
 """
 
 import json
@@ -20,11 +24,16 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from qr.codecs.catalogue import METRICS
+from qr.codecs.catalogue import ARITHMETICS, FLOAT32, METRICS
 from qr.errors import BitstreamError
 
-_MAGIC = b"QRC\x01"
+# Kinds of processor, by the instructions that compute the tables' scales.
+MAKERS = ("unknown", "other", "CUDA", "AVX512", "AVX2", "DEFAULT")
+
+_MAGIC = b"QRC"
+_VERSION = 2
 _DIGEST_BYTES = 8
+_LATENT_BYTES = {1: 4, _VERSION: 8}  # of the latent's digest, by version
 _MOST_PIXELS = 2**28
 _MOST_STRINGS = 2**16
 _LONGEST_TEXT = 2**12
@@ -35,10 +44,12 @@ class Bitstream:
     """One coded image.
 
     Attributes:
+        arithmetic: which chose the entropy coder's tables, one of `ARITHMETICS`.
+        maker: what computed it, one of `MAKERS`.
         checkpoint: the codec's digest, first 16 hexadecimal digits.
         width, height: of the image, pixels.
         padding: its sides were padded to multiples of this.
-        latent_crc: CRC-32 of the quantized latent.
+        latent_digest: of the quantized latent; 4 bytes, a CRC-32, in files of version 1.
         shape: what the model's decompress() wants besides the strings.
         strings: the entropy coder's output, one after another.
     """
@@ -46,24 +57,29 @@ class Bitstream:
     model: str
     metric: str
     quality: int
+    arithmetic: str
+    maker: str
     checkpoint: str
     width: int
     height: int
     padding: int
-    latent_crc: int
+    latent_digest: bytes
     shape: Any
     strings: tuple[bytes, ...]
 
     def to_bytes(self) -> bytes:
-        """The file's content."""
+        """The file's content, of the version that it was read from or else the newest."""
+        version = _VERSION if len(self.latent_digest) == _LATENT_BYTES[_VERSION] else 1
+        coded = 16 * ARITHMETICS.index(self.arithmetic) + MAKERS.index(self.maker)
         body = b"".join(
             (
-                _MAGIC,
+                _MAGIC + bytes((version,)),
                 _text(self.model),
                 bytes((METRICS.index(self.metric), self.quality)),
+                bytes((coded,)) if version > 1 else b"",
                 bytes.fromhex(self.checkpoint)[:_DIGEST_BYTES],
                 _numbers(self.width, self.height, self.padding),
-                struct.pack("<I", self.latent_crc),
+                self.latent_digest,
                 _text(json.dumps(self.shape, separators=(",", ":"))),
                 _numbers(len(self.strings), *map(len, self.strings)),
                 *self.strings,
@@ -95,23 +111,25 @@ class _Malformed(Exception):
 def _parse(content: bytes) -> Bitstream:
     if not content:
         raise _Malformed("the file is empty")
-    if content[:3] != _MAGIC[:3]:
-        raise _Malformed("this is no bitstream of qr")
     if content[: len(_MAGIC)] != _MAGIC:
+        raise _Malformed("this is no bitstream of qr")
+    version = content[len(_MAGIC)] if len(content) > len(_MAGIC) else 0
+    if version not in _LATENT_BYTES:
         raise _Malformed("a bitstream of another version of qr")
     body, crc = content[:-4], content[-4:]
     if struct.pack("<I", zlib.crc32(body)) != crc:
         raise _Malformed("cut short or damaged: its checksum is wrong")
-    reader = _Reader(body, len(_MAGIC))
+    reader = _Reader(body, len(_MAGIC) + 1)
     model = reader.text()
     metric, quality = reader.take(2)
     if metric >= len(METRICS):
         raise _Malformed(f"unknown metric number {metric}")
+    arithmetic, maker = _coded(reader) if version > 1 else (FLOAT32, MAKERS[0])
     checkpoint = reader.take(_DIGEST_BYTES).hex()
     width, height, padding = (reader.number() for _ in range(3))
     if not (0 < width * height <= _MOST_PIXELS and 0 < padding <= 4096):
         raise _Malformed(f"impossible size: {width} x {height} pixels, padding {padding}")
-    (latent_crc,) = struct.unpack("<I", reader.take(4))
+    latent_digest = reader.take(_LATENT_BYTES[version])
     shape = _json(reader.text())
     count = reader.number()
     if count > _MOST_STRINGS:
@@ -124,14 +142,24 @@ def _parse(content: bytes) -> Bitstream:
         model=model,
         metric=METRICS[metric],
         quality=quality,
+        arithmetic=arithmetic,
+        maker=maker,
         checkpoint=checkpoint,
         width=width,
         height=height,
         padding=padding,
-        latent_crc=latent_crc,
+        latent_digest=latent_digest,
         shape=shape,
         strings=strings,
     )
+
+
+def _coded(reader: "_Reader") -> tuple[str, str]:
+    """Arithmetic and maker."""
+    arithmetic, maker = divmod(reader.take(1)[0], 16)
+    if arithmetic >= len(ARITHMETICS) or maker >= len(MAKERS):
+        raise _Malformed("coded in an arithmetic that this version of qr does not know")
+    return ARITHMETICS[arithmetic], MAKERS[maker]
 
 
 class _Reader:

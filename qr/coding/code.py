@@ -1,19 +1,21 @@
 """Images to bitstreams and back, and what is measured on the way.
 
-A codec codes in float32 without autocast or TF32: the entropy coder's tables are looked up by
-floating-point numbers, and both sides must find the same ones.
+A codec codes without autocast or TF32: the entropy coder's tables are looked up by floating-point
+numbers, and both sides must find the same ones (`qr.codecs.arithmetic`).
 """
 
+import hashlib
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from qr.codecs.base import Codec, Encoded
-from qr.codecs.catalogue import CodecId
+from qr.codecs.catalogue import FLOAT32, FLOAT64, CodecId
 from qr.codecs.latent import Latent
-from qr.coding.bitstream import Bitstream
+from qr.coding.bitstream import MAKERS, Bitstream
 from qr.data.images import read_image
 from qr.data.manifests import Entry
 from qr.data.tensors import to_tensor
@@ -21,19 +23,34 @@ from qr.device import timed
 from qr.errors import BitstreamError
 
 
-def latent_crc(latent: Latent) -> int:
-    """CRC-32 of the integers that were coded."""
-    return zlib.crc32(latent.checked().contiguous().cpu().numpy().astype("<i4").tobytes())
+def latent_digest(latent: Latent) -> bytes:
+    """BLAKE2b, 8 bytes, of the shape and the numbers of `Latent.checked`.
+
+    No CRC: that of a latent that is nearly all zeros says next to nothing of its length.
+    """
+    checked = latent.checked().contiguous().cpu().numpy().astype("<i4")
+    shape = ",".join(map(str, checked.shape)).encode()
+    return hashlib.blake2b(shape + b":" + checked.tobytes(), digest_size=8).digest()
 
 
-def encode(codec: Codec, codec_id: CodecId, checkpoint: str, x: Tensor) -> Bitstream:
+def _crc(latent: Latent) -> bytes:
+    """What files of version 1 hold: of the symbols, or of y_hat to its last bit."""
+    symbols = latent.y_hat.view(torch.int32) if latent.symbols is None else latent.symbols
+    content = symbols.contiguous().cpu().numpy().astype("<i4").tobytes()
+    return zlib.crc32(content).to_bytes(4, "little")
+
+
+def encode(
+    codec: Codec, codec_id: CodecId, checkpoint: str, x: Tensor, arithmetic: str = FLOAT64
+) -> Bitstream:
     """Code one image.
 
     Args:
         checkpoint: `qr.codecs.weights.codec_digest` of the codec.
         x: 1 x 3 x H x W in [0, 1], any size.
+        arithmetic: one of `qr.codecs.catalogue.ARITHMETICS`.
     """
-    return pack(codec, codec_id, checkpoint, codec.encode(x))
+    return pack(codec, codec_id, checkpoint, codec.encode(x, arithmetic))
 
 
 def pack(codec: Codec, codec_id: CodecId, checkpoint: str, encoded: Encoded) -> Bitstream:
@@ -42,14 +59,21 @@ def pack(codec: Codec, codec_id: CodecId, checkpoint: str, encoded: Encoded) -> 
         model=codec_id.model,
         metric=codec_id.metric,
         quality=codec_id.quality,
+        arithmetic=encoded.arithmetic,
+        maker=_maker(codec.device),
         checkpoint=checkpoint[:16],
         width=encoded.width,
         height=encoded.height,
         padding=codec.downsampling,
-        latent_crc=latent_crc(encoded.latent),
+        latent_digest=latent_digest(encoded.latent),
         shape=encoded.shape,
         strings=encoded.strings,
     )
+
+
+def _maker(device: torch.device) -> str:
+    kind = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else device.type.upper()
+    return kind if kind in MAKERS else "other"
 
 
 def decode(
@@ -71,16 +95,32 @@ def decode(
     """
     _check_header(codec, checkpoint, bitstream, size, name)
     try:
-        latent = codec.decode(bitstream.strings, bitstream.shape)
+        latent = codec.decode(bitstream.strings, bitstream.shape, bitstream.arithmetic)
     except Exception as error:  # on strings that lie, decoders raise nearly anything
         why = str(error) or type(error).__name__
         raise BitstreamError(f"{name} cannot be entropy decoded: {why}") from error
-    if latent_crc(latent) != bitstream.latent_crc:
+    if not _is_coded(latent, bitstream.latent_digest):
         raise BitstreamError(
-            f"{name}: the decoded latent is not the encoded one. Decode on the kind of device, "
-            "and with the version of torch, that it was encoded with"
+            f"{name}: the decoded latent is not the encoded one. {_why(bitstream)}"
         )
     return latent
+
+
+def _is_coded(latent: Latent, digest: bytes) -> bool:
+    found = _crc(latent) if len(digest) == 4 else latent_digest(latent)
+    return found == digest
+
+
+def _why(bitstream: Bitstream) -> str:
+    """Of a latent that differs, what may be the reason, and the way out."""
+    if bitstream.arithmetic != FLOAT32:
+        return "The file is damaged, although its checksums agree"
+    return (
+        f"It was coded in float32, on a processor of kind {bitstream.maker!r}: such a file decodes "
+        "for certain only there, with the same version of torch. A newer x86 processor acts as an "
+        "older one with ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2; files coded in float64 "
+        "(engine.arithmetic) decode anywhere"
+    )
 
 
 def _check_header(

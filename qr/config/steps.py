@@ -68,7 +68,7 @@ def _training(grid: Grid, codec: CodecId) -> Settings:
     return {
         **vars(codec),
         "lmbda": trade_off,
-        **_without(config["engine"], *_HOW, "coding"),
+        **_without(config["engine"], *_HOW, "coding", "arithmetic"),
         "validation_crop": config["data"]["validation_crop"],
     }
 
@@ -139,6 +139,10 @@ def _coding(grid: Grid, _codec: CodecId) -> Settings:
     return {"device": grid.config["engine"]["coding"]}
 
 
+def _encoding(grid: Grid, codec: CodecId) -> Settings:
+    return _coding(grid, codec) | {"arithmetic": grid.config["engine"]["arithmetic"]}
+
+
 def _decoding(grid: Grid, codec: CodecId) -> Settings:
     return _coding(grid, codec) | {"width": grid.config["rectifier"]["width"]}
 
@@ -149,7 +153,8 @@ def _pictures(grid: Grid, codec: CodecId) -> Settings:
 
 def _runtime(grid: Grid, codec: CodecId) -> Settings:
     # Which codecs are timed is the grid's.
-    return _decoding(grid, codec) | _without(grid.config["runtime"], "metric", "quality")
+    runtime = _without(grid.config["runtime"], "metric", "quality")
+    return _decoding(grid, codec) | _encoding(grid, codec) | runtime
 
 
 def _collect(grid: Grid, _codec: CodecId) -> Settings:
@@ -183,7 +188,7 @@ STEPS = {
     "explore": Step((_RUN, "qr.train.explore:explore"), _explore),
     "soft": Step((_RUN, "qr.train.steps:soft"), _soft),
     "predictive": Step((_RUN, "qr.train.steps:predictive"), _predictive),
-    "encode": Step(("qr.measure.steps:encode",), _coding),
+    "encode": Step(("qr.measure.steps:encode",), _encoding),
     "decode": Step(("qr.measure.steps:decode",), _decoding),
     "pictures": Step(("qr.measure.steps:pictures",), _pictures),
     # Its cases run in a process of their own, which finds them by their file.

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from qr.codecs import weights
 from qr.codecs.base import Codec, Encoded
-from qr.codecs.catalogue import CodecId
+from qr.codecs.catalogue import FLOAT64, CodecId
 from qr.codecs.latent import Latent
 from qr.codecs.rate import estimate
 from qr.coding.bitstream import Bitstream
@@ -29,9 +29,16 @@ from qr.progress import track
 
 
 def encode_all(
-    codec: Codec, codec_id: CodecId, entries: Sequence[Entry], folder: Path
+    codec: Codec,
+    codec_id: CodecId,
+    entries: Sequence[Entry],
+    folder: Path,
+    arithmetic: str = FLOAT64,
 ) -> list[dict[str, Any]]:
     """Write one bitstream per image into `folder`, named after the image.
+
+    Args:
+        arithmetic: one of `qr.codecs.catalogue.ARITHMETICS`.
 
     Returns:
         A row per image: image, bitstream, bytes, bpp_estimated (of the entropy model, eval
@@ -39,16 +46,23 @@ def encode_all(
     """
     checkpoint = weights.codec_digest(codec)
     tracked = track(entries, len(entries), f"encode {codec_id}")
-    return [_encode_one(codec, codec_id, checkpoint, entry, folder) for entry in tracked]
+    return [
+        _encode_one(codec, codec_id, checkpoint, entry, folder, arithmetic) for entry in tracked
+    ]
 
 
 def _encode_one(
-    codec: Codec, codec_id: CodecId, checkpoint: str, entry: Entry, folder: Path
+    codec: Codec,
+    codec_id: CodecId,
+    checkpoint: str,
+    entry: Entry,
+    folder: Path,
+    arithmetic: str,
 ) -> dict[str, Any]:
     x = to_tensor(read_image(entry.path))
 
     def work() -> tuple[Encoded, Bitstream]:
-        encoded = codec.encode(x)
+        encoded = codec.encode(x, arithmetic)
         return encoded, pack(codec, codec_id, checkpoint, encoded)
 
     (encoded, bitstream), seconds = timed(codec.device, work)
@@ -127,6 +141,7 @@ def _decode_one(
         "image": coded["image"],
         "width": bitstream.width,
         "height": bitstream.height,
+        "arithmetic": bitstream.arithmetic,
         "bytes": opened.bytes,
         "bpp": 8 * opened.bytes / (bitstream.width * bitstream.height),
         "bpp_estimated": coded["bpp_estimated"],

@@ -79,14 +79,17 @@ class Schema:
     @property
     def later(self) -> frozenset[str]:
         """Columns that files lack which were written before their measure was added."""
-        return _LATER & self.columns.keys()
+        return (_LATER | {"arithmetic"}) & self.columns.keys()
 
 
 IMAGES = Schema(
     "images",
-    _OF_DECODER | _SIZE | MEANS,
+    _OF_DECODER
+    | _SIZE
+    | {"arithmetic": "which chose the entropy coder's tables: float64 or float32"}
+    | MEANS,
     (*KEY, "seed", "image"),
-    _ROWS_LACK | {"seed"},
+    _ROWS_LACK | {"seed", "arithmetic"},
 )
 SUMMARY = Schema(
     "summary",
@@ -175,7 +178,7 @@ SCHEMAS = {s.name: s for s in (IMAGES, SUMMARY, EXPLORATION, TRAINING, RUNTIME, 
 
 # What columns hold; all others hold numbers with a fraction.
 TEXT = {"model", "metric", "variant", "image", "strategy", "phase", "stop_reason", "codec"}
-TEXT |= {"version", "part", "device", "split"}
+TEXT |= {"version", "part", "device", "split", "arithmetic"}
 INTEGER = {"quality", "seed", "width", "height", "bytes", "images", "trial", "epoch", "step"}
 INTEGER |= {"threads", "rounds", "parameters"}
 ANYTHING = {"setting"}  # a number for Pillow's codecs, a word for somebody else's

@@ -32,7 +32,8 @@ Settings = Mapping[str, Any]
 def encode(settings: Settings, codec: Path, images: Path, bitstreams: Path, out: Path) -> None:
     """Write one bitstream for each image into `bitstreams`, and their rows to `out`."""
     loaded, codec_id = load_codec(settings, codec)
-    rows = encode_all(loaded, codec_id, read_manifest(images), bitstreams)
+    entries = read_manifest(images)
+    rows = encode_all(loaded, codec_id, entries, bitstreams, settings["arithmetic"])
     write_csv(pd.DataFrame(rows), out)
 
 

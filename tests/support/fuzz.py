@@ -2,14 +2,15 @@
 
 `python -m support.fuzz FIRST COUNT`, in tests/, codes small pictures with a small codec of each
 kind, then decodes the mutants number FIRST, FIRST + 1, ... and prints for each what came of it:
-"refused" by BitstreamError, "same" symbols as without the mutation, or what must not be. A mutant
-is known by its number alone. One that takes longer than `SECONDS` of processor time ends the
-process.
+"refused" by BitstreamError, "same" symbols as without the mutation, "another" latent whose digest
+the file has in it, or what must not be. A mutant is known by its number alone. One that takes
+longer than `SECONDS` of processor time ends the process.
 
 Every mutant is decoded once more with `support.reader.Reader` in place of the decoder in C++: that
 one reads past a string's end and goes on, and dies of it only sometimes.
 """
 
+import hashlib
 import json
 import random
 import re
@@ -26,7 +27,7 @@ from unittest.mock import patch
 
 SECONDS = 10  # for one file, of which a usual machine takes a tenth of one
 MEBIBYTES = 64  # that files may add to the process, whatever they say of their size
-GOOD = "refused", "same"
+GOOD = "refused", "same", "another"
 SIZES = (64, 64), (40, 100)  # height and width of the pictures, pixels
 NUMBERS = (0, 1, 2, 7, 63, 64, 65, 127, 128, 255, 2**14, 2**20, 2**28, 2**31, 2**32, 2**35 - 1)
 SHAPES = ([], [0, 0], [-1, 1], [1], [2, 2], [1, 1, 1], [4, 4], [2**40, 1], [[1, 1]], {}, None, "1")
@@ -80,7 +81,7 @@ def lie(rng, content, others):
             {"height": number},
             {"padding": number},
             {"width": 64 * number, "height": 64 * number, "shape": [number, number]},
-            {"latent_crc": number % 2**32},
+            {"latent_digest": rng.randbytes(8)},
             {"shape": rng.choice(SHAPES)},
             {"shape": [number, rng.choice(NUMBERS)]},
         )
@@ -150,6 +151,12 @@ def rebuilt(content, change):
 MUTATIONS = (flip, truncate, insert, splice, lie, lie, retell, retell, retell)
 
 
+def digest(symbols) -> bytes:
+    """The digest of a latent as the format's description has it."""
+    shape = ",".join(map(str, symbols.shape)).encode()
+    return hashlib.blake2b(shape + b":" + symbols.tobytes(), digest_size=8).digest()
+
+
 # The process that decodes
 
 
@@ -197,8 +204,10 @@ def work(first: int, count: int) -> None:
             return "refused", str(error)
         except Exception as error:
             return "escaped", repr(error)
-        same = torch.equal(latent.symbols, file.latent.symbols)
-        return ("same" if same else "wrong"), ""
+        if torch.equal(latent.symbols, file.latent.symbols):
+            return "same", ""
+        said = Bitstream.from_bytes(content).latent_digest
+        return ("another" if said == digest(latent.symbols.numpy()) else "wrong"), ""
 
     def check(file, content):
         with patch.object(rans, "RansDecoder", Reader), patch.object(google, "RansDecoder", Reader):

@@ -75,6 +75,7 @@ def row(m, metric, quality, variant, i, better, small) -> dict:
         "variant": variant,
         "width": 768,
         "height": 512,
+        "arithmetic": "float64",
         "bytes": size,
         "bpp": 8 * size / pixels,
         "bpp_estimated": 8 * size / pixels - 0.001,

@@ -1,5 +1,7 @@
 """What a codec says of its latent, against what CompressAI really codes and decodes."""
 
+import copy
+
 import pytest
 import torch
 from compressai.zoo.image import cfgs
@@ -8,6 +10,7 @@ from torch import nn
 import qr
 from qr.codecs import registry, watch
 from qr.codecs.base import Codec
+from qr.codecs.catalogue import ARITHMETICS, FLOAT32
 from qr.codecs.families import ContextCodec, FactorizedCodec, HyperpriorCodec
 from qr.codecs.rate import estimate
 from qr.errors import CheckpointError, ConfigError
@@ -56,20 +59,43 @@ def test_each_architecture_gets_the_codec_that_knows_it(name):
     assert codec.downsampling == (16 if name == "bmshj2018-factorized" else 64)
 
 
+def same(a, b):
+    return a.dtype == b.dtype == torch.float32 and torch.equal(a, b)
+
+
 @torch.no_grad()
 def test_encoder_and_decoder_have_the_latent_that_compressai_codes(codec):
     x = picture(64, 128, seed=1)
     coded = codec.model.compress(x)
     truth = given_to_synthesis(codec.model, coded)
 
-    encoded = codec.encode(x)
-    decoded = codec.decode(encoded.strings, encoded.shape)
+    encoded = codec.encode(x, FLOAT32)
+    decoded = codec.decode(encoded.strings, encoded.shape, FLOAT32)
 
     assert [[s] for s in encoded.strings] == coded["strings"]
     assert torch.equal(decoded.symbols, encoded.latent.symbols)
     assert len(encoded.latent.symbols.unique()) > 5
-    assert torch.equal(decoded.y_hat, encoded.latent.y_hat)
-    assert torch.equal(decoded.y_hat, truth)
+    assert same(decoded.y_hat, encoded.latent.y_hat)
+    assert same(decoded.y_hat, truth)
+
+
+@torch.no_grad()
+def test_what_is_coded_in_float64_compressai_decodes_in_float64(codec):
+    encoded = codec.encode(picture(64, 128, seed=1))
+    decoded = codec.decode(encoded.strings, encoded.shape)
+    coded = {"strings": [[s] for s in encoded.strings], "shape": encoded.shape}
+    torch.set_default_dtype(torch.float64)
+    try:
+        truth = given_to_synthesis(copy.deepcopy(codec.model).double(), coded)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+    assert encoded.latent.symbols.dtype == torch.int32
+    assert len(encoded.latent.symbols.unique()) > 5
+    assert torch.equal(decoded.symbols, encoded.latent.symbols)
+    assert same(decoded.y_hat, encoded.latent.y_hat)
+    torch.testing.assert_close(decoded.y_hat.double(), truth, rtol=1e-6, atol=1e-6)
+    assert same(encoded.y, codec.analysis(picture(64, 128, seed=1)))
 
 
 @torch.no_grad()
@@ -80,12 +106,14 @@ def test_a_picture_of_any_size_is_coded_as_compressai_codes_the_padded_one(codec
     padded = nn.functional.pad(x, padding, mode="replicate")
     coded = codec.model.compress(padded)
 
-    encoded = codec.encode(x)
-    assert (encoded.height, encoded.width) == (height, width)
+    for arithmetic in ARITHMETICS:
+        encoded = codec.encode(x, arithmetic)
+        assert (encoded.height, encoded.width) == (height, width)
+        assert encoded.shape == list(coded["shape"])
+        assert same(encoded.y, codec.model.g_a(padded))
+        assert same(encoded.y, codec.analysis(x))
+    encoded = codec.encode(x, FLOAT32)
     assert [[s] for s in encoded.strings] == coded["strings"]
-    assert encoded.shape == list(coded["shape"])
-    assert torch.equal(encoded.y, codec.model.g_a(padded))
-    assert torch.equal(encoded.y, codec.analysis(x))
 
 
 @torch.no_grad()
@@ -202,10 +230,15 @@ def test_an_unknown_model_is_asked_by_really_coding(unknown):
     coded = unknown.compress(x)
     truth = given_to_synthesis(unknown, coded)
 
-    encoded = codec.encode(x)
+    encoded = codec.encode(x, FLOAT32)
     assert [[s] for s in encoded.strings] == coded["strings"]
-    assert torch.equal(encoded.latent.y_hat, truth)
-    assert torch.equal(codec.decode(encoded.strings, encoded.shape).y_hat, truth)
+    assert same(encoded.latent.y_hat, truth)
+    assert same(codec.decode(encoded.strings, encoded.shape, FLOAT32).y_hat, truth)
+    encoded = codec.encode(x)
+    assert same(codec.decode(encoded.strings, encoded.shape).y_hat, encoded.latent.y_hat)
+    # A symbol on the edge of its bin may be rounded the other way.
+    apart = (encoded.latent.y_hat - truth).abs() > 1e-4
+    assert apart.float().mean() < 0.001
     y, latent = codec.latent(torch.cat((x, picture(64, 128, seed=6))))
     assert torch.equal(y[:1], unknown.g_a(x))
     assert torch.equal(latent.y_hat[:1], truth)

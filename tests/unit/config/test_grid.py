@@ -17,7 +17,9 @@ CONFIG = {
     "variants": ["original", "baseline", "centroid", "decoder", "qr"],
     "seeds": [0, 1],
     "extra": [],
-    "engine": {"precision": "32-true", "devices": 1, "coding": "cpu", "workers": 2},
+    "engine": {
+        "precision": "32-true", "devices": 1, "coding": "cpu", "arithmetic": "float64", "workers": 2
+    },
     "data": {"validation_crop": 64},
     "rectifier": {"width": 8},
     "training": {"batch_size": 2},
@@ -218,6 +220,7 @@ def rerun(**changes):
         ({"soft": {"training": {"steps": 30}}}, {"soft", "predictive"}),  # longer than a trial
         ({"predictive": {"training": {"steps": 9}}}, {"predictive"}),
         ({"engine": {"coding": "cuda"}}, {"encode", "decode", "runtime"}),
+        ({"engine": {"arithmetic": "float32"}}, {"encode", "runtime"}),
         ({"rectifier": {"width": 16}}, (TRAINING | {"decode", "runtime"}) - {"baseline"}),
     ],
     # Not of the sets: their order differs between processes, and xdist compares names.

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import qr
+from qr.codecs.catalogue import FLOAT32
 from qr.codecs.latent import Latent
 from qr.decoders import variants
 from qr.decoders.decoder import Decoder, build_decoder
@@ -79,7 +80,7 @@ def test_the_bits_stay_and_only_a_rectifier_that_is_not_zero_changes_the_picture
 def test_the_rectified_picture_is_synthesis_of_the_rectified_latent():
     codec = fresh_codec("mbt2018")
     x = picture(64, 64, seed=2)
-    encoded = codec.encode(x)
+    encoded = codec.encode(x, FLOAT32)
     expected = codec.model.g_s(encoded.latent.y_hat + 0.5).clamp(0, 1)
     found = decoded(qr.rectify(codec.model, Shift()), codec.model.compress(x))
     torch.testing.assert_close(found, expected)
@@ -91,7 +92,7 @@ def test_side_information_reaches_a_rectifier_inside_a_model():
     codec = fresh_codec("mbt2018-mean")
     x = picture(64, 64, seed=3)
     coded = codec.model.compress(x)
-    latent = codec.decode(flat(coded["strings"]), coded["shape"])
+    latent = codec.decode(flat(coded["strings"]), coded["shape"], FLOAT32)
     expected = codec.model.g_s(latent.side.prior.centroid(latent.y_hat)).clamp(0, 1)
     model = qr.rectify(untouched(codec.model), "centroid")
     for _ in range(2):  # nothing stale stays from one image to the next
@@ -135,7 +136,7 @@ def test_a_trained_decoder_replaces_the_synthesis():
     last = [m for m in decoder.g_s.children() if isinstance(m, nn.ConvTranspose2d)][-1]
     last.bias.add_(0.1)
     coded = codec.model.compress(picture(64, 64))
-    expected = decoder(codec.decode(flat(coded["strings"]), coded["shape"]))[0].clamp(0, 1)
+    expected = decoder(codec.decode(flat(coded["strings"]), coded["shape"], FLOAT32))[0].clamp(0, 1)
     assert not torch.equal(decoded(codec.model, coded), expected)
     assert torch.equal(decoded(qr.rectify(codec.model, decoder), coded), expected)
 
@@ -183,7 +184,7 @@ def test_an_unknown_name_is_refused():
 )
 def test_an_untrained_variant_decodes_as_the_codec_does(name):
     codec = fresh_codec("mbt2018")
-    encoded = codec.encode(picture(64, 64))
+    encoded = codec.encode(picture(64, 64), FLOAT32)
     decoder = build_decoder(variants.get(name), codec, 16).eval()
     x_hat, y_tilde = decoder(encoded.latent)
     assert torch.equal(y_tilde, encoded.latent.y_hat)
@@ -213,7 +214,7 @@ def test_detaching_cuts_the_pictures_gradient_from_the_rectifier(detached):
 def test_a_picture_rectifier_corrects_the_picture_behind_the_synthesis(name):
     codec = fresh_codec("mbt2018")
     with torch.no_grad():
-        encoded = codec.encode(picture(64, 64))
+        encoded = codec.encode(picture(64, 64), FLOAT32)
     decoder = build_decoder(variants.get(name), codec, 64)
     nn.init.normal_(decoder.rectifier.network[-1].weight, std=0.1)
     x_hat, y_tilde = decoder(encoded.latent)
@@ -238,6 +239,6 @@ def test_side_information_is_computed_once_and_only_when_asked_for():
 
 
 def test_what_a_checksum_covers():
-    y_hat = torch.tensor([1.0, -0.0])
-    assert Latent(y_hat).checked().tolist() == [0x3F800000, -(2**31)]
+    y_hat = torch.tensor([1.0, -0.0, 2.49])
+    assert Latent(y_hat).checked().tolist() == [16, 0, 40]  # in sixteenths
     assert Latent(y_hat, torch.tensor([3, 4], dtype=torch.int32)).checked().tolist() == [3, 4]
