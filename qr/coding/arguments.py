@@ -119,6 +119,7 @@ def describe(path: Path) -> str:
             f"  metric      {bitstream.metric}",
             f"  quality     {bitstream.quality}",
             f"  checkpoint  {bitstream.checkpoint}",
+            f"  coded       in {bitstream.arithmetic}, on a processor of kind {bitstream.maker}",
             f"  strings     {len(bitstream.strings)}, {strings:,} bytes",
         )
     )

@@ -1,5 +1,6 @@
 """Photographs as 8-bit RGB, by one stated rule."""
 
+import logging
 import os
 from collections.abc import Iterator
 from io import BytesIO
@@ -8,14 +9,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from qr.data import png
+from qr.data.pixels import Samples, of_tiff, to_rgb
 from qr.errors import DataError
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
 
 # Only these decoders ever see a file: others (EPS, say) start programs or have no use here.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM")
 
-PNG_END = b"IEND\xaeB`\x82"  # the last chunk's name and CRC: always the same, never verified
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # from there on Pillow suspects a bomb
 MAX_FILE_BYTES = 2**30
 
@@ -25,15 +29,18 @@ def read_image(path: Path | str) -> Image.Image:
 
     The content decides on the format, not the suffix. The rule for what is not 8-bit RGB:
 
-    - EXIF orientation is applied, then all metadata are dropped; colour profiles are ignored;
+    - EXIF orientation is applied, then all metadata are dropped, damaged ones unread;
+    - a colour profile that is not sRGB is converted to it (relative colorimetric, with black
+      point compensation), but for deep grey; one that cannot be used is left out, with a warning;
     - transparency (RGBA, LA, palette or colour key) is composited over white;
-    - 16-bit grey v becomes round(v / 257); 16-bit colour keeps its high byte, as Pillow does;
+    - 16-bit grey v becomes round(v / 257), 12-bit grey likewise by its own range, and inverted
+      where a TIFF says that white is zero; 16-bit colour keeps its high byte, as Pillow does;
     - grey is repeated in the three channels; palette, CMYK and YCbCr are converted by Pillow;
     - of several frames or pages, the first counts.
 
     Raises:
-        DataError: names the file, which is missing, empty, cut short, damaged, of another
-            format, floating point, or of more than `MAX_PIXELS` pixels.
+        DataError: names the file, which is missing, empty, cut short, damaged (in what counts),
+            of another format, of signed or floating-point pixels, or of more than `MAX_PIXELS`.
     """
     return decode_image(read_bytes(path), path)
 
@@ -52,9 +59,10 @@ def read_bytes(path: Path | str) -> bytes:
 def decode_image(data: bytes, name: Path | str) -> Image.Image:
     """Decode the bytes of an image file by the rule of `read_image`; `name` is for messages."""
     try:
-        return _to_rgb(_decode(data))
+        image, samples = _decode(data)
+        return to_rgb(_upright(image, name), samples, name)
     except UnidentifiedImageError as error:
-        kind = "not an image in a known format" if data else "the file is empty"
+        kind = f"not an image that is read here ({', '.join(FORMATS)})" if data else "empty file"
         raise DataError(f"{name}: {kind}") from error
     except MemoryError:  # the machine's fault, not the file's
         raise
@@ -62,35 +70,29 @@ def decode_image(data: bytes, name: Path | str) -> Image.Image:
         raise DataError(f"{name}: unreadable image: {error or type(error).__name__}") from error
 
 
-def _decode(data: bytes) -> Image.Image:
+def _decode(data: bytes) -> tuple[Image.Image, Samples]:
+    """The image as Pillow has it, and what that leaves open."""
+    samples = Samples()
+    if data.startswith(png.SIGNATURE):
+        data = png.essential(data)
+        samples = Samples(png.depth(data))
     image = Image.open(BytesIO(data), formats=FORMATS)
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS}")
-    if image.format == "PNG":  # loading checks no CRC, and a file that was verified is used up
-        image.verify()
-        if PNG_END not in data:
-            raise ValueError("the file is cut short")
-        image = Image.open(BytesIO(data), formats=FORMATS)
+    if image.format == "TIFF":
+        samples = of_tiff(image)
+    elif image.mode.startswith("I"):  # of PPM, which Pillow scales to 16 bits
+        samples = Samples(16)
     image.load()
-    return ImageOps.exif_transpose(image)
+    return image, samples
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no stated range")
-    if image.mode.startswith("I"):
-        return _from_16_bit(image)
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return Image.fromarray(np.array(image.convert("RGB")))  # a copy without metadata
-
-
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    levels = np.array(image).astype(np.int64)
-    if levels.min() < 0 or levels.max() > 65535:
-        raise ValueError("integer pixels beyond 16 bits")
-    return Image.fromarray(((levels + 128) // 257).astype(np.uint8)).convert("RGB")
+def _upright(image: Image.Image, name: Path | str) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # on damaged bytes, its reader raises nearly anything
+        log.warning("%s: its EXIF data are damaged and left out: %s", name, error)
+        return image
 
 
 def list_images(folder: Path | str) -> list[Path]:

@@ -1,12 +1,14 @@
+import zlib
 from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
 from qr.data import images, tensors
 from qr.errors import DataError
+from support import raster
 
 
 @pytest.fixture
@@ -119,10 +121,10 @@ def test_flipped_bit_in_a_png_is_refused():
 @pytest.mark.parametrize(
     "content, reason",
     [
-        (b"", "empty"),
-        (b"not an image\n", "not an image in a known format"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image in a known format"),
-        (b"GIF89a" + bytes(40), "not an image in a known format"),
+        (b"", "empty file"),
+        (b"not an image\n", "not an image that is read here"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image that is read here"),
+        (b"GIF89a" + bytes(40), "not an image that is read here"),
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "photo.png"),
         (b"P6\n40000 40000\n255\n" + bytes(99), "decompression bomb"),
         (b"P6\n10000 9000\n255\n" + bytes(99), "90000000|10000 x 9000"),
@@ -135,6 +137,161 @@ def test_what_is_no_photograph_is_refused_by_name(tmp_path, content, reason):
     with pytest.raises(DataError, match=reason) as caught:
         images.read_image(path)
     assert str(path) in str(caught.value)
+
+
+# By the file's own depth and format of samples, or not at all
+
+
+def ramp(bits, channels=1):
+    """1 x 8 x C samples from the lowest to the highest level of so many bits."""
+    levels = np.linspace(0, 2**bits - 1, 8 * channels).round()
+    return levels.astype(np.int64).reshape(1, 8, channels)
+
+
+def levels_of(samples, bits):
+    return np.floor(samples * 255 / (2**bits - 1) + 0.5).astype(int)
+
+
+def read(data):
+    return np.array(images.decode_image(data, "photo")).astype(int)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_a_png_of_any_depth(bits):
+    grey = read(raster.png(ramp(bits), bits))
+    assert np.array_equal(grey, levels_of(ramp(bits), bits).repeat(3, axis=2))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("key", [0, 3, 7])
+def test_a_colour_key_of_any_depth_is_white(bits, key):
+    samples = ramp(bits)
+    value = int(samples[0, key, 0])
+    found = read(raster.png(samples, bits, before=raster.chunk(b"tRNS", value.to_bytes(2, "big"))))
+    expected = np.where(samples == value, 255, levels_of(samples, bits))
+    assert np.array_equal(found, expected.repeat(3, axis=2))
+
+
+def test_a_colour_key_that_eight_bits_cannot_tell_is_refused():
+    samples = ramp(16, 3)
+    key = raster.chunk(b"tRNS", samples[0, 2].astype(">u2").tobytes())
+    with pytest.raises(DataError, match=r"photo: .*16-bit colour.*alpha channel"):
+        read(raster.png(samples, 16, raster.RGB, before=key))
+
+
+GREYS = raster.BLACK_IS_ZERO, raster.WHITE_IS_ZERO
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("photometric", GREYS)
+@pytest.mark.parametrize("bits", [1, 2, 4, 6, 8, 10, 12, 14, 16, 24, 32])
+def test_a_grey_tiff_of_any_depth_is_read_rightly_or_refused(bits, photometric, order):
+    samples = ramp(bits)
+    try:
+        found = read(raster.tiff(samples, bits, photometric, order=order))
+    except DataError as error:
+        assert bits not in (1, 2, 4, 8) and (bits, order) != (16, "<"), error
+        return
+    levels = levels_of(samples, bits)
+    expected = 255 - levels if photometric == raster.WHITE_IS_ZERO else levels
+    assert np.array_equal(found, expected.repeat(3, axis=2))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_colour_tiff_keeps_its_high_byte(bits, order):
+    found = read(raster.tiff(ramp(bits, 3), bits, raster.COLOURS, order=order))
+    assert np.array_equal(found, ramp(bits, 3) >> (bits - 8))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("photometric", [*GREYS, raster.COLOURS])
+@pytest.mark.parametrize(
+    ("bits", "kind"),
+    [(8, raster.SIGNED), (16, raster.SIGNED), (32, raster.SIGNED), (16, raster.FLOAT)],
+)
+def test_samples_without_a_stated_range_are_refused(bits, kind, photometric, order):
+    samples = np.linspace(0, 100, 24)
+    samples = samples.reshape(1, 8, 3)[..., : 3 if photometric == raster.COLOURS else 1]
+    with pytest.raises(DataError, match=r"photo: .*(range|not an image that is read here)"):
+        read(raster.tiff(samples, bits, photometric, kind, order))
+
+
+# Colour profiles
+
+
+def bearing(profile, **options):
+    return encoded(Image.new("RGB", (2, 2), (200, 30, 60)), icc_profile=profile, **options)
+
+
+def test_a_profile_of_srgb_changes_nothing():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for kind in ({"format": "PNG"}, {"format": "TIFF"}, {"format": "WEBP", "lossless": True}):
+        assert read(bearing(profile, **kind)).reshape(-1, 3).tolist() == [[200, 30, 60]] * 4
+
+
+def swapped_primaries():
+    """An sRGB profile whose red and blue primaries have changed places: no other is needed."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
+    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    return bytes(profile).replace("sRGB".encode("utf-16-be"), "XRGB".encode("utf-16-be"))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_another_profile_is_converted(kind):
+    """With red and blue exchanged in the profile, they are in the picture."""
+    found = read(bearing(swapped_primaries(), format=kind))
+    assert abs(found.reshape(-1, 3) - [60, 30, 200]).max() <= 1
+
+
+def test_a_profile_that_cannot_be_used_is_left_out_with_a_warning(caplog):
+    assert read(bearing(b"no profile", format="PNG")).reshape(-1, 3).tolist()[0] == [200, 30, 60]
+    assert "photo: its colour profile cannot be used" in caplog.text
+
+
+# Metadata may be damaged or enormous; pixels may not
+
+ODD = {
+    "a damaged checksum of a text": raster.chunk(b"tEXt", b"Comment\0hello", crc=1),
+    "a damaged EXIF chunk": raster.chunk(b"eXIf", b"II*\0\xff\xff\xff\xff garbage"),
+    "an EXIF chunk of nothing": raster.chunk(b"eXIf"),
+    "an EXIF chunk with a wrong checksum": raster.chunk(b"eXIf", bytes(9), crc=1),
+    "text that becomes enormous": raster.chunk(b"zTXt", b"C\0\0" + zlib.compress(bytes(2**27))),
+    "text that is enormous": raster.chunk(b"tEXt", b"C\0" + b"x" * 2**21),
+    "a profile that becomes enormous": raster.chunk(
+        b"iCCP", b"p\0\0" + zlib.compress(bytes(2**27))
+    ),
+    "a damaged profile": raster.chunk(b"iCCP", b"p\0\0not compressed"),
+    "a chunk that nobody knows": raster.chunk(b"xyZz", b"?"),
+    "a damaged time": raster.chunk(b"tIME", b"?"),
+    "a damaged resolution": raster.chunk(b"pHYs", b"?"),
+}
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("odd", ODD)
+def test_metadata_of_a_png_do_no_harm(odd, place):
+    found = read(raster.png(ramp(8), 8, **{place: ODD[odd]}))
+    assert np.array_equal(found, ramp(8).repeat(3, axis=2))
+
+
+@pytest.mark.parametrize("name", [b"IHDR", b"IDAT", b"PLTE"])
+def test_a_damaged_chunk_that_counts_is_named(name):
+    whole = raster.png(ramp(8), 8, before=raster.chunk(b"PLTE", bytes(3)))
+    place = whole.index(name) + 5
+    with pytest.raises(DataError, match=f"photo: .*its chunk {name.decode()} is damaged"):
+        read(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+
+
+def test_a_jpeg_with_damaged_exif_is_read_as_it_lies(caplog):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    whole = encoded(photograph_like(), format="JPEG", exif=exif)
+    place = whole.index(b"Exif") + 10  # the directory's offset
+    damaged = whole[:place] + b"\xff\xff\xff\xff" + whole[place + 4 :]
+    assert images.decode_image(whole, "photo").size == (120, 160)
+    assert images.decode_image(damaged, "photo").size == (160, 120)
 
 
 def test_floating_point_and_32_bit_pixels_are_refused(tmp_path):
