@@ -1,7 +1,9 @@
 """Files that are written whole or not at all."""
 
+import errno
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,20 +16,37 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, force: bool = True) -> Iterator[Path]:
     """Yield a temporary name beside `path`, which takes its place only when all went well.
 
-    Folders are made; nothing is left behind otherwise. Raises OSError like any writing does.
+    Folders are made; nothing is left behind otherwise. Raises OSError like any writing does;
+    without `force`, FileExistsError if something has that name by then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # Short, as `path` may have the longest name that there is, and no two writers' alike.
+    temporary = path.with_name(f".qr-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
-        temporary.replace(path)
+        if force:
+            temporary.replace(path)
+        else:
+            _publish(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Give a file its name, unless another has it: nobody else's is ever replaced."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        temporary.replace(path)
 
 
 def folder_bytes(folder: Path) -> int:

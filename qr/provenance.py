@@ -28,11 +28,11 @@ _PACKAGES = (
 _PACKAGE = Path(__file__).parent
 
 
-def git_commit() -> tuple[str, bool]:
+def git_commit() -> tuple[str, bool | None]:
     """The commit of the source tree, and whether tracked files differ from it.
 
-    ("unknown", False) outside a git checkout. Results and configuration overlays that the
-    run itself writes are not looked at.
+    ("unknown", None) where git cannot say, as outside of a checkout. Results and configuration
+    overlays that the run itself writes are not looked at.
     """
     try:
         commit = _git("rev-parse", "HEAD")
@@ -40,7 +40,7 @@ def git_commit() -> tuple[str, bool]:
             _git("status", "--porcelain", "--untracked-files=no", "--", ":!results")
         )
     except (OSError, subprocess.CalledProcessError):
-        return "unknown", False
+        return "unknown", None
 
 
 def commit_date() -> str:
@@ -52,7 +52,8 @@ def commit_date() -> str:
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(_PACKAGE.parent), *arguments]
+    # Also a checkout that somebody else owns, as in a container: it is only read.
+    command = ["git", "-C", str(_PACKAGE.parent), "-c", "safe.directory=*", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -4,6 +4,7 @@ Imports stay inside the commands: `qr --help` should not wait for torch.
 """
 
 import errno
+import io
 import os
 import sys
 import threading
@@ -44,6 +45,10 @@ def main() -> None:
     # CompressAI's import; nothing that a user could act upon.
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.jit")
     startup.lighten()
+    # Figures go to files; a notebook's choice of a window is none of ours.
+    os.environ.pop("MPLBACKEND", None)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal cannot print
     try:
         with _told_once():
             app()

@@ -64,7 +64,7 @@ def compress(
     Example: qr compress photos 'more/*.jpg' --out coded --codec cheng2020-attn_mse_q3
 
     Reads PNG, JPEG, WebP, BMP, TIFF and PPM as 8-bit RGB: what is transparent becomes white,
-    EXIF orientation is applied, and all metadata are dropped.
+    EXIF orientation is applied, colour profiles are converted to sRGB, and metadata are dropped.
     """
     from qr.coding import arguments
 
@@ -131,14 +131,16 @@ def decompress(
 
 
 def _each(
-    pairs: list[tuple[Path, Path]], label: str, force: bool, work: Callable[[Path, Path], Any]
+    pairs: list[tuple[Path, Path]], label: str, force: bool, work: Callable[[Path, Path, bool], Any]
 ) -> tuple[list[Any], list[QRError]]:
     """The results of `work`, under a progress bar, and what went wrong with the other pairs."""
+    from qr.coding.pictures import refuse_existing
+
     done, failed = [], []
     for source, target in _progress(pairs, len(pairs), label):
         try:
-            _refuse_existing(target, force)
-            done.append(work(source, target))
+            refuse_existing(target, force)
+            done.append(work(source, target, force))
         except QRError as error:
             failed.append(error)
     return done, failed
@@ -151,11 +153,6 @@ def _progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
         return
     with typer.progressbar(items, total, label, show_pos=True, file=sys.stderr) as bar:
         yield from bar
-
-
-def _refuse_existing(target: Path, force: bool) -> None:
-    if target.exists() and not force:
-        raise DataError(f"{target} exists; --force overwrites it")
 
 
 def _report(failed: list[QRError], total: int) -> None:
@@ -212,13 +209,18 @@ def compare(
     Prints bytes, PSNR, MS-SSIM and seconds; writes a picture that shows the same part of each.
     """
     from qr.coding import find
-    from qr.coding.pictures import memory_for, write
+    from qr.coding.pictures import memory_for, refuse_existing, write
     from qr.data.images import read_image
+    from qr.data.walk import exists
     from qr.measure.compare import ANCHORS, compare
     from qr.present import sheet as drawing
 
     out = sheet or Path(f"{picture.stem}_compared.png")
-    _refuse_existing(out, force)
+    if out.suffix.lower() != ".png":
+        raise DataError(f"{out} is not written: the sheet's name must end in .png")
+    if exists(out) and exists(picture) and out.samefile(picture):
+        raise DataError(f"{out} is the picture itself: name another file for the sheet")
+    refuse_existing(out, force)
     image = read_image(picture)
     found = find.find(codec, run)
     decoders = [find.find_decoder(found, name) for name in variant or find.at_hand(found)]
@@ -231,4 +233,4 @@ def compare(
         print(f"left out: {error}", file=sys.stderr)
     print(drawing.table(shown))
     drawn = drawing.sheet(shown, image, picture.name)
-    write(out, lambda temporary: drawn.save(temporary, "PNG"))
+    write(out, lambda temporary: drawn.save(temporary, "PNG"), force)

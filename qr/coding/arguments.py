@@ -7,6 +7,7 @@ from pathlib import Path
 from qr.codecs.catalogue import CodecId
 from qr.coding.bitstream import Bitstream
 from qr.data.images import list_images, read_bytes
+from qr.data.walk import exists, files_below, is_folder
 from qr.errors import DataError
 
 CODED = (".qrc",)
@@ -14,12 +15,8 @@ LOSSLESS = (".png", ".bmp", ".ppm", ".tif", ".tiff")
 
 
 def list_coded(folder: Path) -> list[Path]:
-    """All coded pictures below `folder`, sorted; raises DataError if there are none."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    found = sorted(path for path in files if path.suffix.lower() in CODED)
-    if not found:
-        raise DataError(f"{folder}: no {CODED[0]} files in this folder")
-    return found
+    """All coded pictures below `folder`, as `files_below` finds them; raises DataError."""
+    return files_below(folder, CODED, f"{CODED[0]} files")
 
 
 def expand(given: Iterable[str], inside: Callable[[Path], list[Path]]) -> list[tuple[Path, Path]]:
@@ -34,7 +31,7 @@ def expand(given: Iterable[str], inside: Callable[[Path], list[Path]]) -> list[t
     """
     found = []
     for path in (match for text in given for match in _matches(text)):
-        if path.is_dir():
+        if is_folder(path):
             found += [(file, file.relative_to(path)) for file in inside(path)]
         else:
             found.append((path, Path(path.name)))
@@ -42,11 +39,11 @@ def expand(given: Iterable[str], inside: Callable[[Path], list[Path]]) -> list[t
 
 
 def _matches(text: str) -> list[Path]:
-    if Path(text).exists() or not glob.has_magic(text):
+    if exists(Path(text)) or not glob.has_magic(text):
         return [Path(text)]
     # Not Path.glob, which takes no absolute pattern.
     matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207
-    found = [path for path in matches if path.is_file()]
+    found = [path for path in matches if not is_folder(path)]
     if not found:
         raise DataError(f"{text}: no such files")
     return found
@@ -76,7 +73,7 @@ def _pairs(
     suffixes: tuple[str, ...],
 ) -> Pairs:
     if out is None:
-        if len(given) != 2 or Path(given[0]).is_dir():
+        if len(given) != 2 or is_folder(Path(given[0])):
             raise DataError("where to? Name one file and what to write, or files and --out FOLDER")
         pairs = [(Path(given[0]), Path(given[1]))]
     else:

@@ -14,6 +14,7 @@ from qr.coding.arguments import header_id, read
 from qr.coding.bitstream import Bitstream
 from qr.coding.find import Found, find, find_decoder
 from qr.data import images, tensors
+from qr.data.walk import exists
 from qr.decoders.decoder import Decoder
 from qr.errors import BitstreamError, DataError
 from qr.files import replacing
@@ -24,18 +25,17 @@ UNQUESTIONED_PIXELS = 2**20
 PIXELS_PER_BYTE = 10_000
 
 
-def compress(found: Found, picture: Path, out: Path) -> tuple[Bitstream, int]:
+def compress(found: Found, picture: Path, out: Path, force: bool) -> tuple[Bitstream, int]:
     """Code a picture, read by the rule of `qr.data.images.read_image`, and write the file `out`.
 
     Returns:
         What was written, and its bytes.
     """
-    image = images.read_image(picture)
     with memory_for(picture):
-        x = tensors.to_tensor(image)
+        x = tensors.to_tensor(images.read_image(picture))
         bitstream = code.encode(found.codec, found.codec_id, found.digest, x)
     content = bitstream.to_bytes()
-    write(out, lambda temporary: temporary.write_bytes(content))
+    write(out, lambda temporary: temporary.write_bytes(content), force)
     return bitstream, len(content)
 
 
@@ -53,7 +53,7 @@ class Decompressor:
         self._find_decoder = cache(lambda found: find_decoder(found, variant))
         self._trust = trust
 
-    def __call__(self, path: Path, out: Path) -> None:
+    def __call__(self, path: Path, out: Path, force: bool) -> None:
         """Decode `path` and write the picture `out`, in the format of its suffix.
 
         Raises:
@@ -70,7 +70,7 @@ class Decompressor:
             latent = code.decode(found.codec, found.digest, bitstream, shape, path)
             picture = reconstruct(decoder, latent, shape)
         kind = Image.registered_extensions()[out.suffix.lower()]
-        write(out, lambda temporary: picture.save(temporary, kind))
+        write(out, lambda temporary: picture.save(temporary, kind), force)
 
 
 def _check_claim(bitstream: Bitstream, size: int, path: Path) -> None:
@@ -110,10 +110,23 @@ def reconstruct(decoder: Decoder, latent: Latent, size: tuple[int, int]) -> Imag
     return tensors.to_image(tensors.crop(x_hat, *size))
 
 
-def write(out: Path, write_to: Callable[[Path], object]) -> None:
-    """Write the file `out` whole or not at all, through `write_to`; raises DataError."""
+def refuse_existing(out: Path, force: bool) -> None:
+    """Raise DataError if there is such a file already, and it is not to be overwritten."""
+    if exists(out) and not force:
+        raise DataError(f"{out} exists; --force overwrites it")
+
+
+def write(out: Path, write_to: Callable[[Path], object], force: bool) -> None:
+    """Write the file `out` whole or not at all, through `write_to`; raises DataError.
+
+    Args:
+        force: overwrite what has that name; otherwise also what another process wrote meanwhile
+            is kept.
+    """
     try:
-        with replacing(out) as temporary:
+        with replacing(out, force) as temporary:
             write_to(temporary)
     except OSError as error:
+        if isinstance(error, FileExistsError):
+            refuse_existing(out, force)
         raise DataError(f"cannot write {out}: {error.strerror or error}") from error

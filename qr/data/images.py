@@ -1,16 +1,17 @@
 """Photographs as 8-bit RGB, by one stated rule."""
 
 import logging
-import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from qr.data import png
 from qr.data.pixels import Samples, of_tiff, to_rgb
+from qr.data.walk import files_below
 from qr.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -48,12 +49,22 @@ def read_image(path: Path | str) -> Image.Image:
 def read_bytes(path: Path | str) -> bytes:
     """The bytes of an image file of at most `MAX_FILE_BYTES`; raises DataError."""
     try:
-        size = Path(path).stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise DataError(f"{path}: {size} bytes are too many for an image")
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        with open(path, "rb") as file:
+            data = b"".join(_pieces(file))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read: {why}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise DataError(f"{path}: more than {MAX_FILE_BYTES} bytes are too many for an image")
+    return data
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """What a file holds, or a little more than is allowed: a pipe tells no size, nor need it end."""
+    left = MAX_FILE_BYTES + 1
+    while left > 0 and (piece := file.read(min(left, 2**20))):
+        left -= len(piece)
+        yield piece
 
 
 def decode_image(data: bytes, name: Path | str) -> Image.Image:
@@ -96,33 +107,8 @@ def _upright(image: Image.Image, name: Path | str) -> Image.Image:
 
 
 def list_images(folder: Path | str) -> list[Path]:
-    """All files under `folder` whose suffix is an image's, sorted by their path inside it.
-
-    Symbolic links are followed, each folder once.
-
-    Raises:
-        DataError: the folder is missing, unreadable, or holds no such file.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder")
-    found = [path for path in _walk(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
-    if not found:
-        kinds = " ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-        raise DataError(f"{folder}: no images in this folder (looked for {kinds})")
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: cannot be read: {error.strerror}") from error
-
-    seen = {os.path.realpath(folder)}
-    for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        inner = {name: os.path.realpath(Path(root, name)) for name in sorted(folders)}
-        folders[:] = [name for name, real in inner.items() if real not in seen]
-        seen.update(inner.values())
-        yield from (Path(root, name) for name in files)
+    """All images under `folder` by their suffix, as `files_below` finds them; raises DataError."""
+    return files_below(folder, SUFFIXES, "images")
 
 
 # What to show of a photograph

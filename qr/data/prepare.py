@@ -15,6 +15,7 @@ from qr.data.roles import ROLES, TRAINING_ROLES
 from qr.data.sources import find_images
 from qr.errors import DataError
 
+MAX_NAME_BYTES = 160  # file systems allow 255
 MAX_LISTED = 20  # pairs of files, where a whole folder may be at fault
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def prepare(
     images = _by_source(files, workers)
     entries = _assign(wanted, images)
     _refuse_overlap(entries)
+    _refuse_names(entries["test"])
     _refuse_equal_names(entries["test"])
     for role in ROLES:
         write_manifest(Path(out_dir) / f"{role}.csv", entries[role])
@@ -151,6 +153,23 @@ def _refuse_overlap(entries: Mapping[str, list[Entry]]) -> None:
             f"{len(listed)} pictures of validation or test occur in another role; "
             f"remove one file of each pair:{''.join(listed[:MAX_LISTED])}{more}"
         )
+
+
+def _refuse_names(entries: list[Entry]) -> None:
+    """What is made of a test image bears its name, longer by a variant's and a suffix."""
+    for entry in entries:
+        try:
+            length = len(entry.path.stem.encode())
+        except UnicodeEncodeError:
+            raise DataError(
+                f"{entry.path!r}: the name of a test image must be valid UTF-8, since tables "
+                "and files are called by it; rename it"
+            ) from None
+        if length > MAX_NAME_BYTES:
+            raise DataError(
+                f"{entry.path}: the name of a test image must not have more than "
+                f"{MAX_NAME_BYTES} bytes, since results get longer ones; rename it"
+            )
 
 
 def _refuse_equal_names(entries: list[Entry]) -> None:

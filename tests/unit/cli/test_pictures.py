@@ -18,9 +18,11 @@ from qr.codecs import zoo
 from qr.codecs.catalogue import CodecId
 from qr.codecs.weights import codec_digest, save_codec
 from qr.coding import code as coding_code
-from qr.coding import pictures
+from qr.coding import find, pictures
 from qr.coding.bitstream import Bitstream
+from qr.data import images
 from qr.decoders import weights
+from qr.errors import DataError
 from qr.files import file_digest
 from support.codecs import MODEL, NAME, compressais, fresh_codec
 from support.commands import fresh
@@ -298,6 +300,63 @@ def test_a_file_that_exists_is_overwritten_only_by_force(refused, works, run, co
     assert coded.read_bytes() == before
 
 
+def test_two_that_write_one_file_at_once_do_not_lose_one(run, photo, tmp_path, monkeypatch):
+    """The other's file appears while ours is being written."""
+    found, out = find.find(NAME, run), tmp_path / "photo.qrc"
+    encode = coding_code.encode
+
+    def slow(*arguments):
+        out.write_text("the other's")
+        return encode(*arguments)
+
+    monkeypatch.setattr(coding_code, "encode", slow)
+    with pytest.raises(DataError, match=r"photo\.qrc exists; --force"):
+        pictures.compress(found, photo, out, force=False)
+    assert out.read_text() == "the other's"
+    pictures.compress(found, photo, out, force=True)
+    assert out.read_bytes()[:3] == b"QRC"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png", "photo.qrc"]
+
+
+@pytest.mark.parametrize(
+    ("sheet", "says"), [("sheet.jpg", ".png"), ("photo.png", "the picture itself")]
+)
+def test_a_sheet_is_a_png_and_never_the_picture(refused, run, photo, sheet, says):
+    before = photo.read_bytes()
+    out = photo.with_name(sheet)
+    refused("compare", photo, out, "--run", run, "--codec", NAME, "--force", says=[out, says])
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.parametrize("length", [251, 240])
+def test_the_longest_names_are_written(works, refused, run, photo, length):
+    long = photo.with_name("n" * length + ".qrc")
+    works("compress", photo, long, "--run", run, "--codec", NAME)
+    too_long = photo.with_name("n" * 300 + ".qrc")
+    refused("compress", photo, too_long, "--run", run, "--codec", NAME, says=["cannot write"])
+
+
+def test_what_a_folder_hides_is_told_and_counts(refused, run, album, tmp_path):
+    (album / "gone.png").symlink_to(album / "nowhere")
+    out = tmp_path / "coded"
+    refused("compress", album, "--out", out, "--run", run, "--codec", NAME, says=["gone.png"])
+    assert len(files(out)) == len(files(album)) - 1
+
+
+def test_a_name_that_the_terminal_cannot_print_is_printed_otherwise(run, coded, tmp_path):
+    name = coded.with_name("\u0436\u00e9.qrc")
+    coded.rename(name)
+    done = fresh("info", name, env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    assert done.returncode == 0, done.stderr
+    assert "\\u0436" in done.stdout
+
+
+def test_an_endless_input_ends(refused, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "MAX_FILE_BYTES", 2**22)
+    out = tmp_path / "a.qrc"
+    refused("compress", "/dev/zero", out, "--run", run, "--codec", NAME, says=["too many"])
+
+
 DIE = """
 import os, signal, sys
 from pathlib import Path
@@ -453,7 +512,7 @@ def test_a_header_cannot_write_to_the_terminal(command, run, coded, tmp_path):
 LITTLE_MEMORY = """
 import resource
 from qr.cli import main
-from qr.coding import pictures
+from qr.coding import find, pictures
 
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, used + 2**29))

@@ -24,7 +24,7 @@ def test_the_commit_and_whether_files_differ(tmp_path, monkeypatch):
     package = tmp_path / "repository" / "qr"
     package.mkdir(parents=True)
     monkeypatch.setattr(provenance, "_PACKAGE", package)
-    assert provenance.git_commit() == ("unknown", False)
+    assert provenance.git_commit() == ("unknown", None)
 
     (package / "code.py").write_text("x = 1")
     (package.parent / "results").mkdir()

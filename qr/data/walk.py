@@ -1,0 +1,81 @@
+"""The files of a folder, found by one rule for every command."""
+
+import logging
+import os
+import stat
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from qr.errors import DataError
+
+log = logging.getLogger(__name__)
+
+
+def files_below(folder: Path | str, suffixes: Collection[str], kind: str) -> list[Path]:
+    """All files under `folder` of some suffixes, sorted by their path inside it.
+
+    Symbolic links are followed, each folder once. A link to nothing and a folder that may not be
+    entered are in the list as well, so that whoever reads them tells of them. Left out, with a
+    note, are what macOS adds on foreign disks (`._x.png`, `__MACOSX`) and what is no file.
+
+    Args:
+        suffixes: in lower case.
+        kind: of files, for messages.
+
+    Raises:
+        DataError: the folder is missing or may not be entered, or holds no such file.
+    """
+    folder = Path(folder)
+    if not is_folder(folder):
+        raise DataError(f"{folder}: no such folder")
+    found = [path for path in _walk(folder, suffixes) if not _is_left_out(path)]
+    if folder in found:
+        raise DataError(f"{folder}: cannot be read: it may not be entered")
+    if not found:
+        names = " ".join(sorted(suffix[1:] for suffix in suffixes))
+        raise DataError(f"{folder}: no {kind} in this folder (looked for {names})")
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; no also where nobody may look."""
+    return _mode(path, stat.S_ISDIR)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something of that name; no also where nobody may look."""
+    return _mode(path, bool)
+
+
+def _mode(path: Path, test) -> bool:
+    try:
+        return test(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _walk(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    closed: list[Path] = []
+    seen = {os.path.realpath(folder)}
+    for root, folders, files in os.walk(
+        folder, onerror=lambda error: closed.append(Path(error.filename)), followlinks=True
+    ):
+        inner = {name: os.path.realpath(Path(root, name)) for name in sorted(folders)}
+        folders[:] = [name for name, real in inner.items() if real not in seen]
+        seen.update(inner.values())
+        yield from (Path(root, name) for name in files if Path(name).suffix.lower() in suffixes)
+    yield from closed
+
+
+def _is_left_out(path: Path) -> bool:
+    if path.name.startswith("._") or "__MACOSX" in path.parts:
+        log.warning("%s: left out: what macOS adds, no picture", path)
+        return True
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        log.warning("%s: left out: it is no file", path)
+        return True
+    return False
