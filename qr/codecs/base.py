@@ -9,6 +9,7 @@ really compressing and decompressing.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any, cast
 
 import torch
@@ -21,6 +22,7 @@ from qr.codecs.latent import Latent
 from qr.codecs.watch import Seen, compress, decompress
 from qr.data.tensors import pad
 from qr.device import exact
+from qr.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,17 @@ class Codec:
     def channels(self) -> int:
         """Number of channels of y."""
         with torch.no_grad():
-            return self.model.g_a(torch.zeros(1, 3, 64, 64, device=self.device)).shape[1]
+            return self._smallest_y().shape[1]
+
+    def _smallest_y(self) -> Tensor:
+        """y of a black picture of about 64 x 64 pixels."""
+        side = self.downsampling * -(-64 // self.downsampling)
+        return self.model.g_a(torch.zeros(1, 3, side, side, device=self.device, dtype=self.dtype))
+
+    @property
+    def g_s(self) -> nn.Module:
+        """The model's own synthesis, also where `qr.rectify` put a rectifier before it."""
+        return getattr(self.model.g_s, "replaced", self.model.g_s)
 
     @property
     def device(self) -> torch.device:
@@ -79,16 +91,22 @@ class Codec:
         return next(self.model.parameters()).device
 
     @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the transforms, and so of pictures and latents."""
+        g_a, g_s = self.model.g_a, self.model.g_s
+        return next(chain(g_a.parameters(), g_a.buffers(), g_s.parameters())).dtype
+
+    @property
     def downsampling(self) -> int:
         """Images are padded to a multiple of this many pixels."""
         return getattr(self.model, "downsampling_factor", 64)
 
     def padded(self, x: Tensor) -> Tensor:
-        """Images of any size, N x 3 x H x W in [0, 1], as the model takes them: on its device."""
-        return pad(x.to(self.device), self.downsampling)
+        """Images of any size, N x 3 x H x W in [0, 1], as the model takes them."""
+        return pad(x.to(self.device, self.dtype), self.downsampling)
 
     def analysis(self, x: Tensor) -> Tensor:
-        """y of images of any size, in full float32."""
+        """y of images of any size, without TF32."""
         with exact():
             return self.model.g_a(self.padded(x))
 
@@ -106,17 +124,25 @@ class Codec:
 
         Raises:
             CheckpointError: the latent is beyond all bounds, so the codec has diverged.
+            ConfigError: it codes what its decoder would refuse.
         """
         height, width = x.shape[-2:]
+        padded = self.padded(x)
         with exact(), chosen(self.model, arithmetic):
-            strings, shape, latent, y = self._encoded(self.padded(x), arithmetic)
+            strings, shape, latent, y = self._encoded(padded, arithmetic)
+        if not self.fits(shape, *padded.shape[-2:]):
+            raise ConfigError(
+                f"{type(self.model).__name__} codes a padded picture of {padded.shape[-1]} x "
+                f"{padded.shape[-2]} pixels in the shape {shape}, and a decoder takes no file that "
+                "claims so much: does its downsampling_factor say what it is?"
+            )
         return Encoded(
             height=height,
             width=width,
             strings=strings,
             shape=shape,
             latent=latent,
-            y=y.float(),
+            y=y.to(self.dtype),
             arithmetic=arithmetic,
         )
 
@@ -149,8 +175,8 @@ class Codec:
 
     def _seen(self, seen: Seen) -> Latent:
         """The latent that was seen when strings were decoded."""
-        hyper = None if seen.hyper is None else seen.hyper.float()
-        return self.received(seen.y_hat.float(), hyper)
+        hyper = None if seen.hyper is None else seen.hyper.to(self.dtype)
+        return self.received(seen.y_hat.to(self.dtype), hyper)
 
     def received(self, y_hat: Tensor, hyper: Tensor | None) -> Latent:
         """The latent of a decoder that has y_hat and the output of h_s."""
@@ -160,11 +186,11 @@ class Codec:
         """Whether `shape`, read from a file, can be that of a padded picture of this size.
 
         What a file claims is allocated, so it must not be more than a picture needs: here,
-        one position for every 8 x 8 pixels.
+        one position for every 8 x 8 pixels, or as many as it takes of a lower downsampling.
         """
-        sizes = list(_sizes(shape))
+        sizes, area = list(_sizes(shape)), min(self.downsampling, 8) ** 2
         return bool(sizes) and all(
-            len(size) > 1 and min(size) > 0 and 64 * size[-2] * size[-1] <= height * width
+            len(size) > 1 and min(size) > 0 and area * size[-2] * size[-1] <= height * width
             for size in sizes
         )
 

@@ -48,7 +48,7 @@ class FactorizedCodec(KnownCodec):
         return Latent(y_hat, None, self._side)
 
     def _latent(self, symbols: Tensor) -> Latent:
-        return Latent((symbols + self._medians()).float(), symbols.int(), self._side)
+        return Latent((symbols + self._medians()).to(self.dtype), symbols.int(), self._side)
 
     def _side(self, y_hat: Tensor) -> Side:
         prior = FactorizedDensity(self.model.entropy_bottleneck)
@@ -63,8 +63,7 @@ class HyperpriorCodec(KnownCodec):
     def hyper_channels(self) -> int:
         """Channels of `Side.hyper`, the output of h_s."""
         with torch.no_grad():
-            z = self.model.h_a(torch.zeros(1, self.channels, 4, 4, device=self.device))
-            return self.model.h_s(z).shape[1]
+            return self.model.h_s(self.model.h_a(self._smallest_y())).shape[1]
 
     def latent(self, x: Tensor) -> tuple[Tensor, Latent]:
         y = self.model.g_a(x)
@@ -92,7 +91,7 @@ class HyperpriorCodec(KnownCodec):
             sequence, *tables.arguments(self._in_order(tables.indexes(scales)))
         )
         (z_string,) = self.model.entropy_bottleneck.compress(z_hat)
-        latent = self._latent(symbols, y_hat.float(), hyper.float())
+        latent = self._latent(symbols, y_hat.to(self.dtype), hyper.to(self.dtype))
         return (coder.flush(), z_string), list(z.shape[-2:]), latent, y
 
     def _decoded(self, strings: Sequence[bytes], shape: Any, arithmetic: str) -> Latent:
@@ -103,7 +102,7 @@ class HyperpriorCodec(KnownCodec):
             z_hat = self.model.entropy_bottleneck.decompress([z_string], shape)
         hyper = self.model.h_s(z_hat)
         symbols, y_hat = self._symbols(hyper, y_string)
-        return self._latent(symbols, y_hat.float(), hyper.float())
+        return self._latent(symbols, y_hat.to(self.dtype), hyper.to(self.dtype))
 
     def _symbols(self, hyper: Tensor, string: bytes) -> tuple[Tensor, Tensor]:
         """The symbols that a string carries, and y_hat."""

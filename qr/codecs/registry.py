@@ -27,9 +27,38 @@ _FAMILIES: dict[Callable | None, type[Codec]] = {
 
 
 def wrap(model: nn.Module) -> Codec:
-    """The codec that knows most about `model`."""
-    return _FAMILIES.get(getattr(type(model), "compress", None), Codec)(model)
+    """The codec that knows most about `model`, which may be in a wrapper of torch or Fabric.
 
+    Raises:
+        ConfigError: it is no codec; names what it lacks.
+    """
+    inner = unwrapped(model)
+    lacking = [part for part in ("g_a", "g_s") if not isinstance(_of(inner, part), nn.Module)]
+    lacking += [name for name in ("compress", "decompress") if not callable(_of(inner, name))]
+    if lacking:
+        raise ConfigError(
+            f"{type(inner).__name__} is no codec: it has no {' and no '.join(lacking)}, which "
+            "CompressAI's models have"
+        )
+    return _FAMILIES.get(getattr(type(inner), "compress", None), Codec)(inner)
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside DataParallel, what torch.compile returns, and Fabric's wrapper."""
+    while "g_a" not in model._modules:
+        inner = [model._modules[name] for name in _WRAPPED if name in model._modules]
+        if not inner or inner[0] is None:
+            break
+        model = inner[0]
+    return model
+
+
+def _of(model: nn.Module, name: str) -> Any:
+    return getattr(model, name, None)
+
+
+# Under which names the wrappers hold what they wrap.
+_WRAPPED = ("_orig_mod", "_original_module", "module")
 
 _BUILDERS: dict[str, Callable[..., Any]] = {}
 
@@ -44,7 +73,12 @@ def register_codec(
             returns a model with CompressAI's interface (see `Codec`) or a `Codec`.
         label: short name for legends.
         qualities: how many it has, at most 8.
+
+    Raises:
+        ConfigError: CompressAI has a model of that name.
     """
+    if name in model_architectures:
+        raise ConfigError(f"CompressAI has a model {name!r} already: give yours another name")
     register_model(name, label or name, qualities)
     _BUILDERS[name] = build
 

@@ -71,10 +71,10 @@ class _Known(nn.Module):
 
     def __init__(self, y: Tensor):
         super().__init__()
-        self.y = y
+        self.register_buffer("y", y, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.y.clone()
+        return self.get_buffer("y").clone()
 
 
 @contextmanager

@@ -57,8 +57,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def codec_digest(codec: Codec) -> str:
-    """Names a codec's weights; a bitstream and a decoder's weights carry it."""
-    return tensor_digest(codec.model.state_dict())
+    """Names a codec's weights; a bitstream and a decoder's weights carry it.
+
+    A rectifier that was put into the model changes nothing of it.
+    """
+    state = codec.model.state_dict()
+    state = {name: tensor for name, tensor in state.items() if not name.startswith("g_s.")}
+    state |= {f"g_s.{name}": tensor for name, tensor in codec.g_s.state_dict().items()}
+    return tensor_digest(state)
 
 
 def save_codec(path: Path, codec: Codec, codec_id: CodecId, widths: Mapping[str, Any]) -> None:

@@ -68,7 +68,11 @@ class Bitstream:
     strings: tuple[bytes, ...]
 
     def to_bytes(self) -> bytes:
-        """The file's content, of the version that it was read from or else the newest."""
+        """The file's content, of the version that it was read from or else the newest.
+
+        Raises:
+            BitstreamError: it says what `from_bytes` refuses.
+        """
         version = _VERSION if len(self.latent_digest) == _LATENT_BYTES[_VERSION] else 1
         coded = 16 * ARITHMETICS.index(self.arithmetic) + MAKERS.index(self.maker)
         body = b"".join(
@@ -85,7 +89,14 @@ class Bitstream:
                 *self.strings,
             )
         )
-        return body + struct.pack("<I", zlib.crc32(body))
+        content = body + struct.pack("<I", zlib.crc32(body))
+        try:
+            _parse(content)
+        except _Malformed as error:
+            raise BitstreamError(
+                f"no file can hold this, as none would be read: {error}"
+            ) from error
+        return content
 
     @classmethod
     def from_bytes(cls, content: bytes, name: object = "bitstream") -> "Bitstream":

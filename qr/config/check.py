@@ -1,12 +1,14 @@
 """Whether a configuration says what it may say."""
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
+from jsonschema.validators import extend
 
 from qr.codecs.catalogue import model_info
 from qr.config import settings
@@ -15,6 +17,10 @@ from qr.decoders import variants
 from qr.errors import ConfigError
 
 SCHEMA = resources.files("qr") / "schemas" / "config.schema.yaml"
+
+# 3.0 is no quality: it would be called q3.0 in every name.
+_TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+_Validator = extend(Draft202012Validator, type_checker=_TYPES)
 
 
 def check_form(config: Mapping[str, Any]) -> None:
@@ -25,7 +31,12 @@ def check_form(config: Mapping[str, Any]) -> None:
     """
     schema = yaml.safe_load(SCHEMA.read_text())
     plain = json.loads(json.dumps(config, default=_refuse))
-    errors = sorted(Draft202012Validator(schema).iter_errors(plain), key=lambda e: list(e.path))
+    for where, value in _values(plain, ()):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"config: {where}: {value} is no finite number")
+        if isinstance(value, str) and not value.isprintable():
+            raise ConfigError(f"config: {where}: {value!r} holds a line break or the like")
+    errors = sorted(_Validator(schema).iter_errors(plain), key=lambda e: list(map(str, e.path)))
     if errors:
         raise ConfigError("\n".join(f"config: {_describe(error)}" for error in errors))
 
@@ -95,6 +106,23 @@ def _refuse(value: Any) -> Any:
     raise ConfigError(f"config: YAML reads {value} as a {kind}: put it in quotes if it is a text")
 
 
+def _values(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """Every single value, with the key that leads to it."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _values(part, (*path, str(key)))
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _values(part, (*path, str(number)))
+    else:
+        yield ".".join(path), value
+
+
 def _describe(error) -> str:
     where = ".".join(str(part) for part in error.path) or "top level"
+    if error.validator == "required" and not error.path:
+        return (
+            f"{error.message}: no whole configuration. An overlay, as those in workflow/tiers, "
+            "comes behind one: -c config.yaml -c OVERLAY"
+        )
     return f"{where}: {error.message}"

@@ -1,12 +1,14 @@
 """The configuration: one complete YAML file, overlaid by smaller ones, checked by a JSON schema."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from yaml import safe_dump
 
+from qr.config import yaml
 from qr.config.check import check_form, check_meaning
 from qr.config.plugins import load_plugins
 from qr.config.settings import overlay
@@ -17,41 +19,62 @@ from qr.files import replacing
 def load(*paths: Path | str) -> dict[str, Any]:
     """Read `paths`, later files overlaying earlier ones, and `accept` the result.
 
+    Plugins and the table of speeds are found from the folder of the first file.
+
     Raises:
         ConfigError: a file is missing or no YAML, or the result breaks the schema.
     """
     config: dict[str, Any] = {}
     for path in paths:
-        try:
-            loaded = yaml.safe_load(Path(path).read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"cannot read the configuration {path}: {error}") from error
-        if not isinstance(loaded, dict):
-            raise ConfigError(f"{path} is not a configuration: it holds no keys")
-        config = overlay(config, loaded)
+        config = overlay(config, yaml.read(path))
+    config = _seen_from(Path(paths[0]).parent, config)
     accept(config)
     return config
 
 
-def accept(config: Mapping[str, Any]) -> None:
+def accept(config: Mapping[str, Any], files: Iterable[Path | str] = ()) -> None:
     """Check a whole configuration, and load its plugins, which run: it names what they register.
+
+    Args:
+        files: that somebody else has read it from.
 
     Raises:
         ConfigError: names the offending key and what is allowed there.
     """
+    for path in files:
+        yaml.read(path)
     check_form(config)
     load_plugins(config["plugins"])
     check_meaning(config)
 
 
+def _seen_from(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration whose plugins and table of speeds are found from `folder`."""
+    moved = dict(config)
+    if isinstance(moved.get("plugins"), list):
+        moved["plugins"] = [_joined(folder, path) for path in moved["plugins"]]
+    resources = moved.get("resources")
+    if isinstance(resources, dict) and resources.get("speed"):
+        moved["resources"] = resources | {"speed": _joined(folder, resources["speed"])}
+    return moved
+
+
+def _joined(folder: Path, path: Any) -> Any:
+    """Such a path as this process finds it; what is none, its check refuses."""
+    return os.path.normpath(folder / path) if isinstance(path, str) else path
+
+
 def write(config: Mapping[str, Any], path: Path | str) -> None:
     """Write a resolved configuration, unless the file holds it already.
+
+    As in every configuration, its relative paths are relative to the file.
 
     Raises:
         ConfigError: it cannot be written.
     """
     path = Path(path)
-    text = yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False)
+    here = Path(os.path.relpath(Path(), path.parent))
+    text = safe_dump(_seen_from(here, json.loads(json.dumps(config))), sort_keys=False)
     if not path.is_file() or path.read_text() != text:
         try:
             with replacing(path) as temporary:

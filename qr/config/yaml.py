@@ -24,7 +24,7 @@ def read(path: Path | str) -> dict[str, Any]:
             value is not what it looks like. Names the line, and how to write it.
     """
     try:
-        loaded = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)  # noqa: S506
+        loaded = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except _RefusedError as error:
         raise ConfigError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
@@ -59,15 +59,14 @@ class _Loader(yaml.SafeLoader):
         """A number, unless it is written in a way that few people know."""
         text = node.value
         if _OCTAL.fullmatch(text) or _SEXAGESIMAL.fullmatch(text):
-            kind = "octal" if _OCTAL.fullmatch(text) else "sexagesimal"
+            kind = "an octal" if _OCTAL.fullmatch(text) else "a sexagesimal"
             raise _RefusedError(
-                f"{_line(node)}: YAML takes {text} for a {kind} number: put it in quotes if it is "
+                f"{_line(node)}: YAML takes {text} for {kind} number: put it in quotes if it is "
                 "a text, else write it in decimals"
             )
-        found = float(text) if node.tag.endswith(":float") and "." not in text[:1] else None
-        value = self.construct_yaml_float(node) if found is None else found
         if node.tag.endswith(":int"):
             return self.construct_yaml_int(node)
+        value = self.construct_yaml_float(node)
         if not math.isfinite(value):
             raise _RefusedError(f"{_line(node)}: {text} is no finite number")
         return value

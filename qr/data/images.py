@@ -60,7 +60,7 @@ def read_bytes(path: Path | str) -> bytes:
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    """What a file holds, or a little more than is allowed: a pipe tells no size, nor need it end."""
+    """What a file holds, or a little more than is allowed: a pipe tells no size and may not end."""
     left = MAX_FILE_BYTES + 1
     while left > 0 and (piece := file.read(min(left, 2**20))):
         left -= len(piece)

@@ -45,4 +45,4 @@ def build_decoder(variant: Variant, codec: Codec, width: int) -> Decoder:
     rectifier = None
     if variant.rectifier is not None:
         rectifier = registry.build_rectifier(variant.rectifier, codec, width, **variant.options)
-    return Decoder(copy.deepcopy(codec.model.g_s), rectifier, variant.detached)
+    return Decoder(copy.deepcopy(codec.g_s), rectifier, variant.detached)

@@ -48,7 +48,8 @@ def rectify(model: nn.Module, rectifier: nn.Module | str = "qr", width: int = 51
 
     Args:
         model: any CompressAI `CompressionModel` with a `g_s`, or a model of your own with
-            that interface.
+            that interface; also within DataParallel, torch.compile or Fabric. Its device,
+            precision and mode (train or eval) become the rectifier's.
         rectifier: the name of a registered rectifier, a module from `Latent` to y_tilde,
             or a trained `Decoder`, whose g_s then replaces the model's.
         width: of a rectifier given by name.
@@ -57,14 +58,15 @@ def rectify(model: nn.Module, rectifier: nn.Module | str = "qr", width: int = 51
         The same model.
 
     Raises:
-        ConfigError: no rectifier has that name.
+        ConfigError: no rectifier has that name, or the model is no codec.
     """
     codec = wrap(model)
     if isinstance(rectifier, str):
-        rectifier = registry.build_rectifier(rectifier, codec, width).to(codec.device)
+        rectifier = registry.build_rectifier(rectifier, codec, width)
     g_s, hyper = _synthesis(codec.model)
     decoder = rectifier if isinstance(rectifier, Decoder) else Decoder(g_s, rectifier)
-    model.g_s = RectifiedSynthesis(codec, decoder, hyper, g_s)
+    synthesis = RectifiedSynthesis(codec, decoder, hyper, g_s)
+    codec.model.g_s = synthesis.to(codec.device, codec.dtype).train(codec.model.training)
     return model
 
 

@@ -11,14 +11,13 @@ from torch import nn
 
 
 class OwnCodec(nn.Module):
-    """A codec that has nothing of CompressAI's: 8x8 blocks, rounded, as bytes."""
+    """A codec that has nothing of CompressAI's: blocks, rounded, as bytes."""
 
-    downsampling_factor = 8
-
-    def __init__(self):
+    def __init__(self, side=8):
         super().__init__()
-        self.g_a = nn.Conv2d(3, 6, 8, stride=8)
-        self.g_s = nn.ConvTranspose2d(6, 3, 8, stride=8)
+        self.downsampling_factor = side
+        self.g_a = nn.Conv2d(3, 6, side, stride=side)
+        self.g_s = nn.ConvTranspose2d(6, 3, side, stride=side)
         with torch.no_grad():
             self.g_a.weight.mul_(20)
 

@@ -14,9 +14,8 @@ def everything(wildcards):
     return FIGURE_FILES + TABLE_FILES + [f"{RESULTS}/manifest.json", REPORT]
 
 
-# For the commands that a dry run prints, and for jobs that share no file system with the run. One
-# that is there may be that of a run that goes on.
-if not Path(CONFIG_FILE).is_file():
+# A job that shares no file system with the run reads the workflow anew.
+if workflow.remote_exec and not Path(CONFIG_FILE).is_file():
     ask(load.write, CONFIG, CONFIG_FILE)
 
 

@@ -23,7 +23,7 @@ def ask(question, *about):
         raise WorkflowError(str(error))
 
 
-ask(load.accept, config)
+ask(load.accept, config, workflow.configfiles)
 CONFIG = json.loads(json.dumps(config))
 RUN, RESULTS = f"runs/{CONFIG['version']}", f"results/{CONFIG['version']}"
 CONFIG_FILE, REPORT = f"{RUN}/config.yaml", f"{RESULTS}/report.html"

@@ -252,6 +252,38 @@ def test_an_unknown_model_offers_no_side_information():
         _ = latent.side
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("factor", [1, 2, 4, 12, 24, 48, 96, 128])
+def test_any_downsampling_is_coded_and_decoded(factor):
+    model = OwnCodec(factor)
+    codec = qr.wrap(model)
+    assert codec.channels == 6
+    x = picture(factor + 1, 2 * factor)
+    encoded = codec.encode(x)
+    assert encoded.shape == [2, 2]
+    decoded = codec.decode(encoded.strings, encoded.shape)
+    assert torch.equal(decoded.y_hat, encoded.latent.y_hat)
+
+
+def test_what_a_decoder_would_refuse_is_not_encoded():
+    model = OwnCodec(4)
+    model.downsampling_factor = 64
+    with pytest.raises(ConfigError, match="downsampling_factor"):
+        qr.wrap(model).encode(picture(64, 64))
+
+
+@pytest.mark.parametrize("name", ["mbt2018", "bmshj2018-hyperprior"])
+def test_channels_are_counted_whatever_the_downsampling(name):
+    codec = fresh_codec(name)
+    channels, hyper = codec.channels, codec.hyper_channels
+
+    class Coarse(type(codec)):
+        downsampling = 192
+
+    coarse = Coarse(codec.model)
+    assert (coarse.channels, coarse.hyper_channels) == (channels, hyper)
+
+
 # Building
 
 
@@ -272,5 +304,7 @@ def test_models_that_do_not_exist_are_refused():
 
 
 def test_a_codec_of_ones_own_is_built_by_name():
+    with pytest.raises(ConfigError, match="CompressAI has a model 'mbt2018' already"):
+        registry.register_codec("mbt2018", lambda N, M: OwnCodec())
     registry.register_codec("own-for-test", lambda N, M: OwnCodec(), "Own", qualities=2)
     assert type(registry.build_codec("own-for-test", 1).model) is OwnCodec

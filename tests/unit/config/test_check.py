@@ -73,6 +73,12 @@ WRONG = [
     (("models", "mbt2018"), "qualities", [0], "models.mbt2018.qualities"),
     (("models", "mbt2018"), "qualities", [1, 1], "models.mbt2018.qualities"),
     (("models", "mbt2018"), "qualities", [1.5], "models.mbt2018.qualities"),
+    (("models", "mbt2018"), "qualities", [3.0], "models.mbt2018.qualities"),
+    (("training",), "batch_size", 8.0, "training.batch_size"),
+    (("training",), "learning_rate", float("nan"), "training.learning_rate.*finite"),
+    (("training",), "clip_grad_norm", float("inf"), "training.clip_grad_norm.*finite"),
+    ((), "version", "mine\n", "version: .*line break"),
+    ((), "variants", ["baseline", "qr\n"], "variants.1: .*line break"),
     (("models", "cheng2020-attn"), "qualities", [7], "models.cheng2020-attn.qualities"),
     (("models", "mbt2018"), "N", "wide", "models.mbt2018.N"),
     (("models",), "elic", {"qualities": [1]}, "elic"),
@@ -166,7 +172,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_an_overlay_alone_is_not_complete():
-    with pytest.raises(ConfigError, match="required"):
+    with pytest.raises(ConfigError, match=r"required property: no whole .* -c config\.yaml -c"):
         load.load(TIERS[0])
 
 
@@ -180,6 +186,24 @@ def test_what_is_written_loads_again_and_is_not_written_twice(tmp_path, base):
     load.write(base | {"version": "other"}, path)
     assert load.load(path)["version"] == "other"
     assert [p.name for p in path.parent.iterdir()] == ["config.yaml"]
+
+
+def test_paths_are_relative_to_the_first_file_wherever_one_stands(tmp_path, base, monkeypatch):
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+    (here / "own.py").write_text("")
+    speed = {"resources": {"speed": "tables/speed.csv"}}
+    monkeypatch.chdir(here)
+    load.write(overlay(base, {"plugins": ["own.py"]} | speed), "config.yaml")
+    monkeypatch.chdir(there)
+    found = load.load("../here/config.yaml")
+    assert found["plugins"] == ["../here/own.py"]
+    load.write(found, "runs/mine/config.yaml")
+    monkeypatch.chdir(tmp_path)
+    found = load.load("there/runs/mine/config.yaml")
+    assert found["plugins"] == ["here/own.py"]
+    assert (tmp_path / found["plugins"][0]).is_file()
 
 
 # Overlays and digests

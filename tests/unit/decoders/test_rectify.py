@@ -7,11 +7,13 @@ import torch
 from torch import nn
 
 import qr
+from qr.codecs import weights
 from qr.codecs.catalogue import FLOAT32
 from qr.codecs.latent import Latent
 from qr.decoders import variants
 from qr.decoders.decoder import Decoder, build_decoder
 from qr.decoders.rectifiers.qr import Rectifier
+from qr.decoders.weights import save_decoder
 from qr.errors import ConfigError
 from support.codecs import excite, fresh_codec
 from support.photographs import picture
@@ -172,6 +174,79 @@ def test_a_rectifier_after_a_trained_decoder_stands_before_the_models_own_synthe
 
 def test_an_unknown_name_is_refused():
     with pytest.raises(ConfigError, match="no-such"):
+        qr.rectify(fresh_codec("mbt2018-mean").model, "no-such")
+
+
+# States in which people hold their models
+
+
+def compiled(model):
+    return torch.compile(model, backend="eager")
+
+
+def by_fabric(model):
+    from lightning_fabric import Fabric
+
+    return Fabric(accelerator="cpu", devices=1).setup(model, move_to_device=False)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("wrapper", [nn.DataParallel, compiled, by_fabric])
+def test_a_model_in_a_wrapper_is_rectified(wrapper):
+    model = fresh_codec("mbt2018-mean").model
+    coded = untouched(model).compress(picture(64, 64))
+    expected = decoded(qr.rectify(untouched(model), Shift()), coded)
+    wrapped = wrapper(model)
+    assert qr.rectify(wrapped, Shift()) is wrapped
+    assert torch.equal(decoded(model, coded), expected)
+    assert qr.wrap(wrapped).model is model
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("name", ["bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018"])
+def test_a_model_of_another_precision_is_coded_and_rectified(name, dtype):
+    model = fresh_codec(name).model.to(dtype)
+    qr.rectify(model, "qr", width=16)
+    codec = qr.wrap(model)
+    encoded = codec.encode(picture(64, 64))
+    latent = codec.decode(encoded.strings, encoded.shape)
+    assert encoded.y.dtype == latent.y_hat.dtype == dtype
+    torch.testing.assert_close(latent.y_hat, encoded.latent.y_hat, rtol=1e-12, atol=1e-12)
+    x_hat = model.g_s.decoder(latent)[0]
+    assert x_hat.dtype == dtype and x_hat.isfinite().all()
+    assert codec.channels == latent.y_hat.shape[1] and codec.hyper_channels > 0
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_rectifier_has_the_mode_of_its_model(training):
+    model = fresh_codec("mbt2018-mean").model.train(training)
+    for rectifier in ("qr", Shift(), nn.Sequential(Shift(), nn.Dropout())):
+        qr.rectify(model, rectifier)
+        assert all(module.training is training for module in model.g_s.modules())
+
+
+def test_decoders_of_a_codec_fit_it_also_when_it_is_rectified(tmp_path):
+    codec = fresh_codec("mbt2018-mean")
+    digest = weights.codec_digest(codec)
+    path = tmp_path / "decoder.safetensors"
+    decoder = build_decoder(variants.get("decoder"), codec, 16)
+    save_decoder(path, decoder, "decoder", 16, codec)
+    qr.rectify(codec.model, "qr", width=16)
+    assert weights.codec_digest(codec) == digest
+    again, name = qr.load_decoder(path, codec)
+    qr.rectify(codec.model, again)
+    assert name == "decoder" and weights.codec_digest(codec) == digest
+
+
+@pytest.mark.parametrize("module", [nn.Linear(2, 2), nn.DataParallel(nn.Linear(2, 2))])
+def test_what_is_no_codec_is_told_what_it_lacks(module):
+    with pytest.raises(ConfigError, match="Linear is no codec: it has no g_a and no g_s"):
+        qr.rectify(module)
+
+
+def test_all_rectifiers_are_listed():
+    with pytest.raises(ConfigError, match=r"known are: .*centroid.* latent-shift.* qr-picture"):
         qr.rectify(fresh_codec("mbt2018-mean").model, "no-such")
 
 

@@ -46,7 +46,7 @@ def bitstream(path):
 
 
 def picture_file(path):
-    pictures.write(path, lambda temporary: temporary.write_bytes(bytes(9000)))
+    pictures.write(path, lambda temporary: temporary.write_bytes(bytes(9000)), force=True)
 
 
 WRITERS = (codec, configuration, manifest, metrics, speeds, bitstream, picture_file)
