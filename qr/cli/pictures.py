@@ -183,6 +183,30 @@ def info(
     _report(failed, len(paths))
 
 
+@app.command("import", rich_help_panel=_PANEL)
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="Of CompressAI's scripts (.pth.tar, .pth).")],
+    out: Annotated[Path, typer.Argument(help="The checkpoint to write (.safetensors).")],
+    quality: Annotated[int, typer.Option(help="Quality that it was trained for, from 1.")],
+    metric: Annotated[str, typer.Option(help="What it was trained for: mse or ms-ssim.")] = "mse",
+    force: Force = False,
+) -> None:
+    """Make a codec for these commands out of a checkpoint of CompressAI's.
+
+    Example: qr import checkpoint_best_loss.pth.tar mine.safetensors --quality 3
+
+    The architecture is found out from the weights.
+    """
+    from qr.coding.foreign import convert
+    from qr.coding.pictures import refuse_existing
+
+    if out.suffix != ".safetensors":
+        raise DataError(f"{out} is not written: its name must end in .safetensors")
+    refuse_existing(out, force)
+    codec_id = convert(checkpoint, metric, quality, out)
+    print(f"{out}: {codec_id}; use it as --codec {out}")
+
+
 @app.command(rich_help_panel=_PANEL)
 def compare(
     picture: Annotated[Path, typer.Argument(help="The picture to code.")],

@@ -27,7 +27,10 @@ class CodecId:
             model, metric, quality = text.rsplit("_", 2)
             codec_id = cls(model, metric, int(quality.removeprefix("q")))
         except ValueError as error:
-            raise ConfigError(f"{text!r} names no codec; an example: mbt2018_mse_q3") from error
+            way_out = "an example: mbt2018_mse_q3"
+            if text.endswith((".pth", ".pth.tar", ".pt")):
+                way_out = "of a checkpoint of CompressAI's, `qr import` makes one of ours"
+            raise ConfigError(f"{text!r} names no codec; {way_out}") from error
         model_info(codec_id.model)
         lmbda(codec_id.metric, codec_id.quality)
         return codec_id
