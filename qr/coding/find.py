@@ -73,6 +73,11 @@ def find_decoder(found: Found, variant: str) -> tuple[str, Decoder]:
         decoder = build_decoder(variants.get(variant), found.codec, _WIDTH).eval()
     else:
         decoder, variant = load_decoder(path, found.codec)
+    if variants.get(variant).codec == "original":
+        raise CheckpointError(
+            f"{variant} is the decoder of the codec before the soft phase, whose files are its "
+            "own: name that codec's checkpoint, and the variant baseline"
+        )
     if variants.get(variant).oracle:
         raise CheckpointError(f"{variant} sees what no file carries: a bound, not a decoder")
     return variant, decoder

@@ -32,6 +32,17 @@ def load(*paths: Path | str) -> dict[str, Any]:
     return config
 
 
+def load_plugins_of(path: Path | str) -> None:
+    """Load the plugins that a run's configuration names, whatever else is in it.
+
+    Other versions of qr have other keys, and a run's files are to be decoded all the same.
+
+    Raises:
+        ConfigError: it is no YAML, or a plugin is missing or fails.
+    """
+    load_plugins(_seen_from(Path(path).parent, yaml.read(path)).get("plugins") or [])
+
+
 def accept(config: Mapping[str, Any], files: Iterable[Path | str] = ()) -> None:
     """Check a whole configuration, and load its plugins, which run: it names what they register.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qr.codecs.catalogue import CodecId
 from qr.config.grid import Grid
-from qr.config.load import load
+from qr.config.load import load_plugins_of
 from qr.errors import CheckpointError
 
 
@@ -155,4 +155,4 @@ def variant_names(run: Path) -> list[str]:
 def load_plugins(run: Path) -> None:
     """Make the codecs, rectifiers and variants known that the run's configuration registers."""
     if (run / "config.yaml").is_file():
-        load(run / "config.yaml")
+        load_plugins_of(run / "config.yaml")

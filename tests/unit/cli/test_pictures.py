@@ -174,6 +174,8 @@ def test_a_codec_of_ones_own_is_known_from_the_runs_configuration(run, photo, sm
         "qr.register_codec('plugged', FactorizedPrior, qualities=3)\n"
     )
     load.write(settings.overlay(small_config, {"plugins": [str(plugin)]}), folder / "config.yaml")
+    with open(folder / "config.yaml", "a") as config:
+        config.write("a_key_of_another_version: 1\n")
     path = folder / "soft" / "plugged_mse_q1" / "codec.safetensors"
     codec = fresh_codec("bmshj2018-factorized")
     save_codec(path, codec, CodecId("plugged", "mse", 1), {"N": 8, "M": 12})
@@ -424,6 +426,7 @@ def test_a_run_without_the_codec_says_what_it_holds(refused, run, photo, coded, 
     [
         ("nothing", ["unknown variant 'nothing'"]),
         ("qr-hyper", ["no trained qr-hyper", "At hand: baseline, decoder, qr\n"]),
+        ("original", ["before the soft phase", "baseline"]),
         ("ceiling", ["a bound"]),
         ("gone.safetensors", ["no such checkpoint: gone.safetensors"]),
     ],

@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -234,6 +235,17 @@ def test_duplicates_are_kept_once_with_a_warning(photos, caplog):
         entries = run(configuration(), photos)
     assert names(entries["test"]) == {"100", "101", "102", "103", "104"}
     assert "few/zz.png left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [(b"n" * 170 + b".png", "more than 160 bytes"), (b"\xff.png", "valid UTF-8")],
+)
+def test_a_test_image_whose_results_could_not_be_named_is_refused(photos, name, says):
+    path = Path(os.fsdecode(os.fsencode(photos / "few") + b"/" + name))
+    make_image(path, 999)
+    with pytest.raises(DataError, match=says):
+        run(configuration(), photos)
 
 
 def test_test_images_need_names_of_their_own(photos):
