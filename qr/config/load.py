@@ -19,7 +19,7 @@ from qr.files import replacing
 def load(*paths: Path | str) -> dict[str, Any]:
     """Read `paths`, later files overlaying earlier ones, and `accept` the result.
 
-    Plugins and the table of speeds are found from the folder of the first file.
+    Plugins are found from the folder of the first file.
 
     Raises:
         ConfigError: a file is missing or no YAML, or the result breaks the schema.
@@ -60,32 +60,24 @@ def accept(config: Mapping[str, Any], files: Iterable[Path | str] = ()) -> None:
 
 
 def _seen_from(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration whose plugins and table of speeds are found from `folder`."""
-    moved = dict(config)
-    if isinstance(moved.get("plugins"), list):
-        moved["plugins"] = [_joined(folder, path) for path in moved["plugins"]]
-    resources = moved.get("resources")
-    if isinstance(resources, dict) and resources.get("speed"):
-        moved["resources"] = resources | {"speed": _joined(folder, resources["speed"])}
-    return moved
-
-
-def _joined(folder: Path, path: Any) -> Any:
-    """Such a path as this process finds it; what is none, its check refuses."""
-    return os.path.normpath(folder / path) if isinstance(path, str) else path
+    """A configuration whose plugins are found from `folder`; what is no path, a check refuses."""
+    plugins = config.get("plugins")
+    if not isinstance(plugins, list):
+        return dict(config)
+    found = [os.path.normpath(folder / p) if isinstance(p, str) else p for p in plugins]
+    return {**config, "plugins": found}
 
 
 def write(config: Mapping[str, Any], path: Path | str) -> None:
     """Write a resolved configuration, unless the file holds it already.
 
-    As in every configuration, its relative paths are relative to the file.
+    Paths of plugins are absolute in it, so that the run is used from any folder.
 
     Raises:
         ConfigError: it cannot be written.
     """
     path = Path(path)
-    here = Path(os.path.relpath(Path(), path.parent))
-    text = safe_dump(_seen_from(here, json.loads(json.dumps(config))), sort_keys=False)
+    text = safe_dump(_seen_from(Path.cwd(), json.loads(json.dumps(config))), sort_keys=False)
     if not path.is_file() or path.read_text() != text:
         try:
             with replacing(path) as temporary:

@@ -14,9 +14,13 @@ def everything(wildcards):
     return FIGURE_FILES + TABLE_FILES + [f"{RESULTS}/manifest.json", REPORT]
 
 
-# A job that shares no file system with the run reads the workflow anew.
-if workflow.remote_exec and not Path(CONFIG_FILE).is_file():
-    ask(load.write, CONFIG, CONFIG_FILE)
+# For the commands that a dry run prints, and for jobs that share no file system with the run. One
+# that is there may be that of a run that goes on; without one, a dry run goes on as well.
+if not Path(CONFIG_FILE).is_file():
+    try:
+        load.write(CONFIG, CONFIG_FILE)
+    except QRError as error:
+        print(f"qr: {error}; the commands of jobs read it", file=sys.stderr)
 
 
 def begin():
