@@ -1,4 +1,4 @@
-"""What a command leaves out when it imports other packages, so that it starts in half the time.
+"""What a command leaves out when it imports other packages, so that it starts sooner.
 
 CompressAI reads its data sets of point clouds when it is imported, for which it needs PyTorch
 Geometric and torchvision, and Lightning asks TorchMetrics for its version. These three bring
@@ -24,7 +24,8 @@ def lighten() -> None:
 
     Only theirs: whoever imports torchvision before or after it, such as a plugin, gets it.
     """
-    sys.meta_path.insert(0, _Importer())
+    if not any(isinstance(finder, _Importer) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Importer())
 
 
 class _Importer(MetaPathFinder):
@@ -63,9 +64,11 @@ def _stood_in_for(packages: Sequence[str]) -> Iterator[None]:
     """Stand-ins are imported in place of packages that are not imported yet, and forgotten."""
     finder = _StandIns([name for name in packages if name not in sys.modules])
     sys.meta_path.insert(0, finder)
+    _Nothing.refused = False
     try:
         yield
     finally:
+        _Nothing.refused = True
         sys.meta_path.remove(finder)
         for name in finder.made:
             del sys.modules[name]
@@ -103,8 +106,15 @@ class _StandIn(ModuleType):
 class _Nothing:
     """A class to inherit from, or a decorator that changes nothing: all that imports ask for."""
 
+    refused = True
+
     def __init__(self, *arguments: Any, **options: Any):
-        pass
+        if self.refused:
+            package = type(self).__module__.partition(".")[0]
+            raise ImportError(
+                f"{type(self).__module__}.{type(self).__name__} was left out when this command "
+                f"started: a plugin that needs it imports {package} before CompressAI"
+            )
 
     def __call__(self, decorated: Any) -> Any:
         return decorated

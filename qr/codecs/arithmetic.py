@@ -80,8 +80,8 @@ class Tables:
         # The last one is for all that is larger than the last but one.
         self._borders = scales[:-1].double()
         self._lengths, self._offsets = lengths.tolist(), offsets.tolist()
-        rows = zip(cumulative.tolist(), self._lengths, strict=True)
-        self._rows = [row[:length] for row, length in rows]
+        rows = zip(cumulative, self._lengths, strict=True)
+        self._rows = [row[:length].tolist() for row, length in rows]
 
     def indexes(self, scales: Tensor) -> Tensor:
         """Which table codes a symbol of each scale, as CompressAI's `build_indexes` finds it."""

@@ -120,7 +120,7 @@ class Codec:
         return torch.cat(ys), Latent(torch.cat(latents))
 
     def encode(self, x: Tensor, arithmetic: str = FLOAT64) -> Encoded:
-        """Code one image of any size, 1 x 3 x H x W in [0, 1]; g_a in full float32.
+        """Code one image of any size, 1 x 3 x H x W in [0, 1]; g_a runs without TF32.
 
         Raises:
             CheckpointError: the latent is beyond all bounds, so the codec has diverged.

@@ -33,8 +33,8 @@ def wrap(model: nn.Module) -> Codec:
         ConfigError: it is no codec; names what it lacks.
     """
     inner = unwrapped(model)
-    lacking = [part for part in ("g_a", "g_s") if not isinstance(_of(inner, part), nn.Module)]
-    lacking += [name for name in ("compress", "decompress") if not callable(_of(inner, name))]
+    lacking = [part for part in ("g_a", "g_s") if part not in inner._modules]
+    lacking += [name for name in ("compress", "decompress") if not hasattr(inner, name)]
     if lacking:
         raise ConfigError(
             f"{type(inner).__name__} is no codec: it has no {' and no '.join(lacking)}, which "
@@ -51,10 +51,6 @@ def unwrapped(model: nn.Module) -> nn.Module:
             break
         model = inner[0]
     return model
-
-
-def _of(model: nn.Module, name: str) -> Any:
-    return getattr(model, name, None)
 
 
 # Under which names the wrappers hold what they wrap.

@@ -24,7 +24,7 @@ def decode(model: Model, hyper: Tensor, tables: Tables, string: bytes) -> tuple[
     decoder.set_stream(string)
     height, width = hyper.shape[-2:]
     context = _Context(model, hyper)
-    symbols = torch.zeros_like(hyper[0, :1]).repeat(model.M, 1, 1)
+    symbols = hyper.new_zeros(model.M, height, width)
     for row in range(height):
         above = context.of_rows_above(row)
         for column in range(width):

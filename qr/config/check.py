@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any
@@ -34,7 +35,7 @@ def check_form(config: Mapping[str, Any]) -> None:
     for where, value in _values(plain, ()):
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"config: {where}: {value} is no finite number")
-        if isinstance(value, str) and not value.isprintable():
+        if isinstance(value, str) and re.search(r"[\x00-\x1f\x7f]", value):
             raise ConfigError(f"config: {where}: {value!r} holds a line break or the like")
     errors = sorted(_Validator(schema).iter_errors(plain), key=lambda e: list(map(str, e.path)))
     if errors:

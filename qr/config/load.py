@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from yaml import safe_dump
+import yaml
 
-from qr.config import yaml
+from qr.config import strict_yaml
 from qr.config.check import check_form, check_meaning
 from qr.config.plugins import load_plugins
 from qr.config.settings import overlay
@@ -26,7 +26,7 @@ def load(*paths: Path | str) -> dict[str, Any]:
     """
     config: dict[str, Any] = {}
     for path in paths:
-        config = overlay(config, yaml.read(path))
+        config = overlay(config, strict_yaml.read(path))
     config = _seen_from(Path(paths[0]).parent, config)
     accept(config)
     return config
@@ -40,7 +40,7 @@ def load_plugins_of(path: Path | str) -> None:
     Raises:
         ConfigError: it is no YAML, or a plugin is missing or fails.
     """
-    load_plugins(_seen_from(Path(path).parent, yaml.read(path)).get("plugins") or [])
+    load_plugins(_seen_from(Path(path).parent, strict_yaml.read(path)).get("plugins") or [])
 
 
 def accept(config: Mapping[str, Any], files: Iterable[Path | str] = ()) -> None:
@@ -53,7 +53,7 @@ def accept(config: Mapping[str, Any], files: Iterable[Path | str] = ()) -> None:
         ConfigError: names the offending key and what is allowed there.
     """
     for path in files:
-        yaml.read(path)
+        strict_yaml.read(path)
     check_form(config)
     load_plugins(config["plugins"])
     check_meaning(config)
@@ -77,7 +77,7 @@ def write(config: Mapping[str, Any], path: Path | str) -> None:
         ConfigError: it cannot be written.
     """
     path = Path(path)
-    text = safe_dump(_seen_from(Path.cwd(), json.loads(json.dumps(config))), sort_keys=False)
+    text = yaml.safe_dump(_seen_from(Path.cwd(), json.loads(json.dumps(config))), sort_keys=False)
     if not path.is_file() or path.read_text() != text:
         try:
             with replacing(path) as temporary:

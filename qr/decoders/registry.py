@@ -8,7 +8,7 @@ corrects the picture (see `qr.decoders.decoder.Decoder`). A file registers how t
 
 from collections.abc import Callable
 from importlib import import_module, resources
-from pathlib import Path
+from pkgutil import iter_modules
 
 from torch import nn
 
@@ -42,15 +42,10 @@ def build_rectifier(name: str, codec: Codec, width: int, **options) -> nn.Module
     if name not in _BUILDERS and module:
         import_module(module)
     if name not in _BUILDERS:
-        raise ConfigError(f"unknown rectifier {name!r}; known are: {', '.join(_known())}")
+        for file in iter_modules(import_module(_RECTIFIERS).__path__):  # each registers its own
+            import_module(f"{_RECTIFIERS}.{file.name}")
+        raise ConfigError(f"unknown rectifier {name!r}; known are: {', '.join(sorted(_BUILDERS))}")
     return _BUILDERS[name](codec, width, **options)
-
-
-def _known() -> list[str]:
-    """What is registered, and what a module of this package registers when it is asked for."""
-    files = (Path(file.name) for file in resources.files(_RECTIFIERS).iterdir())
-    own = {file.stem.replace("_", "-") for file in files if file.suffix == ".py"}
-    return sorted({*_BUILDERS, *own} - {"--init--", "network"})
 
 
 def _module(name: str) -> str | None:

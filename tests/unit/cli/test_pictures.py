@@ -4,6 +4,7 @@ import contextlib
 import os
 import pty
 import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -354,9 +355,20 @@ def test_a_name_that_the_terminal_cannot_print_is_printed_otherwise(run, coded, 
 
 
 def test_an_endless_input_ends(refused, run, tmp_path, monkeypatch):
+    """A pipe, into which four times as much is written as may be read."""
     monkeypatch.setattr(images, "MAX_FILE_BYTES", 2**22)
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+
+    def write():
+        with contextlib.suppress(BrokenPipeError), open(pipe, "wb") as file:
+            file.write(bytes(2**24))
+
+    writer = threading.Thread(target=write)
+    writer.start()
     out = tmp_path / "a.qrc"
-    refused("compress", "/dev/zero", out, "--run", run, "--codec", NAME, says=["too many"])
+    refused("compress", pipe, out, "--run", run, "--codec", NAME, says=["too many"])
+    writer.join()
 
 
 DIE = """

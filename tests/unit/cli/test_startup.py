@@ -43,6 +43,12 @@ def test_who_imported_them_before_keeps_them():
     assert said(code) == ["True", "PIL.Image"]
 
 
+def test_what_was_left_out_is_refused_when_it_is_used():
+    code = "from compressai.registry.transforms import torchvision\n"
+    code += "try: torchvision.transforms.ToTensor()\nexcept ImportError as error: print(error)"
+    assert "imports torchvision before CompressAI" in " ".join(said(f"exec({code!r})"))
+
+
 def test_models_of_compressai_are_the_same():
     """The stand-ins reach nothing that computes: every architecture can be built."""
     code = "from compressai.zoo.image import model_architectures as a; "

@@ -20,6 +20,7 @@ from qr.data.feed import batches
 from qr.data.manifests import scan, write_manifest
 from qr.errors import ConfigError, DataError, TrainingError
 from support.photographs import photograph
+from support.workspace import PATIENCE
 
 
 @pytest.fixture
@@ -87,7 +88,11 @@ def test_loading_leaves_global_random_states_alone(entries, workers):
 # Workers that fail
 
 
+reached = multiprocessing.Event()  # by a worker, of the place where it hangs
+
+
 def stuck(_path):
+    reached.set()
     while True:
         time.sleep(1)
 
@@ -98,6 +103,11 @@ def broken(_path):
 
 def kill_one(children):
     os.kill(children[0].pid, signal.SIGKILL)
+
+
+def kill_one_that_hangs(children):
+    assert reached.wait(PATIENCE)
+    kill_one(children)
 
 
 def nobody_left():
@@ -117,21 +127,23 @@ def test_a_worker_that_is_killed_while_the_training_computes_ends_it(entries):
 
 
 def test_a_worker_that_is_killed_while_the_training_waits_for_it_ends_it(entries, monkeypatch):
+    reached.clear()
     monkeypatch.setattr(crops, "read_image", stuck)
     with (
         pytest.raises(TrainingError, match="batches ended: DataLoader worker"),
         batches(dataset(entries), 0, 8, 2) as found,
     ):
-        timer = threading.Timer(1, kill_one, [multiprocessing.active_children()])
-        timer.start()
+        children = multiprocessing.active_children()
+        threading.Thread(target=kill_one_that_hangs, args=[children]).start()
         next(found)
     assert nobody_left()
 
 
 def test_a_worker_that_hangs_ends_with_the_training(entries, monkeypatch):
+    reached.clear()
     monkeypatch.setattr(crops, "read_image", stuck)
     with pytest.raises(ZeroDivisionError), batches(dataset(entries), 0, 8, 2):
-        time.sleep(1)  # until it is where it hangs
+        assert reached.wait(PATIENCE)
         raise ZeroDivisionError
     assert nobody_left()
 
@@ -179,7 +191,7 @@ def with_shared_memory(size, entries, manifest):
     write_manifest(manifest, entries)
     inside = f"mount -t tmpfs -o size={size} tmpfs /dev/shm && exec {sys.executable} -c '{SCRIPT}' "
     command = ["unshare", "--map-root-user", "--mount", "sh", "-c", inside + str(manifest)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 import pytest
 
-from qr.config import yaml
+from qr.config import strict_yaml
 from qr.errors import ConfigError
 
 
 def read(tmp_path, text):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
-    return yaml.read(path)
+    return strict_yaml.read(path)
 
 
 def test_what_is_plain_is_read(tmp_path):
@@ -62,4 +62,4 @@ def test_what_is_not_what_it_looks_like_is_named(tmp_path, text, says):
 def test_what_is_no_text_is_named(tmp_path):
     (tmp_path / "mine.yaml").write_bytes(b"a: \xff")
     with pytest.raises(ConfigError, match=r"mine\.yaml"):
-        yaml.read(tmp_path / "mine.yaml")
+        strict_yaml.read(tmp_path / "mine.yaml")
