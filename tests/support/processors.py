@@ -1,8 +1,8 @@
 """Coding on one kind of processor what another decodes.
 
 `python -m support.processors encode FOLDER KIND` in tests/ writes a file of every family into
-FOLDER/KIND; `... decode FOLDER` decodes all of them, with one to five threads, and prints as JSON
-the latent of each, rounded to what no processor disagrees on.
+FOLDER/KIND, and what its h_s computes; `... decode FOLDER` decodes all files, with one to five
+threads, and prints as JSON the latent of each, rounded to what no processor disagrees on.
 """
 
 import hashlib
@@ -11,12 +11,15 @@ import sys
 from itertools import cycle
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from qr.codecs import weights
-from qr.codecs.catalogue import CodecId
+from qr.codecs.arithmetic import chosen
+from qr.codecs.catalogue import FLOAT64, CodecId
 from qr.coding import code
 from qr.coding.bitstream import Bitstream
+from qr.device import exact
 from support.codecs import MODELS, WIDTHS, make_codec
 from support.photographs import picture
 
@@ -34,6 +37,16 @@ def encode(folder: Path, kind: str) -> None:
         coded = code.encode(codec, codec_id, weights.codec_digest(codec), picture(*SIZE))
         (folder / kind).mkdir(exist_ok=True)
         (folder / kind / f"{model}.qrc").write_bytes(coded.to_bytes())
+        if hasattr(codec.model, "h_s"):
+            np.save(folder / kind / f"{model}.npy", hyper(codec))
+
+
+def hyper(codec):
+    """What h_s makes of some z, in float64."""
+    channels = codec.model.entropy_bottleneck.channels
+    z = np.random.default_rng(0).integers(-6, 7, (1, channels, 24, 24)).astype(np.float64)
+    with exact(), chosen(codec.model, FLOAT64):
+        return codec.model.h_s(torch.from_numpy(z)).numpy()
 
 
 def decode(folder: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -102,8 +103,12 @@ def test_a_model_is_left_as_it_was(arithmetic):
 
 KINDS = {
     "own": {},
-    "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
-    "SSE4.1": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"},
+    "SSE": {
+        "ATEN_CPU_CAPABILITY": "default",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "MKL_CBWR": "COMPATIBLE",
+    },
 }
 
 
@@ -116,6 +121,11 @@ def test_files_of_any_processor_decode_on_any_other(tmp_path):
     assert len(decoded) == len(KINDS) * len(MODELS)
     for other in found.values():
         assert other["decoded"] == decoded
+    for model in WITH_SCALES:
+        ours, *others = (np.load(tmp_path / kind / f"{model}.npy") for kind in KINDS)
+        for other in others:
+            apart = abs(other - ours) / np.maximum(abs(ours), 0.11)
+            assert apart.max() < arithmetic._MARGIN / 100
 
 
 def of_a_kind(settings, *arguments):
