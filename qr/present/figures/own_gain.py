@@ -19,6 +19,8 @@ _LABELS = {
     "decode_ratio": "decode time ratio\n(bars: IQR)",
 }
 
+_LEAST_SPAN = 1e-3  # dB
+
 
 def draw(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
     """A column of panels for each codec, one panel for each cost."""
@@ -34,6 +36,8 @@ def draw(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
             _draw_variant(ax, row, column, looks[row["variant"]])
         ax.set_xlabel(_LABELS[column])
         ax.margins(0.12)
+        if np.ptp(ax.get_ylim()) < _LEAST_SPAN:  # all gains are zero
+            ax.set_ylim(-_LEAST_SPAN, _LEAST_SPAN)
     for ax, model in zip(axes[0], models, strict=True):
         quality = table.loc[table["model"] == model, "quality"].iloc[0]
         ax.set_title(f"{labels.model(model)}\nquality {quality}")

@@ -339,6 +339,14 @@ def test_own_gain_is_that_of_the_metric_that_was_timed(metrics, tmp_path):
     assert bar[0].get_ydata() == pytest.approx(fixture.gain("qr", 4) - fixture.gain("decoder", 4))
 
 
+def test_gains_that_are_all_zero_have_an_axis_that_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(fixture.GAIN, "qr", fixture.GAIN["decoder"])
+    figure = draw(fixture.write_metrics(tmp_path, models=MODELS), "own_gain")
+    for ax in figure.axes:
+        low, high = ax.get_ylim()
+        assert low <= -1e-3 and high >= 1e-3
+
+
 def test_a_bound_is_in_no_figure(tmp_path, monkeypatch):
     """It would be the highest curve, and all of the quantization error."""
     with_bound = (*fixture.VARIANTS, "ceiling")
