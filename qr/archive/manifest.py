@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qr import provenance
-from qr.config import grid, settings, steps
+from qr.config import grid, load, settings, steps
 from qr.files import write_text
 
 _MEASURING = ("baseline", "explore", "soft", "predictive", "encode", "decode")
@@ -36,10 +36,11 @@ def build(config: Mapping[str, Any], data: Path, benchmarks: Path) -> dict[str, 
 def origin(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a manifest that configuration and code settle."""
     commit, dirty = provenance.git_commit()
+    config = load.portable(config)
     return {
         "schema_version": SCHEMA_VERSION,
         "version": config["version"],
-        "config": dict(config),
+        "config": config,
         "config_sha256": settings.digest(config),
         "git_commit": commit,
         "git_dirty": dirty,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qr import provenance
-from qr.config import settings
+from qr.config import load, settings
 from qr.errors import ResultsError
 
 NAME = "manifest.json"
@@ -32,7 +32,8 @@ def check_same(results: Path, config: Mapping[str, Any]) -> None:
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path} is unreadable: {error}") from error
     commit, dirty = provenance.git_commit()
-    now = {"config_sha256": settings.digest(config), "git_commit": commit, "git_dirty": dirty}
+    digest = settings.digest(load.portable(config))
+    now = {"config_sha256": digest, "git_commit": commit, "git_dirty": dirty}
     differing = [key for key, value in now.items() if sealed.get(key) != value]
     if differing:
         raise ResultsError(

@@ -45,8 +45,10 @@ def main() -> None:
     # CompressAI's import; nothing that a user could act upon.
     warnings.filterwarnings("ignore", category=FutureWarning, module="torch.jit")
     startup.lighten()
-    # Figures go to files; a notebook's choice of a window is none of ours.
-    os.environ.pop("MPLBACKEND", None)
+    # Figures go to files, whatever window a notebook has chosen, and a configuration is all that a
+    # training follows, whatever Lightning was told for something else.
+    for name in [n for n in os.environ if n == "MPLBACKEND" or n.startswith("LT_")]:
+        del os.environ[name]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal cannot print
     try:

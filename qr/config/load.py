@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from qr.files import replacing
 def load(*paths: Path | str) -> dict[str, Any]:
     """Read `paths`, later files overlaying earlier ones, and `accept` the result.
 
-    Plugins are found from the folder of the first file.
+    Plugins and the table of speeds are found from the folder of the first file.
 
     Raises:
         ConfigError: a file is missing or no YAML, or the result breaks the schema.
@@ -59,28 +59,48 @@ def accept(config: Mapping[str, Any], files: Iterable[Path | str] = ()) -> None:
     check_meaning(config)
 
 
+def portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with the files that it names as they are seen from the working folder.
+
+    What is recorded of a run then does not depend on where its clone lies.
+    """
+    return _with_files(config, os.path.relpath)
+
+
 def _seen_from(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration whose plugins are found from `folder`; what is no path, a check refuses."""
-    plugins = config.get("plugins")
-    if not isinstance(plugins, list):
-        return dict(config)
-    found = [os.path.normpath(folder / p) if isinstance(p, str) else p for p in plugins]
-    return {**config, "plugins": found}
+    """A configuration whose files are found from `folder`."""
+    return _with_files(config, lambda name: os.path.normpath(folder / name))
+
+
+def _with_files(config: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """Change the names of all files in a configuration; what is no name, a check refuses."""
+    changed, resources = dict(config), config.get("resources")
+    if isinstance(config.get("plugins"), list):
+        changed["plugins"] = [change(p) if isinstance(p, str) else p for p in config["plugins"]]
+    if isinstance(resources, Mapping) and isinstance(resources.get("speed"), str):
+        changed["resources"] = {**resources, "speed": change(resources["speed"])}
+    return changed
+
+
+def written(config: Mapping[str, Any], path: Path | str) -> bool:
+    """Whether the file `path` holds this configuration, as `write` writes it."""
+    return Path(path).is_file() and Path(path).read_text() == _text(config)
+
+
+def _text(config: Mapping[str, Any]) -> str:
+    """Paths of files are absolute in it, so that the run is used from any folder."""
+    return yaml.safe_dump(_seen_from(Path.cwd(), json.loads(json.dumps(config))), sort_keys=False)
 
 
 def write(config: Mapping[str, Any], path: Path | str) -> None:
     """Write a resolved configuration, unless the file holds it already.
 
-    Paths of plugins are absolute in it, so that the run is used from any folder.
-
     Raises:
         ConfigError: it cannot be written.
     """
-    path = Path(path)
-    text = yaml.safe_dump(_seen_from(Path.cwd(), json.loads(json.dumps(config))), sort_keys=False)
-    if not path.is_file() or path.read_text() != text:
+    if not written(config, path):
         try:
-            with replacing(path) as temporary:
-                temporary.write_text(text)
+            with replacing(Path(path)) as temporary:
+                temporary.write_text(_text(config))
         except OSError as error:
             raise ConfigError(f"cannot write {path}: {error.strerror}") from error

@@ -16,7 +16,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from qr.measure.schema import SCHEMAS
-from support.cluster import FRAIL, STEADY, Cluster, missing, processes, run, until
+from support.cluster import FRAIL, STEADY, Cluster, descendants, missing, processes, run, until
 from support.workspace import Workspace
 
 pytestmark = [
@@ -170,6 +170,7 @@ class Fault:
         strike: what goes wrong, once some steps are saved; None: only the time runs out.
         minutes: of the first attempt.
         node: where it happens.
+        workers: processes that decode the training's images.
     """
 
     part: str
@@ -177,6 +178,7 @@ class Fault:
     strike: Callable[["Training"], None] | None = None
     minutes: int = 5
     node: str = STEADY.name
+    workers: int = 0
 
     @property
     def rule(self) -> str:
@@ -193,7 +195,7 @@ class Training:
         unmade = (*map(str, self.products), self.state, "results")
         self.workspace = local.copy(folder, *unmade)
         limit = f"resources: {{{fault.rule}: {{minutes: {fault.minutes}}}}}"
-        (folder / "site.yaml").write_text(limit)
+        (folder / "site.yaml").write_text(f"{limit}\nengine: {{workers: {fault.workers}}}\n")
         edit(folder / "slurm/config.yaml", "# (slurm_partition): cpu", rf"\1: {fault.node}")
         self.command = (*ON_SLURM, str(self.products[0]), *CONFIG, "site.yaml")
         self.log = open(folder / "snakemake.log", "w+")  # noqa: SIM115
@@ -227,15 +229,15 @@ class Training:
         time.sleep(3 * self.fault.pause)
 
     def process(self) -> int:
-        """The process that trains."""
-        found = [
-            pid
-            for pid, _, command in processes()
+        """The process that trains; its workers, which it forks, look alike."""
+        found = {
+            pid: parent
+            for pid, parent, command in processes()
             if command[1:3] == ["-m", "qr"]
             and Path(f"/proc/{pid}/cwd").resolve() == self.workspace.folder
-        ]
-        assert len(found) == 1
-        return found[0]
+        }
+        (training,) = [pid for pid, parent in found.items() if parent not in found]
+        return training
 
     def jobs(self, *states: str) -> list[dict[str, str]]:
         here = str(self.workspace.folder)
@@ -250,10 +252,15 @@ class Training:
     def output(self) -> str:
         return Path(self.log.name).read_text()
 
+    def logs(self) -> dict[str, str]:
+        """What each job printed."""
+        logs = (self.workspace.folder / ".snakemake/slurm_logs").rglob("*.log")
+        return {log.stem: log.read_text() for log in logs}
+
     def check(self) -> None:
         """It went on where it had been, and made the very same files."""
-        logs = (self.workspace.folder / ".snakemake/slurm_logs").rglob("*.log")
-        resumed = [s for log in logs for s in re.findall(r"resumed at step (\d+)", log.read_text())]
+        logs = self.logs().values()
+        resumed = [s for log in logs for s in re.findall(r"resumed at step (\d+)", log)]
         assert any(int(step) > 0 for step in resumed), resumed
         for name in self.products:
             assert content(self.workspace.folder / name) == content(self.local.folder / name), name
@@ -305,11 +312,35 @@ def lose_node(training: Training) -> None:
     slurm.start_slurmd(FRAIL)
 
 
+def lose_workers(training: Training) -> None:
+    """Kill a worker; those of the next attempt meet with damaged images, which get well again."""
+    folder = training.workspace.folder
+    manifest = folder / "runs/cluster/data/predictive.csv"
+    sound = manifest.read_text()
+    damaged = sound
+    for row in csv.DictReader(sound.splitlines()):
+        image = folder / Path(row["path"]).name
+        image.write_bytes(bytes(int(row["bytes"])))
+        damaged = damaged.replace(row["path"], str(image))
+    overwrite(manifest, damaged)
+    os.kill(descendants(training.process())[0], signal.SIGKILL)
+    until(lambda: len(training.jobs("FAILED")) == 2, PATIENCE, "two attempts fail")
+    overwrite(manifest, sound)
+
+
+def overwrite(path: Path, text: str) -> None:
+    """So that nothing seems to have changed."""
+    time_ns = path.stat().st_mtime_ns
+    path.write_text(text)
+    os.utime(path, ns=(time_ns, time_ns))
+
+
 FAULTS = {
     "cancelled": Fault(f"explore/{CODEC}/qr", 0.5, cancel),
     "killed": Fault(f"soft/{CODEC}", 1, kill),
     "without Snakemake": Fault(f"soft/{CODEC}", 2.5, lose_snakemake),
     "on a lost node": Fault(f"predictive/{CODEC}/decoder_s0", 1, lose_node, node=FRAIL.name),
+    "without workers": Fault(f"predictive/{CODEC}/decoder_s1", 1, lose_workers, workers=2),
     # SLURM ends a job at its time limit; training that can, stops before.
     "hung": Fault(f"predictive/{CODEC}/qr_s1", 1, hang, minutes=3),
     "out of time": Fault(f"baseline/{CODEC}", 4, minutes=3),
@@ -331,6 +362,17 @@ def test_the_next_attempt_goes_on_with_a_training_that_is(name, state, scene):
     assert (first["JobState"], second["JobState"]) == (state, "COMPLETED")
     limits = [f"00:{n * training.fault.minutes:02}:00" for n in (1, 2)]
     assert [first["TimeLimit"], second["TimeLimit"]] == limits
+    training.check()
+
+
+def test_a_training_that_loses_its_workers_gives_its_gpu_back_at_once(scene):
+    training = scene.disturbed["without workers"].result()
+    jobs, logs = training.jobs(), training.logs()
+    assert [job["JobState"] for job in jobs] == ["FAILED", "FAILED", "COMPLETED"]
+    causes = ("a process that makes batches ended", "not an image in a known format")
+    for job, cause in zip(jobs[:2], causes, strict=True):
+        assert cause in logs[job["JobId"]]
+        assert "Traceback" not in logs[job["JobId"]]
     training.check()
 
 

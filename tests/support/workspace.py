@@ -51,9 +51,11 @@ class Workspace:
         self._git("add", "-A", "qr", "workflow", "config.yaml")
         self._git("commit", "-q", "--allow-empty", "-m", message)
 
-    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    def snakemake(
+        self, *arguments: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess:
         """Run Snakemake here; its output is in `stdout`."""
-        process = self.start_snakemake(*arguments)
+        process = self.start_snakemake(*arguments, **environment)
         try:
             output, _ = process.communicate(timeout=PATIENCE)
         finally:

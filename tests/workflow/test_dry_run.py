@@ -1,6 +1,7 @@
 """Every shipped configuration gives a graph with the jobs that its grid asks for."""
 
 import re
+import shutil
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_the_documentation_says_which_rules_a_metrics_file_comes_from(workspace)
 @pytest.mark.parametrize("tier", TIERS, ids=lambda tier: tier.stem)
 def test_commands_that_a_dry_run_prints_find_the_configuration_as_qr_overlays_it(workspace, tier):
     """Snakemake overlays by rules of its own: {} over null stays null there."""
-    expected = load.load(ROOT / "config.yaml", tier)
+    expected = load.load(workspace.folder / "config.yaml", tier)
     workspace.snakemake("all", "-n", "--configfile", str(tier))
     written = workspace.folder / "runs" / expected["version"] / "config.yaml"
     assert load.load(written) == expected
@@ -67,8 +68,13 @@ def test_a_dry_run_leaves_the_configuration_of_a_run_that_goes_on_alone(workspac
     written = workspace.folder / "runs" / "smoke" / "config.yaml"
     written.parent.mkdir(parents=True)
     written.write_text("what the jobs of that run read")
-    workspace.snakemake("all", "-n", "--configfile", str(ROOT / "workflow/tiers/smoke.yaml"))
+    smoke = ["--configfile", str(ROOT / "workflow/tiers/smoke.yaml")]
+    told = "runs/smoke/config.yaml is another configuration"
+    assert told in workspace.snakemake("all", "-n", *smoke).stdout
     assert written.read_text() == "what the jobs of that run read"
+    written.unlink()
+    for _ in range(2):
+        assert told not in workspace.snakemake("all", "-n", *smoke).stdout
 
 
 def test_kubernetes_takes_the_same_graph_and_declared_files_from_its_storage(workspace):
@@ -123,6 +129,16 @@ def test_jobs_ask_for_the_time_that_was_measured(workspace, monkeypatch):
         job: cost.need(job, "minutes", 1) for job in cost.work.grid.jobs() if job.codec
     }
     assert len(set(asked.values())) > 10
+
+
+def test_jobs_run_the_python_that_runs_snakemake_also_where_none_is_on_the_path(workspace):
+    tools = workspace.folder / "tools"
+    tools.mkdir()
+    for name in ("bash", "git", "tee", "which"):
+        (tools / name).symlink_to(shutil.which(name))
+    smoke = ["--configfile", str(ROOT / "workflow/tiers/smoke.yaml"), "--cores", "1"]
+    workspace.snakemake("data", *smoke, PATH=str(tools))
+    assert (workspace.folder / "runs/smoke/data/test.csv").is_file()
 
 
 def test_an_unknown_key_stops_the_workflow_and_is_named(workspace):

@@ -21,6 +21,12 @@ if not Path(CONFIG_FILE).is_file():
         load.write(CONFIG, CONFIG_FILE)
     except QRError as error:
         print(f"qr: {error}; the commands of jobs read it", file=sys.stderr)
+elif not load.written(CONFIG, CONFIG_FILE):
+    print(
+        f"qr: {CONFIG_FILE} is another configuration, of an earlier run; it is replaced when this"
+        " run begins, and commands that a dry run prints read it",
+        file=sys.stderr,
+    )
 
 
 def begin():

@@ -1,6 +1,7 @@
 # What the rules share. Decisions are made in qr.config and qr.plan, where tests reach them.
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from qr.errors import QRError
 from qr.plan.cluster import take_over
 from qr.plan.cost import Cost
 from qr.present.names import FIGURES, TABLES
+
+# Jobs call `python`: the one that runs this, also where its environment is not activated. One that
+# Snakemake activates for a job comes before it.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def ask(question, *about):

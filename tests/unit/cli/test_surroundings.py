@@ -1,6 +1,7 @@
 """What a user's shell or notebook has set changes nothing."""
 
 import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -37,3 +38,15 @@ def test_options_for_a_users_own_tests_are_not_those_of_the_timing(timed):
     assert done.returncode == 0, done.stderr
     arguments = list(map(str, timed.commands["runtime"]))
     assert len(pd.read_csv(arguments[arguments.index("--out") + 1])) > 3
+
+
+def test_what_lightning_was_told_for_something_else_does_not_reach_a_training(timed):
+    arguments = list(map(str, timed.commands["baseline"]))
+    made = Path(arguments[arguments.index("--out") + 1])
+    before = made.read_bytes()
+    others = {"LT_DEVICES": "4", "LT_PRECISION": "16-mixed", "LT_ACCELERATOR": "gpu"}
+    for option in ("--out", "--state"):
+        arguments[arguments.index(option) + 1] += ".again"
+    done = commands.fresh(*arguments, env=os.environ | others)
+    assert done.returncode == 0, done.stderr
+    assert Path(f"{made}.again").read_bytes() == before

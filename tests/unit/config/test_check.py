@@ -188,18 +188,24 @@ def test_what_is_written_loads_again_and_is_not_written_twice(tmp_path, base):
     assert [p.name for p in path.parent.iterdir()] == ["config.yaml"]
 
 
-def test_plugins_are_found_beside_the_first_file_wherever_one_stands(tmp_path, base, monkeypatch):
+def test_files_are_found_beside_the_first_file_wherever_one_stands(tmp_path, base, monkeypatch):
     here, there = tmp_path / "here", tmp_path / "there"
     for folder in (here, there):
         folder.mkdir()
     (here / "own.py").write_text("")
-    (here / "config.yaml").write_text(yaml.safe_dump(overlay(base, {"plugins": ["own.py"]})))
+    own = {"plugins": ["own.py"], "resources": {"speed": "speed.csv"}}
+    (here / "config.yaml").write_text(yaml.safe_dump(overlay(base, own)))
     monkeypatch.chdir(there)
     found = load.load("../here/config.yaml")
     assert found["plugins"] == ["../here/own.py"]
+    assert found["resources"]["speed"] == "../here/speed.csv"
     load.write(found, "runs/mine/config.yaml")
+    assert load.written(found, "runs/mine/config.yaml")
     monkeypatch.chdir(tmp_path)
-    assert load.load("there/runs/mine/config.yaml")["plugins"] == [str(here / "own.py")]
+    ran = load.load("there/runs/mine/config.yaml")
+    assert ran["plugins"] == [str(here / "own.py")]
+    assert ran["resources"]["speed"] == str(here / "speed.csv")
+    assert load.portable(ran)["plugins"] == ["here/own.py"]
 
 
 # Overlays and digests
