@@ -369,7 +369,7 @@ def test_a_training_that_loses_its_workers_gives_its_gpu_back_at_once(scene):
     training = scene.disturbed["without workers"].result()
     jobs, logs = training.jobs(), training.logs()
     assert [job["JobState"] for job in jobs] == ["FAILED", "FAILED", "COMPLETED"]
-    causes = ("a process that makes batches ended", "not an image in a known format")
+    causes = ("a process that makes batches ended", "not an image that is read here")
     for job, cause in zip(jobs[:2], causes, strict=True):
         assert cause in logs[job["JobId"]]
         assert "Traceback" not in logs[job["JobId"]]
