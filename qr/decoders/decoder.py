@@ -14,8 +14,8 @@ class Decoder(nn.Module):
     """x_hat and y_tilde from a decodable latent.
 
     Attributes:
-        rectifier: module from `Latent` to y_tilde, or None. If it has a method `finish`, that
-            corrects the picture, x_hat to x_hat, behind g_s.
+        rectifier: module from `Latent` to y_tilde, or None. If it has a method
+            `synthesize(g_s, y_tilde, latent)`, that makes the picture in place of g_s(y_tilde).
         g_s: the synthesis, a copy of the codec's.
     """
 
@@ -29,15 +29,15 @@ class Decoder(nn.Module):
         """y_tilde, N x M x h x w; y_hat itself without a rectifier."""
         return latent.y_hat if self.rectifier is None else self.rectifier(latent)
 
-    def synthesize(self, y_tilde: Tensor) -> Tensor:
-        """x_hat, N x 3 x H x W, not clamped."""
-        x_hat = self.g_s(y_tilde.detach() if self.detached else y_tilde)
-        finish = getattr(self.rectifier, "finish", None)
-        return x_hat if finish is None else finish(x_hat)
+    def synthesize(self, y_tilde: Tensor, latent: Latent) -> Tensor:
+        """x_hat, N x 3 x H x W, not clamped; `latent` is what y_tilde was made of."""
+        y_tilde = y_tilde.detach() if self.detached else y_tilde
+        own = getattr(self.rectifier, "synthesize", None)
+        return self.g_s(y_tilde) if own is None else own(self.g_s, y_tilde, latent)
 
     def forward(self, latent: Latent) -> tuple[Tensor, Tensor]:
         y_tilde = self.rectify(latent)
-        return self.synthesize(y_tilde), y_tilde
+        return self.synthesize(y_tilde, latent), y_tilde
 
 
 def build_decoder(variant: Variant, codec: Codec, width: int) -> Decoder:

@@ -1,8 +1,8 @@
 """Networks and formulas that turn a decodable latent into a better guess of y.
 
 One file per rectifier, named after it, in `rectifiers/`. Every rectifier is a module that takes
-a `qr.codecs.latent.Latent` and returns y_tilde, N x M x h x w; one with a method `finish` also
-corrects the picture (see `qr.decoders.decoder.Decoder`). A file registers how to build it.
+a `qr.codecs.latent.Latent` and returns y_tilde, N x M x h x w; one with a method `synthesize` also
+makes the picture (see `qr.decoders.decoder.Decoder`). A file registers how to build it.
 `qr.decoders.variants.Variant.rectifier` refers to it by name.
 """
 

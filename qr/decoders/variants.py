@@ -27,6 +27,8 @@ class Variant:
             just more decoder: it starts fresh and does not warm up.
         detached: the decoder's input is cut from the rectifier's gradient, as in the
             published code; an ablation.
+        noisy: it is trained on what stands for quantization in a codec's own training: y with
+            uniform noise. Judged and used on y_hat like any other.
         oracle: the decoder sees y itself, which no bitstream carries: a bound, not a codec.
         codec: 'soft': bitstreams of the codec after the soft phase; 'original': before it.
     """
@@ -38,6 +40,7 @@ class Variant:
     trains: frozenset[str] = frozenset()
     guided: bool = True
     detached: bool = False
+    noisy: bool = False
     oracle: bool = False
     codec: str = "soft"
 
@@ -61,6 +64,15 @@ DECODER = frozenset({"decoder"})
 RECTIFIER = frozenset({"rectifier"})
 BOTH = DECODER | RECTIFIER
 
+_LITE = {"budget": 0.1, "blocks": 1}
+
+
+def _behind(name: str, label: str, rectifier: str = "", **options: Any) -> Variant:
+    """A variant that spends a share of the paper's rectifier's operations behind the latent."""
+    options = {"budget": 1.0, "blocks": 2} | options
+    return Variant(name, label, rectifier or name, options, BOTH, guided=False)
+
+
 _VARIANTS = {
     variant.name: variant
     for variant in (
@@ -76,19 +88,23 @@ _VARIANTS = {
         Variant("qr-detached", "QR, detached", rectifier="qr", trains=BOTH, detached=True),
         Variant("centroid-decoder", "centroid + decoder", rectifier="centroid", trains=DECODER),
         Variant("wide-decoder", "wide decoder", rectifier="qr", trains=BOTH, guided=False),
-        # Ours. No more operations than the paper's, and under a tenth (W is the paper's width).
+        Variant("qr-published", "QR, published code", rectifier="qr-published", trains=BOTH),
+        # Ours, in front of the synthesis (W is the paper's width).
         Variant("qr-next", "QR, next", "qr-next", {"scale": 1.5, "blocks": 6}, BOTH),
-        Variant(
-            "qr-picture", "QR, picture", "qr-picture", {"scale": 0.28, "blocks": 2}, BOTH, False
-        ),
-        Variant(
-            "qr-picture-lite",
-            "QR, picture, lite",
-            "qr-picture",
-            {"scale": 0.12, "blocks": 1},
-            BOTH,
-            guided=False,
-        ),
+        # Ours, behind it: as many operations as the paper's rectifier, or a tenth.
+        _behind("qr-picture", "QR, picture"),
+        _behind("qr-overlap", "QR, overlap"),
+        _behind("qr-tapped", "QR, tapped"),
+        _behind("qr-aware", "QR, aware"),
+        _behind("qr-picture-lite", "QR, picture, lite", "qr-picture", **_LITE),
+        _behind("qr-tapped-lite", "QR, tapped, lite", "qr-tapped", **_LITE),
+        _behind("qr-aware-lite", "QR, aware, lite", "qr-aware", **_LITE),
+        # Their controls: the same operations within g_s; side information of another place.
+        _behind("synthesis-wide", "wide synthesis"),
+        _behind("synthesis-wide-lite", "wide synthesis, lite", "synthesis-wide", **_LITE),
+        _behind("qr-aware-shuffled", "QR, aware, shuffled", "qr-aware", shuffled=True),
+        # Is it hard rounding that the decoder learns from, or only that it learns longer?
+        Variant("decoder-noisy", "decoder only, noisy", trains=DECODER, noisy=True),
         Variant("latent-shift", rectifier="latent-shift", trains=RECTIFIER, guided=False),
         Variant("ceiling", "no quantization", trains=DECODER, oracle=True),
     )

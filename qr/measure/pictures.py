@@ -113,7 +113,7 @@ def _draw_view(
     latent = Latent(opened.y) if contender.oracle else opened.latent.fresh()
     with device.exact():
         y_tilde = contender.decoder.rectify(latent)
-        x_hat = contender.decoder.synthesize(y_tilde)
+        x_hat = contender.decoder.synthesize(y_tilde, latent)
     picture = to_image(crop(x_hat, *opened.x.shape[-2:])).crop(box)
     name = f"{stem}_{contender.variant}"
     view = {

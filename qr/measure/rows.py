@@ -165,7 +165,7 @@ def _measure(contender: Contender, latent: Latent, x: Tensor, y: Tensor) -> dict
     decoder, device = contender.decoder, y.device
     with exact():
         y_tilde, rectifier_seconds = timed(device, lambda: decoder.rectify(latent))
-        x_hat, synthesis_seconds = timed(device, lambda: decoder.synthesize(y_tilde))
+        x_hat, synthesis_seconds = timed(device, lambda: decoder.synthesize(y_tilde, latent))
     x_hat = crop(x_hat, *x.shape[-2:]).cpu()
     return {
         "variant": contender.variant,

@@ -142,21 +142,20 @@ def test_entropy_decode(benchmark, job):
 
 
 def test_rectifier(benchmark, job, variant):
-    """What it does to the latent and, if it acts behind the synthesis, to the picture."""
+    """What it does to the latent; what it does to the picture is part of the synthesis."""
     decoder, latent = job.decoders[variant], job.encoded.latent
-    finish = getattr(decoder.rectifier, "finish", None)
-
-    def work():
-        decoder.rectify(latent.fresh())
-        if finish is not None:
-            finish(job.x)
-
-    _time(benchmark, job, variant, "rectifier", work)
+    _time(benchmark, job, variant, "rectifier", lambda: decoder.rectify(latent.fresh()))
 
 
 def test_synthesis(benchmark, job, variant):
-    decoder, y_hat = job.decoders[variant], job.encoded.latent.y_hat
-    _time(benchmark, job, variant, "synthesis", lambda: decoder.g_s(y_hat))
+    decoder, latent = job.decoders[variant], job.encoded.latent
+    _time(
+        benchmark,
+        job,
+        variant,
+        "synthesis",
+        lambda: decoder.synthesize(latent.y_hat, latent.fresh()),
+    )
 
 
 def test_decode(benchmark, job, variant):

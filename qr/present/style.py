@@ -45,6 +45,10 @@ _LOOKS: dict[str, Look] = {
     "qr-detached": (PURPLE, "d", ":"),
     "centroid-decoder": (GREEN, "8", ":"),
     "wide-decoder": (ORANGE, "X", "-."),
+    "decoder-noisy": (GREEN, "s", ":"),
+    "synthesis-wide": (PURPLE, "X", "-."),
+    "qr-tapped": (GREEN, "P", "-"),
+    "qr-aware": (BLUE, "^", "-"),
     "latent-shift": (BLUE, "v", "-."),
     "ceiling": (GREEN, "X", ":"),
 }

@@ -204,14 +204,18 @@ class PredictivePhase(Phase):
         self.decoder = decoder
         self.alpha, self.distance = alpha, distance
         self.guided = variant.takes_alpha
-        self.oracle = variant.oracle
+        self.oracle, self.noisy = variant.oracle, variant.noisy
         if not any(p.requires_grad for p in decoder.parameters()):
             raise ConfigError("this variant has nothing to train in the predictive phase")
 
     def forward(self, x: Tensor) -> Values:
         with torch.no_grad(), _without_autocast(x):
             y, latent = self.codec.latent(x)
-        x_hat, y_tilde = self.decoder(Latent(y) if self.oracle else latent)
+            if self.oracle:
+                latent = Latent(y)
+            elif self.noisy and self.training:
+                latent = Latent(y + torch.empty_like(y).uniform_(-0.5, 0.5))
+        x_hat, y_tilde = self.decoder(latent)
         with _without_autocast(x):
             d = distortion(self.metric, x_hat, x)
             d_feature = feature_distance(self.distance, y, y_tilde)

@@ -1,5 +1,9 @@
 """The network f of the paper, and how every network that predicts a residual ends."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,13 +24,13 @@ def zero_convolution(channels_in: int, channels_out: int) -> nn.Conv2d:
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions, each with GroupNorm(8) and SiLU, and a shortcut."""
 
-    def __init__(self, channels_in: int, channels_out: int):
+    def __init__(self, channels_in: int, channels_out: int, convolution: type[nn.Conv2d]):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(channels_in, channels_out, 3, padding=1),
+            convolution(channels_in, channels_out, 3, padding=1),
             nn.GroupNorm(_GROUPS, channels_out),
             nn.SiLU(),
-            nn.Conv2d(channels_out, channels_out, 3, padding=1),
+            convolution(channels_out, channels_out, 3, padding=1),
             nn.GroupNorm(_GROUPS, channels_out),
             nn.SiLU(),
         )
@@ -43,10 +47,10 @@ class SelfAttention(nn.Module):
     Memory grows linearly with the number of positions, time quadratically.
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, norm: nn.Module):
         super().__init__()
         inner = _HEADS * _HEAD_CHANNELS
-        self.norm = nn.GroupNorm(1, channels)
+        self.norm = norm
         self.to_qkv = nn.Conv2d(channels, 3 * inner, 1, bias=False)
         self.to_out = nn.Conv2d(inner, channels, 1)
 
@@ -58,6 +62,26 @@ class SelfAttention(nn.Module):
         return x + self.to_out(out.transpose(2, 3).reshape(n, -1, h, w))
 
 
+def _one_group(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(1, channels)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the paper's description leaves open, as this project builds it.
+
+    Attributes:
+        convolution: the 3x3 of residual blocks.
+        norm: of a number of channels, before attention.
+        last: the last layer, from its channels to the latent's. At zero at first, an untrained
+            network predicts no residual.
+    """
+
+    convolution: type[nn.Conv2d] = nn.Conv2d
+    norm: Callable[[int], nn.Module] = _one_group
+    last: Callable[[int, int], nn.Module] = zero_convolution
+
+
 class RectifierNetwork(nn.Module):
     """f of Luo & Chen (arXiv 2403.17236, Section 3): predicts what quantization took away.
 
@@ -65,20 +89,30 @@ class RectifierNetwork(nn.Module):
         channels: M, channels of the latent.
         width: W, 512 in the paper; a multiple of 8.
         side_channels: channels of further input that the decoder knows.
-
-    The last layer starts at zero, so an untrained network predicts no residual.
     """
 
-    def __init__(self, channels: int, width: int = 512, side_channels: int = 0):
+    def __init__(
+        self, channels: int, width: int = 512, side_channels: int = 0, parts: Parts = Parts()
+    ):
         super().__init__()
+        block = partial(ResidualBlock, convolution=parts.convolution)
         self.head = nn.Conv2d(channels + side_channels, width, 7, padding=3)
         self.body = nn.Sequential(
-            ResidualBlock(width, width), SelfAttention(width), ResidualBlock(width, width)
+            block(width, width), SelfAttention(width, parts.norm(width)), block(width, width)
         )
-        self.tail = ResidualBlock(2 * width, _TAIL_CHANNELS)
-        self.last = zero_convolution(_TAIL_CHANNELS, channels)
+        self.tail = block(2 * width, _TAIL_CHANNELS)
+        self.last = parts.last(_TAIL_CHANNELS, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """N x (M + side_channels) x h x w to a residual of N x M x h x w."""
         head = self.head(x)
         return self.last(self.tail(torch.cat((self.body(head), head), dim=1)))
+
+
+def macs_per_position(channels: int, width: int, positions: int) -> int:
+    """Multiply-accumulates of the network for each of a latent's `positions`; norms left out."""
+    inner = _HEADS * _HEAD_CHANNELS
+    attention = inner * (4 * width + 2 * positions)
+    tail = _TAIL_CHANNELS * (9 * 2 * width + 9 * _TAIL_CHANNELS + 2 * width)
+    blocks = 2 * 2 * 9 * width**2
+    return 49 * channels * width + blocks + attention + tail + _TAIL_CHANNELS * channels

@@ -14,6 +14,7 @@ from qr.decoders.complexity import parameters
 from qr.decoders.decoder import build_decoder
 from qr.decoders.rectifiers.network import RectifierNetwork, ResidualBlock, SelfAttention
 from qr.decoders.rectifiers.qr import Rectifier
+from qr.decoders.rectifiers.qr_published import ChannelNorm, StandardizedConv2d
 from qr.decoders.variants import Variant
 from qr.errors import ConfigError
 from support.codecs import MODELS, fresh_codec
@@ -140,7 +141,7 @@ def test_parameters_of_a_small_network(channels, width, side):
 
 def test_attention_is_softmax_of_scaled_products():
     torch.manual_seed(0)
-    attention, x = SelfAttention(16), torch.randn(2, 16, 3, 5)
+    attention, x = SelfAttention(16, nn.GroupNorm(1, 16)), torch.randn(2, 16, 3, 5)
     mean, variance = (f(x.flatten(1), dim=1) for f in (torch.mean, torch.var))
     count = x[0].numel()
     variance = variance * (count - 1) / count
@@ -161,13 +162,13 @@ def test_attention_is_softmax_of_scaled_products():
 def test_attention_sees_every_position_and_the_convolutions_only_near_ones():
     torch.manual_seed(0)
     x = torch.randn(1, 16, 1, 40, requires_grad=True)
-    SelfAttention(16).eval()(x)[0, :, 0, 0].sum().backward()
+    SelfAttention(16, nn.GroupNorm(1, 16)).eval()(x)[0, :, 0, 0].sum().backward()
     assert x.grad[..., 39].abs().sum() > 0
 
 
 def test_a_residual_block_is_its_formula():
     torch.manual_seed(0)
-    block, x = ResidualBlock(8, 16), torch.randn(2, 8, 6, 7)
+    block, x = ResidualBlock(8, 16, nn.Conv2d), torch.randn(2, 8, 6, 7)
     h = x
     for place in (0, 3):
         conv, norm = block.layers[place], block.layers[place + 1]
@@ -179,6 +180,39 @@ def test_a_residual_block_is_its_formula():
         h = h * torch.sigmoid(h)
     expected = h + F.conv2d(x, block.shortcut.weight, block.shortcut.bias)
     torch.testing.assert_close(block(x), expected, rtol=1e-4, atol=1e-5)
+
+
+# The published code's
+
+
+def test_the_published_network_has_its_parameters_and_begins_at_random():
+    codec = fresh_codec("mbt2018-mean")
+    published = registry.build_rectifier("qr-published", codec, 512)
+    # One gain for each channel before attention, where GroupNorm has gain and shift.
+    assert parameters(published) == by_hand(codec.channels, 512) - 512
+    latent = latent_of(codec)
+    assert (published(latent) - latent.y_hat).abs().mean() > 1e-3
+    kinds = {type(m) for m in published.modules() if isinstance(m, nn.Conv2d)}
+    assert kinds == {nn.Conv2d, StandardizedConv2d}
+    standardized = [m for m in published.modules() if isinstance(m, StandardizedConv2d)]
+    assert {m.kernel_size for m in standardized} == {(3, 3)} and len(standardized) == 6
+
+
+def test_a_standardized_kernel_has_no_mean_and_unit_variance():
+    torch.manual_seed(0)
+    layer, x = StandardizedConv2d(6, 4, 3, padding=1), torch.randn(2, 6, 5, 7)
+    flat = layer.weight.flatten(1)
+    deviation = ((flat - flat.mean(1, keepdim=True)) ** 2).mean(1, keepdim=True)
+    kernel = ((flat - flat.mean(1, keepdim=True)) / (deviation + 1e-5).sqrt()).view(4, 6, 3, 3)
+    torch.testing.assert_close(layer(x), F.conv2d(x, kernel, layer.bias, padding=1))
+
+
+def test_the_published_norm_is_over_the_channels_of_a_position():
+    torch.manual_seed(0)
+    norm, x = ChannelNorm(5), 3 * torch.randn(2, 5, 3, 4) + 1
+    nn.init.normal_(norm.gain)
+    moved = F.layer_norm(x.permute(0, 2, 3, 1), (5,), norm.gain.flatten()).permute(0, 3, 1, 2)
+    torch.testing.assert_close(norm(x), moved)
 
 
 def test_the_hyper_rectifier_sees_the_hyper_decoder_and_the_papers_does_not():

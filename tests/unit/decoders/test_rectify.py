@@ -291,7 +291,7 @@ def test_a_picture_rectifier_corrects_the_picture_behind_the_synthesis(name):
     with torch.no_grad():
         encoded = codec.encode(picture(64, 64), FLOAT32)
     decoder = build_decoder(variants.get(name), codec, 64)
-    nn.init.normal_(decoder.rectifier.network[-1].weight, std=0.1)
+    nn.init.normal_(decoder.rectifier.filter.network[-1].weight, std=0.1)
     x_hat, y_tilde = decoder(encoded.latent)
     plain = decoder.g_s(encoded.latent.y_hat)
     assert torch.equal(y_tilde, encoded.latent.y_hat)

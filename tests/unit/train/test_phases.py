@@ -108,6 +108,17 @@ def test_the_ceiling_decodes_what_was_never_quantized():
     assert values["feature_distance"].item() == pytest.approx(0, abs=1e-5)
 
 
+def test_a_decoder_learns_from_noise_and_is_judged_by_what_it_will_get():
+    """Of uniform noise within half a step, the standard deviation is the root of a twelfth."""
+    codec, x = fresh_codec("mbt2018"), picture(256, 256)
+    noisy, hard = (predictive(codec, name) for name in ("decoder-noisy", "decoder"))
+    first, second = (noisy.train()(x) for _ in range(2))
+    assert first["feature_distance"].item() == pytest.approx(12**-0.5, rel=0.05)
+    assert first["loss"] != second["loss"]
+    judged, expected = (phase.eval().validate(x) for phase in (noisy, hard))
+    torch.testing.assert_close(judged, expected)
+
+
 def test_predictive_loss_is_lambda_d_plus_alpha_d():
     codec = fresh_codec("mbt2018-mean")
     phase, x = predictive(codec), images()
