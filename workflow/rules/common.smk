@@ -17,7 +17,9 @@ from qr.present.names import FIGURES, TABLES
 
 # Jobs call `python`: the one that runs this, also where its environment is not activated. One that
 # Snakemake activates for a job comes before it.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ["PATH"] = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ["PATH"]]
+)
 
 
 def ask(question, *about):
