@@ -1,5 +1,7 @@
 """Errors that a user can mend: they end a command with one line, not a traceback."""
 
+from typing import Any
+
 
 class QRError(Exception):
     """Base of all errors that name the thing at fault and the way out."""
@@ -23,6 +25,19 @@ class CheckpointError(QRError):
 
 class TrainingError(QRError):
     """Training cannot go on; what was saved before is intact."""
+
+
+class Diverged(TrainingError):
+    """The loss or a gradient is not finite.
+
+    Attributes:
+        progress: of the training, a `qr.train.progress.Progress`, with its validations before.
+        phase: baseline, soft or predictive.
+    """
+
+    def __init__(self, message: str, progress: Any, phase: str):
+        super().__init__(message)
+        self.progress, self.phase = progress, phase
 
 
 class ClusterError(QRError):

@@ -234,12 +234,14 @@ def _most_alike(variant: Variant, explored: Sequence[str]) -> str:
     return next((v.name for v in kind if v.rectifier == variant.rectifier), "qr")
 
 
-def explored_qualities(wanted: Sequence[int], available: Sequence[int]) -> list[int]:
-    """Of a model's `available` qualities, the nearest to each wanted one.
+def explored_qualities(wanted: Sequence[int] | str, available: Sequence[int]) -> list[int]:
+    """Of a model's `available` qualities, the nearest to each wanted one, or 'all'.
 
     >>> explored_qualities([4, 8], [1, 3, 6])
     [3, 6]
     """
+    if isinstance(wanted, str):
+        return sorted(available)
     return sorted({nearest(quality, available) for quality in wanted})
 
 

@@ -107,6 +107,7 @@ def _soft(grid: Grid, codec: CodecId) -> Settings:
         **grid.config["rectifier"],
         **_alpha_factor(grid, codec),
         "joint": grid.joint,
+        "detach_y": grid.config["soft"]["detach_y"],
         "training": phases.of_soft_phase(grid.config),
     }
 
@@ -130,6 +131,7 @@ def _explore(grid: Grid, codec: CodecId) -> Settings:
         **grid.config["rectifier"],
         **_without(grid.config["explore"], *elsewhere),
         "joint": grid.joint,
+        "detach_y": grid.config["soft"]["detach_y"],
         "warm_up": phases.of_trial_warm_up(grid.config),
         "training": phases.of_trial(grid.config),
     }

@@ -25,6 +25,7 @@ class Variant:
         trains: what the predictive phase trains: 'decoder', 'rectifier', both or nothing.
         guided: whether the feature distance is part of the loss. Without it the rectifier is
             just more decoder: it starts fresh and does not warm up.
+        distance: which feature distance; None: the configuration's, `rectifier.distance`.
         detached: the decoder's input is cut from the rectifier's gradient, as in the
             published code; an ablation.
         noisy: it is trained on what stands for quantization in a codec's own training: y with
@@ -39,6 +40,7 @@ class Variant:
     options: dict[str, Any] = field(default_factory=dict)
     trains: frozenset[str] = frozenset()
     guided: bool = True
+    distance: str | None = None
     detached: bool = False
     noisy: bool = False
     oracle: bool = False
@@ -52,7 +54,8 @@ class Variant:
     @property
     def takes_over(self) -> bool:
         """Whether it begins with the rectifier that the soft phase has warmed up."""
-        return self.takes_alpha and self.rectifier == SOFT_RECTIFIER and not self.options
+        soft = self.rectifier == SOFT_RECTIFIER and not self.options and self.distance is None
+        return self.takes_alpha and soft
 
     @property
     def warms_up(self) -> bool:
@@ -73,6 +76,11 @@ def _behind(name: str, label: str, rectifier: str = "", **options: Any) -> Varia
     return Variant(name, label, rectifier or name, options, BOTH, guided=False)
 
 
+def _at_distance(distance: str, label: str) -> Variant:
+    name = f"qr-{distance.replace('_', '-')}"
+    return Variant(name, label, rectifier="qr", trains=BOTH, distance=distance)
+
+
 _VARIANTS = {
     variant.name: variant
     for variant in (
@@ -88,6 +96,11 @@ _VARIANTS = {
         Variant("qr-detached", "QR, detached", rectifier="qr", trains=BOTH, detached=True),
         Variant("centroid-decoder", "centroid + decoder", rectifier="centroid", trains=DECODER),
         Variant("wide-decoder", "wide decoder", rectifier="qr", trains=BOTH, guided=False),
+        # The paper's four feature distances, of which a configuration chooses one for all others.
+        _at_distance("l2", "QR, L2"),
+        _at_distance("l1", "QR, L1"),
+        _at_distance("smooth_l1", "QR, smooth L1"),
+        _at_distance("cosine", "QR, cosine"),
         Variant("qr-published", "QR, published code", rectifier="qr-published", trains=BOTH),
         # Ours, in front of the synthesis (W is the paper's width).
         Variant("qr-next", "QR, next", "qr-next", {"scale": 1.5, "blocks": 6}, BOTH),

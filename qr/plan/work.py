@@ -110,7 +110,7 @@ class Work:
         """At most: a bracketing search may ask for fewer alphas."""
         takes_alpha = variants.get(variant).takes_alpha
         alphas = search.most_alphas(self.config["explore"]) if takes_alpha else 1
-        # The rates are compared at the first alpha.
+        # The other rates are tried at the best alpha.
         trials = len(settings["learning_rates"]) + alphas - 1
         shared = alphas * trainings.shared(settings, variant)
         return shared + trials * trainings.predictive(settings, variant)

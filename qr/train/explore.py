@@ -18,7 +18,7 @@ from qr.codecs.base import Codec
 from qr.codecs.rate import estimate
 from qr.config import search, trainings
 from qr.decoders import variants
-from qr.errors import ResultsError
+from qr.errors import Diverged, ResultsError, TrainingError
 from qr.files import write_csv
 from qr.train.losses import quality
 from qr.train.progress import Progress
@@ -65,14 +65,26 @@ class Exploration:
     def explore(self) -> pd.DataFrame:
         """Rows per trial and epoch, as `metrics/exploration.csv` has them."""
         settings = self.run.settings
-        alphas, rates = search.grid(settings["alpha"]), settings["learning_rates"]
-        losses = [self._loss(Choice(alphas[0], rate)) for rate in rates]
-        best_rate = rates[losses.index(min(losses))]
+        alphas, (first, *rates) = search.grid(settings["alpha"]), settings["learning_rates"]
         if self._guided:
             strategy = search.STRATEGIES[settings["strategy"]]
-            strategy(len(alphas), lambda k: self._loss(Choice(alphas[k], best_rate)))
-        chosen = min(self.trials.values(), key=lambda t: t.loss).choice
-        return self._table(chosen)
+            strategy(len(alphas), lambda k: self._loss(Choice(alphas[k], first)))
+        else:
+            self._loss(Choice(alphas[0], first))
+        # Not at the first alpha, which may be one that serves nobody.
+        best_alpha = self._best().choice.alpha
+        for rate in rates:
+            self._loss(Choice(best_alpha, rate))
+        return self._table(self._best().choice)
+
+    def _best(self) -> _Trial:
+        best = min(self.trials.values(), key=lambda trial: trial.loss)
+        if math.isinf(best.loss):
+            raise TrainingError(
+                f"{self.run.codec_id}, {self.variant}: every trial diverged; lower "
+                "explore.alpha.start or explore.learning_rates"
+            )
+        return best
 
     def _loss(self, choice: Choice) -> float:
         if choice not in self.trials:
@@ -83,23 +95,38 @@ class Exploration:
         here, settings = self.run.within(f"alpha-{choice.alpha:g}"), self.run.settings
         codec, seed = _copy(self.codec), settings["seed"]
         warm, soft = None, Progress()
-        for training in trainings.shared(settings, self.variant):
-            # The soft phase has a rate of its own, so that trials of one alpha share it.
-            warm = fresh_rectifier(here, codec, variants.SOFT_RECTIFIER, seed)
-            soft = warm_up(here.within("soft"), codec, warm, training, choice.alpha, seed)
-        *before, last = trainings.predictive(settings, self.variant)
-        _, predictive = train_decoder(
-            here.within(f"rate-{choice.learning_rate:g}"),
-            codec,
-            warm,
-            [*before, last.at(choice.learning_rate)],
-            choice.alpha,
-            seed,
-        )
+        try:
+            for training in trainings.shared(settings, self.variant):
+                # The soft phase has a rate of its own, so that trials of one alpha share it.
+                warm = fresh_rectifier(here, codec, variants.SOFT_RECTIFIER, seed)
+                soft = warm_up(here.within("soft"), codec, warm, training, choice.alpha, seed)
+            *before, last = trainings.predictive(settings, self.variant)
+            _, predictive = train_decoder(
+                here.within(f"rate-{choice.learning_rate:g}"),
+                codec,
+                warm,
+                [*before, last.at(choice.learning_rate)],
+                choice.alpha,
+                seed,
+            )
+        except Diverged as error:
+            rows = self._rows("soft", soft) if error.phase == "predictive" else []
+            return self._diverged(choice, rows, error, self._rate(codec))
         rows = self._rows("soft", soft) + self._rows("predictive", predictive, self._rate(codec))
         rows[-1]["stop_reason"] = predictive.finished
         loss = min(row["loss"] for row in rows if row["phase"] == "predictive" and row["epoch"] > 0)
         return _Trial(choice, loss, rows)
+
+    def _diverged(
+        self, choice: Choice, before: list[dict[str, Any]], error: Diverged, bpp: float
+    ) -> _Trial:
+        """That an alpha cannot be trained is something that the search wants to know."""
+        known = bpp if error.phase == "predictive" else None
+        rows = before + self._rows(error.phase, error.progress, known)
+        if not rows:  # the codec itself gives no finite loss
+            raise error
+        rows[-1]["stop_reason"] = f"diverged at step {error.progress.step}"
+        return _Trial(choice, math.inf, rows)
 
     def _rate(self, codec: Codec) -> float:
         """Estimated bits per pixel on the validation images; later phases cannot change it."""

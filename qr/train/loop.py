@@ -19,14 +19,15 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from qr.data.crops import CropDataset
 from qr.data.feed import batches
 from qr.data.manifests import Entry
-from qr.errors import Interrupted, TrainingError
+from qr.errors import Diverged, Interrupted
+from qr.train.average import Average
 from qr.train.course import Course
 from qr.train.fabric import any_rank, make_fabric, means
 from qr.train.optimizers import annealed, make_optimizers
 from qr.train.phases import Phase
 from qr.train.progress import Progress
 from qr.train.seeds import derive_seed
-from qr.train.state import StateFolder
+from qr.train.state import StateFolder, put_back, trained
 from qr.train.stop import StopRequest
 
 
@@ -50,7 +51,7 @@ class Trainer:
 
     Args:
         phase: is on the training's device until `fit` ends; holds the best weights (lowest
-            validation loss) after it.
+            validation loss) after it. With `ema` in the settings, averaged ones are judged.
         settings: as `qr.config.settings` gives them.
         engine: the configuration's `engine`; with several devices, this starts the other ranks.
         seed: of crops and noise.
@@ -81,6 +82,7 @@ class Trainer:
         optimizers = make_optimizers(phase, settings)
         self.scheduler = ReduceLROnPlateau(optimizers[0], **settings["plateau"])
         self.model, *self.optimizers = self.fabric.setup(phase, *optimizers)
+        self.average = Average(phase, settings["ema"])
         # Ranks other than the first leave the state folder alone.
         events = state.folder / "events" if self.fabric.is_global_zero else None
         self._course = Course(title, settings["steps"], events)
@@ -91,8 +93,8 @@ class Trainer:
         """Train, resuming from the saved state if there is one.
 
         Raises:
-            TrainingError: the loss or a gradient is not finite (names the step), or a process
-                that makes batches has ended.
+            Diverged: the loss or a gradient is not finite (names the step).
+            TrainingError: a process that makes batches has ended.
             Interrupted: asked to stop (a signal, or the job's end is near); state is saved.
             CheckpointError: the state cannot be saved, or belongs to another training.
         """
@@ -102,7 +104,7 @@ class Trainer:
             if not self.progress.finished:
                 with self._stop, self._course.written(self.progress.step):
                     self._run()
-        self._set_weights(self.best)
+        put_back(self.phase, self.best)
         self.phase.eval().to("cpu")
         return self.progress
 
@@ -145,7 +147,7 @@ class Trainer:
         """Change the weights by one batch; returns the phase's values, means over the ranks.
 
         Raises:
-            TrainingError: the loss or a gradient is not finite; the weights before are saved.
+            Diverged: the loss or a gradient is not finite; the weights before are saved.
         """
         self.model.train()
         rank = self.fabric.global_rank
@@ -164,6 +166,7 @@ class Trainer:
         self._anneal()
         for optimizer in self.optimizers:
             optimizer.step()
+        self.average.add(self.progress.step + 1)
         return numbers
 
     def _clip_gradients(self) -> None:
@@ -183,10 +186,12 @@ class Trainer:
                 group["lr"] = self.settings["learning_rate"] * fraction
 
     def _fail(self, what: str) -> NoReturn:
-        raise TrainingError(
+        raise Diverged(
             f"{self.title}: {what} at step {self.progress.step}. The last good state is kept in "
             f"{self.state.folder}; delete that folder to start anew, with a lower learning_rate "
-            "or clip_grad_norm"
+            "or clip_grad_norm",
+            self.progress,
+            self.phase.name,
         )
 
     # Validation
@@ -197,10 +202,11 @@ class Trainer:
         if progress.validated == progress.step or not due:
             return
         self._log("train", progress.train_means())
-        found = self.validation_means()
-        self._log("validation", found)
-        if progress.judge(found["loss"]):
-            self.best = self._weights()
+        with self.average.in_place():
+            found = self.validation_means()
+            self._log("validation", found)
+            if progress.judge(found["loss"], found.get("objective", found["loss"])):
+                self.best = trained(self.phase)
         if progress.step > 0 and settings["schedule"] == "plateau":
             self.scheduler.step(found["loss"])
         patience = settings["stop_patience"]
@@ -214,7 +220,7 @@ class Trainer:
         Never under autocast.
 
         Raises:
-            TrainingError: the loss is not finite.
+            Diverged: the loss is not finite.
         """
         self.phase.eval()
         sums: dict[str, float] = {}
@@ -271,9 +277,10 @@ class Trainer:
         if self.progress.finished:  # nothing will be trained from here
             return state
         return state | {
-            "weights": self._weights(),
+            "weights": trained(self.phase),
             "optimizers": [o.state_dict() for o in self.optimizers],
             "scheduler": self.scheduler.state_dict(),
+            "average": self.average.state(),
         }
 
     def _restore(self) -> None:
@@ -284,17 +291,9 @@ class Trainer:
         self.progress = Progress(**saved["progress"])
         if self.progress.finished:
             return
-        self._set_weights(saved["weights"])
+        put_back(self.phase, saved["weights"])
         for optimizer, state in zip(self.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         self.scheduler.load_state_dict(saved["scheduler"])
+        self.average.restore(saved["average"])
         self._course.say(f"resumed at step {self.progress.step}")
-
-    def _weights(self) -> dict[str, Tensor]:
-        """A copy of what training changes; frozen weights are fixed by the state's identity."""
-        frozen = {name for name, p in self.phase.named_parameters() if not p.requires_grad}
-        state = self.phase.state_dict()
-        return {name: t.detach().cpu().clone() for name, t in state.items() if name not in frozen}
-
-    def _set_weights(self, weights: Mapping[str, Tensor]) -> None:
-        self.phase.load_state_dict(self.phase.state_dict() | dict(weights))

@@ -25,11 +25,15 @@ class Phase(nn.Module):
 
     The values of `forward` and `validate` are scalars by name: `loss` is minimised; `aux`,
     if there is one, is the loss of the entropy bottlenecks' quantiles. `bpp`, `distortion`
-    and `feature_distance` are for the log.
+    and `feature_distance` are for the log. Of `validate`, `loss` chooses the weights; where
+    something else is minimised, that is `objective`, and tells when training has ended.
 
     Attributes:
+        name: baseline, soft or predictive.
         trained: what the phase trains; everything else is frozen.
     """
+
+    name = ""
 
     def __init__(self, codec: Codec, metric: str, lmbda: float, trained: Iterable[nn.Module]):
         super().__init__()
@@ -101,6 +105,8 @@ def _decodable(codec: Codec, x: Tensor, out: dict) -> Tensor:
 class BaselinePhase(Phase):
     """Trains a codec from scratch: R + lmbda*D with uniform noise in place of rounding."""
 
+    name = "baseline"
+
     def __init__(self, codec: Codec, metric: str, lmbda: float):
         super().__init__(codec, metric, lmbda, trained=[codec.model])
 
@@ -125,7 +131,14 @@ class SoftPhase(Phase):
 
     Loss, with x_hat = g_s(y_hat): R + lmbda*D + alpha*d(y, y_tilde). With a frozen codec
     only the last term can change, and only it is computed.
+
+    Args:
+        joint: the codec is trained, too.
+        detach_y: y is what y_tilde shall become and does not itself give way, as in the published
+            code; y_tilde pulls the encoder all the same, through y_hat.
     """
+
+    name = "soft"
 
     def __init__(
         self,
@@ -136,11 +149,13 @@ class SoftPhase(Phase):
         alpha: float,
         distance: str,
         joint: bool,
+        detach_y: bool = False,
     ):
         trained = [codec.model, rectifier] if joint else [rectifier]
         super().__init__(codec, metric, lmbda, trained)
         self.rectifier = rectifier
-        self.alpha, self.distance, self.joint = alpha, distance, joint
+        self.alpha, self.distance = alpha, distance
+        self.joint, self.detach_y = joint, detach_y
 
     def forward(self, x: Tensor) -> Values:
         # A frozen codec, too, runs in training mode here: that is what makes y_hat noisy.
@@ -166,7 +181,8 @@ class SoftPhase(Phase):
     def _values(self, x: Tensor, out: dict, y: Tensor, latent: Latent) -> Values:
         y_tilde = self.rectifier(latent)
         with _without_autocast(x):
-            d_feature = feature_distance(self.distance, y, y_tilde)
+            target = y.detach() if self.detach_y else y
+            d_feature = feature_distance(self.distance, target, y_tilde)
             values = {"loss": self.alpha * d_feature, "feature_distance": d_feature}
             if not self.joint:
                 return values
@@ -186,6 +202,8 @@ class PredictivePhase(Phase):
     Raises:
         ConfigError: the variant's decoder has nothing to train.
     """
+
+    name = "predictive"
 
     def __init__(
         self,
@@ -227,4 +245,5 @@ class PredictivePhase(Phase):
     def validate(self, x: Tensor) -> Values:
         # What counts is the picture; alpha must not choose between two alphas.
         values = self(x)
-        return values | {"loss": self.lmbda * values["distortion"]}
+        judged = {"loss": self.lmbda * values["distortion"]}
+        return values | judged | ({"objective": values["loss"]} if self.guided else {})

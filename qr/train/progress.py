@@ -15,6 +15,7 @@ class Progress:
         validated: the step of the last validation; -1 before the first.
         best_loss: the lowest validation loss.
         best_step: the step that it was measured at.
+        least: the lowest validation of what is minimised, which the paper stops by.
         stale: validations since then.
         seconds: that training took, over all starts; what was not saved does not count.
         finished: why it has ended; empty while it has not.
@@ -28,6 +29,7 @@ class Progress:
     validated: int = -1
     best_loss: float = math.inf
     best_step: int = 0
+    least: float = math.inf
     stale: int = 0
     seconds: float = 0.0
     finished: str = ""
@@ -45,11 +47,16 @@ class Progress:
         steps = self.step - max(self.validated, 0)
         return {name: total / steps for name, total in self.sums.items()}
 
-    def judge(self, loss: float) -> bool:
-        """Note the loss of a validation at this step; returns whether it is the lowest so far."""
+    def judge(self, loss: float, objective: float) -> bool:
+        """Note a validation at this step; returns whether its loss is the lowest so far.
+
+        Args:
+            objective: what is minimised, on the same images.
+        """
         self.validated, self.sums = self.step, {}
         best = loss < self.best_loss
         if best:
             self.best_loss, self.best_step = loss, self.step
-        self.stale = 0 if best else self.stale + 1
+        self.stale = 0 if objective < self.least else self.stale + 1
+        self.least = min(self.least, objective)
         return best

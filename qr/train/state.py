@@ -16,11 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from qr.errors import CheckpointError
 
 _CURRENT, _PREVIOUS = "state.pt", "state.previous.pt"
 _DIGEST_BYTES = 32
+
+
+def trained(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of what training changes; frozen weights are fixed by the state's identity."""
+    frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
+    state = module.state_dict()
+    return {name: t.detach().cpu().clone() for name, t in state.items() if name not in frozen}
+
+
+def put_back(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load what `trained` has copied."""
+    module.load_state_dict(module.state_dict() | dict(weights))
 
 
 class StateFolder:

@@ -132,15 +132,30 @@ def train_baseline(run: Run, codec: Codec, training: Training) -> Progress:
     return progress
 
 
+def _distance(run: Run, training: Training) -> str:
+    """The feature distance that a variant is trained by."""
+    assert training.variant is not None
+    return variants.get(training.variant).distance or run.settings["distance"]
+
+
 def warm_up(
     run: Run, codec: Codec, rectifier: nn.Module, training: Training, alpha: float, seed: int
 ) -> Progress:
     """The soft phase: the rectifier warms up; if it is `joint`, the codec is trained as well."""
     settings, joint = run.settings, training.joint
+    distance = _distance(run, training)
     phase = SoftPhase(
-        codec, rectifier, settings["metric"], settings["lmbda"], alpha, settings["distance"], joint
+        codec,
+        rectifier,
+        settings["metric"],
+        settings["lmbda"],
+        alpha,
+        distance,
+        joint,
+        # Of a frozen codec, nothing has a gradient anyway.
+        detach_y=joint and settings["detach_y"],
     )
-    fixed = {"alpha": alpha, "distance": settings["distance"], "joint": joint}
+    fixed = {"alpha": alpha, "distance": distance, "joint": joint, "detach_y": phase.detach_y}
     progress = run.fit(training, phase, seed, fixed)
     if joint:
         codec.model.update(force=True)
@@ -180,14 +195,9 @@ def train_decoder(
             decoder.rectifier = fresh_rectifier(run, codec, name, seed, **options)
         for training in before:
             warm_up(run.within("warm-up"), codec, decoder.rectifier, training, alpha, seed)
+    distance = _distance(run, last)
     phase = PredictivePhase(
-        codec,
-        decoder,
-        variant,
-        settings["metric"],
-        settings["lmbda"],
-        alpha,
-        settings["distance"],
+        codec, decoder, variant, settings["metric"], settings["lmbda"], alpha, distance
     )
-    fixed = {"alpha": alpha, "distance": settings["distance"]}
+    fixed = {"alpha": alpha, "distance": distance}
     return decoder, run.fit(last, phase, seed, fixed)

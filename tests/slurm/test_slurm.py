@@ -197,7 +197,9 @@ class Training:
         limit = f"resources: {{{fault.rule}: {{minutes: {fault.minutes}}}}}"
         (folder / "site.yaml").write_text(f"{limit}\nengine: {{workers: {fault.workers}}}\n")
         edit(folder / "slurm/config.yaml", "# (slurm_partition): cpu", rf"\1: {fault.node}")
-        self.command = (*ON_SLURM, str(self.products[0]), *CONFIG, "site.yaml")
+        # As many threads as the local run had, also beside workers: sums depend on it.
+        threads = ("--set-threads", f"{fault.rule}=1")
+        self.command = (*ON_SLURM, str(self.products[0]), *CONFIG, "site.yaml", *threads)
         self.log = open(folder / "snakemake.log", "w+")  # noqa: SIM115
         self.start()
 

@@ -23,6 +23,7 @@ SETTINGS = {
     "schedule": "plateau",
     "plateau": {"factor": 0.5, "patience": 0},
     "stop_patience": None,
+    "ema": None,
 }
 ENGINE = {
     "accelerator": "cpu",

@@ -31,7 +31,7 @@ CONFIG = {
         "training": {}, "max_epochs": 2, "epoch_steps": 10,
         "strategy": "sweep", "alpha": {}, "learning_rates": [],
     },
-    "soft": {"codec": "joint", "training": {"steps": 100}},
+    "soft": {"codec": "joint", "detach_y": True, "training": {"steps": 100}},
     "predictive": {"training": {"steps": 3}},
     "runtime": {"metric": "mse", "quality": 4},
     "anchors": {},
@@ -218,6 +218,8 @@ def rerun(**changes):
         ({"explore": {"ms_ssim_factor": 0.2}}, {"collect"}),  # this codec is trained for mse
         ({"soft": {"training": {"steps": 15}}}, {"explore", "soft", "predictive"}),
         ({"soft": {"training": {"steps": 30}}}, {"soft", "predictive"}),  # longer than a trial
+        ({"soft": {"detach_y": False}}, {"explore", "soft"}),
+        ({"explore": {"qualities": "all"}}, set()),
         ({"predictive": {"training": {"steps": 9}}}, {"predictive"}),
         ({"engine": {"coding": "cuda"}}, {"encode", "decode", "runtime"}),
         ({"engine": {"arithmetic": "float32"}}, {"encode", "runtime"}),

@@ -49,7 +49,8 @@ def test_jobs_are_those_of_the_paper(settings, tmp_path):
     codecs = (8 + 8 + 8 + 6) * 2
     assert found["soft"]["jobs"] == found["encode"]["jobs"] == codecs
     assert found["predictive"]["jobs"] == codecs * 2  # decoder and qr
-    assert found["explore"]["jobs"] == found["runtime"]["jobs"] == 4
+    assert found["explore"]["jobs"] == codecs / 2  # MS-SSIM takes a share of MSE's choice
+    assert found["runtime"]["jobs"] == 4
 
 
 def test_a_download_takes_no_gpu(settings, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from qr.analyse import metrics
+from qr.config import load
 from qr.decoders import variants
 from qr.measure.collect import collect
 from qr.present.names import FIGURES, TABLES
@@ -150,3 +151,17 @@ def test_ci_runs_what_a_developer_runs():
     assert targets == ["test slurm-test"]
     makefile = (ROOT / "Makefile").read_text()
     assert re.search(r"^test: setup lint docs unit$", makefile, re.MULTILINE)
+
+
+def test_the_configuration_says_what_the_paper_says():
+    """By one table, of which the data sets of exploration and predictive phase are two rows."""
+    config = load.load(ROOT / "config.yaml")
+    said = rows("method.md", "What the paper says, and `config.yaml`")
+    assert len(said) > 10
+    for _, key, value in said:
+        found = config
+        for name in key.strip("`").split("."):
+            found = found[name]
+        assert found == yaml.safe_load(value.strip("`")), key
+    roles = [key for _, key, _ in said if "data.roles" in key]
+    assert {"`data.roles.exploration.source`", "`data.roles.predictive.source`"} < set(roles)

@@ -1,5 +1,6 @@
 """The search for alpha, and that a killed exploration ends as an undisturbed one."""
 
+import math
 import os
 import random
 import signal
@@ -12,7 +13,7 @@ from qr.codecs.catalogue import CodecId
 from qr.config.search import STRATEGIES, bracket, grid, sweep
 from qr.config.settings import overlay
 from qr.data.manifests import write_manifest
-from qr.errors import ResultsError
+from qr.errors import ResultsError, TrainingError
 from qr.train import phases
 from qr.train.explore import Choice, Exploration, read_choice
 from qr.train.state import _read
@@ -98,15 +99,13 @@ def test_the_table_has_each_trials_course_and_its_best_is_chosen(make_run):
         "stop_reason", "chosen",
     ]  # fmt: skip
     trials = table.groupby("trial")
-    # Both rates at the first alpha, then the other alpha at the better rate.
-    assert [(t["learning_rate"].iloc[0], t["alpha"].iloc[0]) for _, t in trials][:2] == [
-        (1e-3, 1.0), (1e-4, 1.0),
-    ]  # fmt: skip
-    assert len(trials) == 3
+    # Both alphas at the first rate, then the other rate at the better alpha.
+    tried = [(t["learning_rate"].iloc[0], t["alpha"].iloc[0]) for _, t in trials]
+    assert tried[:2] == [(1e-3, 1.0), (1e-3, 0.1)]
     predictive = table[table["phase"] == "predictive"]
-    best = predictive.groupby("trial")["loss"].min()
-    rates = predictive.groupby("trial")["learning_rate"].first()
-    assert rates[2] == rates[best[:2].idxmin()]
+    after = predictive[predictive["epoch"] > 0]  # 0 is before training
+    best = after.groupby("trial")["loss"].min()
+    assert tried[2:] == [(1e-4, tried[best[:2].idxmin()][1])]
     assert table.loc[table["chosen"], "trial"].unique().tolist() == [best.idxmin()]
     for _, trial in trials:
         assert trial["epoch"].max() <= SMALL["explore"]["max_epochs"]
@@ -115,6 +114,39 @@ def test_the_table_has_each_trials_course_and_its_best_is_chosen(make_run):
     mse = 255**2 / 10 ** (predictive["psnr_db"] / 10)
     expected = predictive["bpp"] + run.settings["lmbda"] * mse
     pd.testing.assert_series_equal(predictive["loss"], expected, check_names=False, rtol=1e-4)
+
+
+def diverging(monkeypatch, alpha):
+    """Training by that alpha or more gives no finite loss from its third step on."""
+    steps = []
+    forward = phases.PredictivePhase.forward
+
+    def wrapped(phase, x):
+        values = forward(phase, x)
+        if phase.training and phase.alpha >= alpha:
+            steps.append(phase.alpha)
+            values["loss"] = values["loss"] * (math.nan if len(steps) > 2 else 1.0)
+        return values
+
+    monkeypatch.setattr(phases.PredictivePhase, "forward", wrapped)
+
+
+def test_an_alpha_that_cannot_be_trained_is_a_trial_like_others_and_not_chosen(
+    make_run, monkeypatch
+):
+    diverging(monkeypatch, 1.0)
+    table = explored(make_run("state"))
+    failed, other = (trial for _, trial in table.groupby("trial"))
+    assert failed["alpha"].unique().tolist() == [1.0]
+    assert failed["stop_reason"].iloc[-1] == "diverged at step 2"
+    assert failed["loss"].notna().all() and not failed["chosen"].any()
+    assert other["chosen"].all()
+
+
+def test_where_every_alpha_fails_it_is_told(make_run, monkeypatch):
+    diverging(monkeypatch, 0.0)
+    with pytest.raises(TrainingError, match=r"mbt2018_mse_q1, qr: every trial diverged; lower"):
+        explored(make_run("state"))
 
 
 def test_a_trial_warms_up_no_longer_than_the_real_training(make_run):

@@ -287,6 +287,8 @@ def test_worker_processes_change_nothing(new_trainer):
 class Parabola(nn.Module):
     """A phase whose loss is known: (w - 1)^2 for training, and (w - `best`)^2 to judge it."""
 
+    name = "predictive"
+
     def __init__(self, best=1.0, start=0.0):
         super().__init__()
         self.w = nn.Parameter(torch.tensor(start))
@@ -374,6 +376,53 @@ def test_an_early_stop_survives_a_resume(new_trainer):
             new_trainer(Parabola(0.25), **settings), 6, lambda: os.kill(os.getpid(), signal.SIGTERM)
         ).fit()
     assert outcome(new_trainer(Parabola(0.25), **settings)) == expected
+
+
+class TwoEnds(Parabola):
+    """What is minimised improves for ever, what is judged only at first."""
+
+    def validate(self, x):
+        values = super().validate(x)
+        return values | {"objective": -self.steps_seen(), "loss": values["loss"]}
+
+    def steps_seen(self):
+        self.seen = getattr(self, "seen", 0) + 1
+        return torch.tensor(float(self.seen))
+
+
+def test_training_goes_on_while_what_it_minimises_improves(new_trainer):
+    settings = {"steps": 30, "validate_every": 1, "learning_rate": 0.05, "stop_patience": 3}
+    progress = new_trainer(TwoEnds(best=0.25), **settings).fit()
+    assert (progress.step, progress.finished) == (30, "all steps done")
+    assert progress.best_step < 20
+
+
+# The average of the weights
+
+
+def test_an_average_is_its_formula(new_trainer):
+    """Of the weights that Adam gives, by hand; validation sees it, training does not."""
+    trainer = new_trainer(Parabola(5.0), steps=12, validate_every=4, learning_rate=0.05, ema=0.9)
+    rows = [row for row in trainer.fit().rows if row["split"] == "validation"]
+    mean, expected = 0.0, {0: 25.0}
+    for step, weight in enumerate(adam_on_parabola(12, 0.05)[1:], start=1):
+        kept = min(0.9, (1 + step) / (10 + step))
+        mean = kept * mean + (1 - kept) * weight
+        expected[step] = (mean - 5.0) ** 2
+    assert [row["loss"] for row in rows] == pytest.approx([expected[s] for s in (0, 4, 8, 12)])
+
+
+@pytest.mark.parametrize("phase", ["baseline", "predictive"])
+def test_an_average_resumes_exactly(new_trainer, phase):
+    def trainer(name, ema=0.8):
+        return new_trainer(phase, name, steps=12, ema=ema)
+
+    expected = outcome(trainer("undisturbed"))
+    assert expected[0] != outcome(trainer("without", None))[0]
+    for step in (1, 5, 10):
+        status = in_a_child(lambda: at_step(trainer("killed"), step, kill).fit())  # noqa: B023
+        assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    assert outcome(trainer("killed")) == expected
 
 
 def test_the_log_has_the_start_and_means_since_the_last_validation(new_trainer):

@@ -119,6 +119,20 @@ def test_a_decoder_learns_from_noise_and_is_judged_by_what_it_will_get():
     torch.testing.assert_close(judged, expected)
 
 
+def test_each_distance_is_the_variants_own():
+    codec, x = fresh_codec("mbt2018"), images()
+    with torch.no_grad():
+        y, latent = codec.latent(x)
+    error = (y - latent.y_hat).abs()
+    expected = {"qr-l1": error.mean(), "qr-smooth-l1": (error.square() / 2).mean()}
+    for name, value in expected.items():
+        assert error.max() <= 0.5 + 1e-5  # where the smooth one is a parabola
+        variant = variants.get(name)
+        decoder = build_decoder(variant, codec, 16)
+        phase = PredictivePhase(codec, decoder, variant, "mse", LMBDA, ALPHA, variant.distance)
+        torch.testing.assert_close(phase(x)["feature_distance"], value)
+
+
 def test_predictive_loss_is_lambda_d_plus_alpha_d():
     codec = fresh_codec("mbt2018-mean")
     phase, x = predictive(codec), images()
@@ -129,7 +143,9 @@ def test_predictive_loss_is_lambda_d_plus_alpha_d():
     d = 255**2 * (x_hat - x).square().mean()
     distance = (y - y_tilde).square().flatten(1).mean(1).sqrt().mean()
     torch.testing.assert_close(values["loss"], LMBDA * d + ALPHA * distance)
-    torch.testing.assert_close(phase.validate(x)["loss"], LMBDA * d)
+    judged = phase.validate(x)
+    torch.testing.assert_close(judged["loss"], LMBDA * d)
+    torch.testing.assert_close(judged["objective"], LMBDA * d + ALPHA * distance)
 
 
 @pytest.mark.parametrize("active", [False, True])
@@ -238,6 +254,22 @@ def test_frozen_soft_gives_the_rectifier_the_same_gradient_as_joint():
         phase.train()(images())["loss"].backward()
         gradients.append(rectifier.network.head.weight.grad)
     torch.testing.assert_close(*gradients)
+
+
+def test_a_target_that_does_not_give_way_leaves_its_part_of_the_encoders_gradient_out():
+    """With a distance alone, and y and y_hat apart by what was drawn: by hand, for l1."""
+    pulls = {}
+    for detach_y in (False, True):
+        codec = fresh_codec("mbt2018-mean")
+        rectifier = new_rectifier(codec, active=False)  # y_tilde = y_hat = y + u
+        phase = SoftPhase(codec, rectifier, "mse", 0.0, 1.0, "l1", True, detach_y)
+        torch.manual_seed(3)
+        values = phase.train()(images())
+        bias = [m for m in codec.model.g_a if isinstance(m, nn.Conv2d)][-1].bias
+        (pulls[detach_y],) = torch.autograd.grad(values["feature_distance"], bias)
+    # d |u| / dy is zero; d |y + u - constant| / dy is the sign of u.
+    assert pulls[False].abs().max() < 1e-6
+    assert pulls[True].abs().max() > 1e-4
 
 
 def test_joint_soft_is_the_codecs_loss_and_the_rectifiers():
