@@ -80,6 +80,19 @@ def test_a_step_that_is_done_is_not_done_again(workshop, works):
     assert workshop.qr_safetensors.read_bytes() == before
 
 
+def test_a_joint_soft_phase_learns_with_a_latent_that_gives_way_or_not(workshop, works):
+    held = workshop.soft_safetensors.read_bytes()
+    config = yaml.safe_load(workshop.config.read_text())
+    assert config["soft"]["codec"] == "joint" and config["soft"]["detach_y"]
+    config["soft"]["detach_y"] = False
+    workshop.config.write_text(yaml.safe_dump(config))
+    workshop.without_state("soft")
+    works("train", "soft", *workshop.soft)
+    assert workshop.soft_safetensors.read_bytes() != held
+    course = pd.read_csv(workshop.s_csv).query("split == 'validation'")
+    assert course["loss"].iloc[-1] < course["loss"].iloc[0]
+
+
 def test_decoding_in_a_fresh_process_gives_the_same_numbers(workshop, made):
     arguments = replaced(workshop.decode, out=workshop.again_csv)
     commands.fresh("decode", *arguments, check=True)
