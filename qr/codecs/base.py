@@ -15,9 +15,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from qr.codecs.arithmetic import chosen
 from qr.codecs.catalogue import FLOAT64
 from qr.codecs.compressai import Model
+from qr.codecs.entropy.arithmetic import chosen
 from qr.codecs.latent import Latent
 from qr.codecs.watch import Seen, compress, decompress
 from qr.data.tensors import pad

@@ -38,7 +38,7 @@ class CodecId:
 
 METRICS = ("mse", "ms-ssim")
 
-# What chooses the entropy coder's tables computes in one of these (`qr.codecs.arithmetic`).
+# What chooses the entropy coder's tables computes in one of these (`qr.codecs.entropy.arithmetic`).
 FLOAT64 = "float64"  # files decode on any processor
 FLOAT32 = "float32"  # CompressAI's own: surely where they were made, and perhaps elsewhere
 ARITHMETICS = (FLOAT32, FLOAT64)
@@ -53,6 +53,7 @@ _WIDTHS: dict[str, tuple[_Pair, int, _Pair]] = {
     "mbt2018": ((192, 192), 4, (192, 320)),
     "cheng2020-anchor": ((128, None), 3, (192, None)),
     "cheng2020-attn": ((128, None), 3, (192, None)),
+    "cheng2020-attn-m": ((128, 192), 3, (192, 320)),  # ours, as wide as Joint's latent
 }
 
 # CompressAI, docs/source/zoo.rst: one value per quality, lowest rate first.
@@ -80,6 +81,7 @@ _MODELS = {
         ModelInfo("mbt2018", "Joint"),
         ModelInfo("cheng2020-anchor", "Anchor", 6),
         ModelInfo("cheng2020-attn", "Attn", 6),
+        ModelInfo("cheng2020-attn-m", "Attn, own M", 6),
     )
 }
 

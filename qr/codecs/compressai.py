@@ -11,7 +11,7 @@ from compressai.entropy_models import EntropyBottleneck, EntropyModel, GaussianC
 from compressai.layers import MaskedConv2d
 from torch import Tensor, nn
 
-from qr.codecs import rans
+from qr.codecs.entropy import rans
 
 CHECKED = "1.2.8"
 

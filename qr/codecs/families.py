@@ -11,12 +11,12 @@ from compressai.entropy_models import EntropyBottleneck
 from compressai.models.google import MeanScaleHyperprior
 from torch import Tensor
 
-from qr.codecs import rans, serial
-from qr.codecs.arithmetic import Tables, rounded_otherwise
 from qr.codecs.base import KnownCodec
 from qr.codecs.catalogue import FLOAT32
 from qr.codecs.compressai import safe_decoders
 from qr.codecs.density import FactorizedDensity, GaussianDensity
+from qr.codecs.entropy import rans, serial
+from qr.codecs.entropy.arithmetic import Tables, rounded_otherwise
 from qr.codecs.latent import Latent, Side
 from qr.codecs.watch import Seen, sane
 

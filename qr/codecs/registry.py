@@ -12,8 +12,9 @@ from compressai.models.google import (
 from compressai.zoo.image import cfgs, model_architectures
 from torch import nn
 
+from qr.codecs import catalogue
+from qr.codecs.attention import AttentionWithLatent
 from qr.codecs.base import Codec
-from qr.codecs.catalogue import register_model
 from qr.codecs.families import ContextCodec, FactorizedCodec, HyperpriorCodec
 from qr.errors import ConfigError
 
@@ -56,7 +57,8 @@ def unwrapped(model: nn.Module) -> nn.Module:
 # Under which names the wrappers hold what they wrap.
 _WRAPPED = ("_orig_mod", "_original_module", "module")
 
-_BUILDERS: dict[str, Callable[..., Any]] = {}
+_BUILDERS: dict[str, Callable[..., Any]] = {"cheng2020-attn-m": AttentionWithLatent}
+_OURS = tuple(_BUILDERS)
 
 
 def register_codec(
@@ -71,11 +73,11 @@ def register_codec(
         qualities: how many it has, at most 8.
 
     Raises:
-        ConfigError: CompressAI has a model of that name.
+        ConfigError: CompressAI or qr has a model of that name.
     """
-    if name in model_architectures:
-        raise ConfigError(f"CompressAI has a model {name!r} already: give yours another name")
-    register_model(name, label or name, qualities)
+    if name in (*model_architectures, *_OURS):
+        raise ConfigError(f"there is a model {name!r} already: give yours another name")
+    catalogue.register_model(name, label or name, qualities)
     _BUILDERS[name] = build
 
 
@@ -85,18 +87,12 @@ def build_codec(model: str, quality: int, N: int | None = None, M: int | None = 
     Raises:
         ConfigError: the model is unknown, or has no zoo widths and N or M is missing.
     """
-    zoo = cfgs.get(model, {}).get(quality)
-    widths = tuple(given or default for given, default in zip((N, M), _pair(zoo), strict=True))
     if model in _BUILDERS:
-        built = _BUILDERS[model](*widths)
+        built = _BUILDERS[model](*catalogue.widths(model, quality, N, M))
         return built if isinstance(built, Codec) else wrap(built)
+    zoo = cfgs.get(model, {}).get(quality)
     if model not in model_architectures or zoo is None:
         raise ConfigError(f"CompressAI has no model {model!r} of quality {quality}")
-    return wrap(model_architectures[model](*widths[: len(zoo)]))
-
-
-def _pair(zoo: tuple[int, ...] | None) -> tuple[int | None, int | None]:
-    """Zoo widths as (N, M); Cheng2020 models have N only."""
-    if zoo is None:
-        return (None, None)
-    return (zoo[0], zoo[-1])
+    # Cheng2020 models have N only.
+    widths = tuple(given or default for given, default in zip((N, M), zoo, strict=False))
+    return wrap(model_architectures[model](*widths))

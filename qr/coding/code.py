@@ -1,7 +1,7 @@
 """Images to bitstreams and back, and what is measured on the way.
 
 A codec codes without autocast or TF32: the entropy coder's tables are looked up by floating-point
-numbers, and both sides must find the same ones (`qr.codecs.arithmetic`).
+numbers, and both sides must find the same ones (`qr.codecs.entropy.arithmetic`).
 """
 
 import hashlib

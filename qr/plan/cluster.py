@@ -1,7 +1,8 @@
-"""How a Snakemake takes over from one that was killed while its jobs were on a SLURM cluster.
+"""What a Snakemake does before it submits jobs. Free of torch.
 
-Those jobs go on, and would write the same files as those that the next one submits; those
-still waiting in the queue would do so days later. Free of torch.
+It leads them to its own Python. On SLURM, it takes over from one that was killed while its jobs
+were there: they go on, and would write the same files as those that the next one submits; those
+still waiting in the queue would do so days later.
 """
 
 import fcntl
@@ -77,3 +78,12 @@ def _slurm(*command: str) -> str:
     if done.returncode:
         raise ClusterError(f"{' '.join(command)} failed: {done.stderr.strip()}")
     return done.stdout
+
+
+def lead_to_this_python() -> None:
+    """Let jobs, which call `python`, find the one that runs this, activated or not.
+
+    An environment that Snakemake activates for a job comes before it.
+    """
+    here = str(Path(sys.executable).parent)
+    os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])

@@ -174,8 +174,9 @@ def work(first: int, count: int) -> None:
     import torch
     from compressai.models import google
 
-    from qr.codecs import rans, weights
+    from qr.codecs import weights
     from qr.codecs.catalogue import CodecId
+    from qr.codecs.entropy import rans
     from qr.coding import code as coding
     from qr.coding.bitstream import Bitstream
     from qr.errors import BitstreamError

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from qr.codecs import weights
-from qr.codecs.arithmetic import chosen
 from qr.codecs.catalogue import FLOAT64, CodecId
+from qr.codecs.entropy.arithmetic import chosen
 from qr.coding import code
 from qr.coding.bitstream import Bitstream
 from qr.device import exact

@@ -1,7 +1,6 @@
 # What the rules share. Decisions are made in qr.config and qr.plan, where tests reach them.
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -11,15 +10,11 @@ from qr.config.grid import Grid, Job, all_variants
 from qr.config.paths import Files
 from qr.data.roles import ROLES
 from qr.errors import QRError
-from qr.plan.cluster import take_over
+from qr.plan.cluster import lead_to_this_python, take_over
 from qr.plan.cost import Cost
 from qr.present.names import FIGURES, TABLES
 
-# Jobs call `python`: the one that runs this, also where its environment is not activated. One that
-# Snakemake activates for a job comes before it.
-os.environ["PATH"] = os.pathsep.join(
-    [str(Path(sys.executable).parent), os.environ["PATH"]]
-)
+lead_to_this_python()
 
 
 def ask(question, *about):

@@ -106,7 +106,13 @@ def _shapes(codec: Codec) -> list[torch.Size]:
 
 
 def widest(
-    codec: Codec, width: int, budget: float, blocks: int, *, ends: int = 2 * PICTURE, fixed: int = 0
+    codec: Codec,
+    width: int,
+    budget: float = 1.0,
+    blocks: int = 2,
+    *,
+    ends: int = 2 * PICTURE,
+    fixed: int = 0,
 ) -> int:
     """Channels of the widest filter that takes no more than a share of QR's operations.
 

@@ -57,7 +57,7 @@ class AwareRectifier(nn.Module):
 
 @register_rectifier("qr-aware")
 def build(
-    codec: Codec, width: int, budget: float, blocks: int, shuffled: bool = False
+    codec: Codec, width: int, budget: float = 1.0, blocks: int = 2, shuffled: bool = False
 ) -> AwareRectifier:
     """`budget`: its operations, as a share of those of the paper's rectifier at this `width`."""
     if codec.hyper_channels is None:

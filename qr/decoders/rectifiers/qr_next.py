@@ -60,6 +60,6 @@ class NextRectifier(nn.Module):
 
 
 @register_rectifier("qr-next")
-def build(codec: Codec, width: int, scale: float, blocks: int) -> NextRectifier:
+def build(codec: Codec, width: int, scale: float = 1.5, blocks: int = 6) -> NextRectifier:
     """`scale`: channels inside, as a multiple of the paper's `width`."""
     return NextRectifier(codec.channels, codec.hyper_channels or 0, int(scale * width), blocks)

@@ -37,7 +37,7 @@ class OverlapRectifier(nn.Module):
 
 
 @register_rectifier("qr-overlap")
-def build(codec: Codec, width: int, budget: float, blocks: int) -> OverlapRectifier:
+def build(codec: Codec, width: int, budget: float = 1.0, blocks: int = 2) -> OverlapRectifier:
     """`budget`: its operations, as a share of those of the paper's rectifier at this `width`."""
     overlapping = (_PATCH // SHRINK) ** 2
     inner = widest(codec, width, budget, blocks, ends=2 * PICTURE * overlapping)

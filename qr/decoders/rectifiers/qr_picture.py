@@ -29,6 +29,6 @@ class PictureRectifier(nn.Module):
 
 
 @register_rectifier("qr-picture")
-def build(codec: Codec, width: int, budget: float, blocks: int) -> PictureRectifier:
+def build(codec: Codec, width: int, budget: float = 1.0, blocks: int = 2) -> PictureRectifier:
     """`budget`: its operations, as a share of those of the paper's rectifier at this `width`."""
     return PictureRectifier(widest(codec, width, budget, blocks), blocks)

@@ -33,7 +33,7 @@ class TappedRectifier(nn.Module):
 
 
 @register_rectifier("qr-tapped")
-def build(codec: Codec, width: int, budget: float, blocks: int) -> TappedRectifier:
+def build(codec: Codec, width: int, budget: float = 1.0, blocks: int = 2) -> TappedRectifier:
     """`budget`: its operations, as a share of those of the paper's rectifier at this `width`."""
     depth, channels = quarter(codec)
     inner = widest(codec, width, budget, blocks, ends=2 * PICTURE + channels)

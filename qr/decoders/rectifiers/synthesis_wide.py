@@ -37,7 +37,7 @@ class WideSynthesis(nn.Module):
 
 
 @register_rectifier("synthesis-wide")
-def build(codec: Codec, width: int, budget: float, blocks: int) -> WideSynthesis:
+def build(codec: Codec, width: int, budget: float = 1.0, blocks: int = 2) -> WideSynthesis:
     """`budget`: what it adds, as a share of the paper's rectifier's operations at this `width`."""
     depth, channels = quarter(codec)
     inner = widest(codec, width, budget, blocks, ends=2 * channels)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from qr.codecs import arithmetic
-from qr.codecs.arithmetic import Tables, chosen, rounded_otherwise
 from qr.codecs.catalogue import FLOAT32, FLOAT64
+from qr.codecs.entropy import arithmetic
+from qr.codecs.entropy.arithmetic import Tables, chosen, rounded_otherwise
 from support.codecs import MODELS, fresh_codec
 from support.paths import ROOT
 from support.photographs import picture

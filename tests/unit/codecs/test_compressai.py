@@ -11,7 +11,8 @@ from compressai.models import google
 from torch import nn
 
 import qr
-from qr.codecs import compressai, rans, watch
+from qr.codecs import compressai, watch
+from qr.codecs.entropy import rans
 from support.codecs import MODELS, fresh_codec
 from support.photographs import picture
 
@@ -21,7 +22,7 @@ PACKAGE = Path(qr.__file__).parent
 def test_this_is_the_version_that_was_checked():
     found = version("compressai")
     assert found == compressai.CHECKED, (
-        f"CompressAI is {found}, but qr/codecs/compressai.py and qr/codecs/rans.py were checked "
+        f"CompressAI is {found}, but qr/codecs/compressai.py and entropy/rans.py were checked "
         f"against {compressai.CHECKED}: see that what they say of it still holds, then name the "
         "new version there"
     )

@@ -304,7 +304,7 @@ def test_models_that_do_not_exist_are_refused():
 
 
 def test_a_codec_of_ones_own_is_built_by_name():
-    with pytest.raises(ConfigError, match="CompressAI has a model 'mbt2018' already"):
+    with pytest.raises(ConfigError, match="there is a model 'mbt2018' already"):
         registry.register_codec("mbt2018", lambda N, M: OwnCodec())
     registry.register_codec("own-for-test", lambda N, M: OwnCodec(), "Own", qualities=2)
     assert type(registry.build_codec("own-for-test", 1).model) is OwnCodec

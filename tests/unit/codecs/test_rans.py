@@ -5,7 +5,7 @@ import random
 import pytest
 from compressai.ans import RansDecoder, RansEncoder
 
-from qr.codecs.rans import PaddedDecoder, padded
+from qr.codecs.entropy.rans import PaddedDecoder, padded
 from support.reader import Reader
 
 TABLES = {

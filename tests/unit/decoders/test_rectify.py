@@ -1,6 +1,7 @@
 """The library: a rectifier inside a codec of anybody's, bits unchanged."""
 
 import copy
+from pkgutil import iter_modules
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import qr
 from qr.codecs import weights
 from qr.codecs.catalogue import FLOAT32
 from qr.codecs.latent import Latent
-from qr.decoders import variants
+from qr.decoders import rectifiers, variants
 from qr.decoders.decoder import Decoder, build_decoder
 from qr.decoders.rectifiers.qr import Rectifier
 from qr.decoders.weights import save_decoder
@@ -216,6 +217,16 @@ def test_a_model_of_another_precision_is_coded_and_rectified(name, dtype):
     x_hat = model.g_s.decoder(latent)[0]
     assert x_hat.dtype == dtype and x_hat.isfinite().all()
     assert codec.channels == latent.y_hat.shape[1] and codec.hyper_channels > 0
+
+
+SHARED = {"network", "picture"}  # by several rectifiers
+RECTIFIERS = sorted({module.name for module in iter_modules(rectifiers.__path__)} - SHARED)
+
+
+@pytest.mark.parametrize("module", RECTIFIERS)
+def test_every_rectifier_can_be_put_in_by_its_name_alone(module):
+    model = qr.rectify(fresh_codec("mbt2018-mean").model, module.replace("_", "-"), width=32)
+    assert isinstance(model.g_s.decoder.rectifier, nn.Module)
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from compressai.ans import RansDecoder
 from torch import Tensor
 
-from qr.codecs.arithmetic import Tables
 from qr.codecs.compressai import Model
+from qr.codecs.entropy.arithmetic import Tables
 
 
 def decode(model: Model, hyper: Tensor, tables: Tables, string: bytes) -> tuple[Tensor, Tensor]:
