@@ -1,11 +1,13 @@
 """Does a smaller quantization error make a better picture? Image by image."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from qr.analyse.gains import CONTROL, correlation
+from qr.analyse.gains import CONTROL
+from qr.analyse.inference import correlation
 from qr.analyse.metrics import Metrics, first_seed, judged
 from qr.measure.schema import CODEC, POINT
 
@@ -42,7 +44,7 @@ def error_and_quality(metrics: Metrics) -> pd.DataFrame:
     return table.loc[moved > 0, columns].reset_index(drop=True)
 
 
-def correlations(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFrame:
+def correlations(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
     """Pearson's correlation of the two changes of `error_and_quality` over the images.
 
     Returns:
@@ -58,12 +60,12 @@ def correlations(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFram
     return pd.DataFrame(rows, columns=columns)
 
 
-def _rows(table: pd.DataFrame, statistics: Mapping[str, int]) -> Iterator[tuple]:
+def _rows(table: pd.DataFrame, statistics: Mapping[str, Any]) -> Iterator[tuple]:
     for key, rows in table.groupby([*CODEC, "variant"], sort=False):
         images = rows.pivot(index="image", columns="quality", values=list(_CHANGES))
         images = images.replace([np.inf, -np.inf], np.nan).dropna()
         error, gain = (images[column].T for column in _CHANGES)
-        found = correlation(error.to_numpy(), gain.to_numpy(), **statistics)
+        found = correlation(error.to_numpy(), gain.to_numpy(), statistics)
         means = rows[list(_CHANGES)].mean()
         spread = error.sub(error.mean(axis=1), axis=0).to_numpy().std()
         yield (*key, *found[:3], *means, spread, found.images, len(error))

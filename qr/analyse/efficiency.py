@@ -1,6 +1,7 @@
 """What a rectifier's own gain costs, and how much of what is possible it reaches."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ _COSTS = {
 }
 
 
-def own_gain_and_cost(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFrame:
+def own_gain_and_cost(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
     """Own gain of every variant over the decoder-only control, beside what it adds to it.
 
     Returns:
@@ -36,7 +37,7 @@ def own_gain_and_cost(metrics: Metrics, statistics: Mapping[str, int]) -> pd.Dat
     return table.reset_index(drop=True)
 
 
-def _share_of_ceiling(metrics: Metrics, statistics: Mapping[str, int]) -> pd.Series:
+def _share_of_ceiling(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.Series:
     """Percent, by point and variant."""
     gains = own_gains(first_seed(metrics.images), statistics).set_index(KEY)
     gains = gains["gain_db"]

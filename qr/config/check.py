@@ -63,6 +63,8 @@ def check_meaning(config: Mapping[str, Any]) -> None:
         _check_crops(config)
     if not list(codecs(config)):
         raise ConfigError("config: models: every model's list of qualities is empty")
+    endpoint = config["statistics"]["endpoint"]
+    _check_variants("statistics.endpoint", [endpoint["variant"], *endpoint["over"]])
     for number, extra in enumerate(config["extra"]):
         _check_extra(config, extra, f"config: extra.{number}")
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from qr.analyse.gains import DEFAULT
+from qr.analyse.inference import DEFAULT
 from qr.analyse.metrics import Metrics
 from qr.errors import ResultsError
 from qr.files import write_csv, write_text
@@ -15,12 +16,12 @@ from qr.present.layout import Table, latex, markdown
 from qr.present.names import FIGURES, TABLES
 
 
-def figure(name: str, metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
+def figure(name: str, metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
     """One of `FIGURES`; that the run has no data for it is written on it."""
     return import_module(f"qr.present.figures.{name}").draw(metrics, statistics)
 
 
-def table(name: str, metrics: Metrics, statistics: Mapping[str, int]) -> Table:
+def table(name: str, metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
     """One of `TABLES`, without rows where the run has no data for it."""
     return import_module(f"qr.present.tables.{name}").table(metrics, statistics)
 
@@ -29,7 +30,7 @@ def write_figures(
     metrics_dir: Path | str,
     out_dir: Path | str,
     only: str | None = None,
-    statistics: Mapping[str, int] = DEFAULT,
+    statistics: Mapping[str, Any] = DEFAULT,
 ) -> list[Path]:
     """Write `<name>.png` and `<name>.pdf` for every figure, or for `only` one.
 
@@ -54,7 +55,7 @@ def write_figures(
 def write_tables(
     metrics_dir: Path | str,
     out_dir: Path | str,
-    statistics: Mapping[str, int] = DEFAULT,
+    statistics: Mapping[str, Any] = DEFAULT,
     only: str | None = None,
 ) -> list[Path]:
     """Write `<name>.csv` (every number), `.md` and `.tex` (what a reader needs) for every table.

@@ -1,6 +1,7 @@
 """What rectifiers gain of their own against what they cost, and where decoding time goes."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ COSTS = ("added_megaparameters", "added_kmacs_per_pixel", "decode_ratio")
 PARTS = ("entropy_decode", "rectifier", "synthesis")  # of decoding, in order
 
 
-def own_gain(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFrame:
+def own_gain(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
     """Own gain of what was trained as the control, at each quality, and what it costs more.
 
     Returns:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -38,7 +39,7 @@ class RateDistortion:
     published: pd.DataFrame
 
 
-def rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, int]) -> RateDistortion:
+def rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, Any]) -> RateDistortion:
     """What there is of the codecs trained for `metric`; `points` are empty where that is nothing.
 
     Args:
@@ -70,7 +71,7 @@ def _points(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _gains(
-    images: pd.DataFrame, points: pd.DataFrame, statistics: Mapping[str, int]
+    images: pd.DataFrame, points: pd.DataFrame, statistics: Mapping[str, Any]
 ) -> pd.DataFrame:
     table = gains(images, REFERENCE, statistics).dropna(subset="gain_db")
     table = table[(table["quality"] != ALL_QUALITIES) & (table["variant"] != REFERENCE)]

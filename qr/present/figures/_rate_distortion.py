@@ -1,6 +1,7 @@
 """Rate and distortion of the codecs that were trained for one metric, for two figures."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from qr.analyse.views.rate_distortion import RateDistortion, rate_distortion
 from qr.present import canvas, labels, style
 
 
-def draw(metrics: Metrics, metric: str, statistics: Mapping[str, int]) -> Figure:
+def draw(metrics: Metrics, metric: str, statistics: Mapping[str, Any]) -> Figure:
     """Per codec: RD curves above, and below them what they are too close together to show."""
     view = rate_distortion(metrics, metric, statistics)
     points = view.points[view.points["whole"]]  # the others, ablations, are in `own_gain`

@@ -3,6 +3,7 @@ operations and decode time.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ _LABELS = {
 _LEAST_SPAN = 1e-3  # dB
 
 
-def draw(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
+def draw(metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
     """A column of panels for each codec, one panel for each cost."""
     table = cost.own_gain(metrics, statistics)
     table = table[table["timed"]]

@@ -4,6 +4,7 @@ an arrow is a gain beyond the axis.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -11,6 +12,6 @@ from qr.analyse.metrics import Metrics
 from qr.present.figures import _rate_distortion
 
 
-def draw(metrics: Metrics, statistics: Mapping[str, int]) -> Figure:
+def draw(metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
     """Curves, and below them the gains over the baseline; a column of panels for each codec."""
     return _rate_distortion.draw(metrics, "ms-ssim", statistics)

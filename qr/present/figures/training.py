@@ -4,7 +4,7 @@ step, at one quality, first seed.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ class _Row(NamedTuple):
 _SHOWN = {"baseline": ("loss",), "soft": ("loss",), "predictive": ("quality", "distance")}
 
 
-def draw(metrics: Metrics, _statistics: Mapping[str, int]) -> Figure:
+def draw(metrics: Metrics, _statistics: Mapping[str, Any]) -> Figure:
     """A column of panels for each codec; a row for each metric and phase."""
     view = training(metrics)
     courses = view.courses
@@ -67,7 +67,7 @@ def _in_thousands(steps: float, _: int) -> str:
     return f"{steps / 1000:g}k" if abs(steps) >= 1000 else f"{steps:g}"
 
 
-def _ylabel(row: _Row, compared: Mapping[str, int]) -> str:
+def _ylabel(row: _Row, compared: Mapping[str, Any]) -> str:
     name = f"{labels.METRIC[row.metric]}, {row.phase}"
     if row.shown == "loss":
         return f"{name}\nloss"

@@ -1,6 +1,7 @@
 """The headline: three sentences with numbers, which say as much when there is little to say."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -10,11 +11,10 @@ from qr.analyse.gains import (
     CONTROL,
     PAPER,
     REFERENCE,
-    Interval,
     differences,
-    interval,
     mean_of,
 )
+from qr.analyse.inference import Interval, interval
 from qr.analyse.metrics import Metrics
 from qr.decoders.variants import known
 from qr.measure.schema import KEY, POINT
@@ -25,7 +25,7 @@ _FEW_IMAGES = 10  # below them, an interval over images means little
 _FEW_STEPS = 1000  # of the predictive phase: below them, a run shows only that it runs
 
 
-def headline(metrics: Metrics, statistics: Mapping[str, int]) -> list[str]:
+def headline(metrics: Metrics, statistics: Mapping[str, Any]) -> list[str]:
     """What the rectifier gains, what of it is its own, and what it costs and rests on."""
     variant = subject(metrics.summary)
     if variant is None:
@@ -64,7 +64,7 @@ def _rectifies(name: str) -> bool:
 
 
 def mean_gain(
-    images: pd.DataFrame, metric: str, variant: str, reference: str, statistics: Mapping[str, int]
+    images: pd.DataFrame, metric: str, variant: str, reference: str, statistics: Mapping[str, Any]
 ) -> Interval | None:
     """Gain over all codecs and qualities that have both variants; None where nothing is paired."""
     rows = images[images["metric"] == metric]
@@ -73,7 +73,7 @@ def mean_gain(
         for _, codec in rows.groupby(POINT, sort=False)
         if {variant, reference} <= set(codec["variant"])
     ]
-    gain = interval(mean_of(tables), **statistics) if tables else None
+    gain = interval(mean_of(tables), statistics) if tables else None
     return None if gain is None or pd.isna(gain.value) else gain
 
 
@@ -99,7 +99,7 @@ def _signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "−")
 
 
-def _gain(images: pd.DataFrame, variant: str, statistics: Mapping[str, int]) -> str:
+def _gain(images: pd.DataFrame, variant: str, statistics: Mapping[str, Any]) -> str:
     name = labels.variant(variant)
     found = _gains(images, variant, REFERENCE, statistics)
     if not found:
@@ -110,7 +110,7 @@ def _gain(images: pd.DataFrame, variant: str, statistics: Mapping[str, int]) -> 
     return f"At the same bits, {name} changes the picture by {' and '.join(found)}, {over}."
 
 
-def _own(images: pd.DataFrame, variant: str, statistics: Mapping[str, int]) -> str:
+def _own(images: pd.DataFrame, variant: str, statistics: Mapping[str, Any]) -> str:
     name = labels.variant(variant)
     own = _gains(images, variant, CONTROL, statistics)
     if not own:
@@ -141,7 +141,7 @@ def _verdict(gain: Interval) -> str:
     return f"is undecided, for the interval holds zero{once}"
 
 
-def _cost(metrics: Metrics, variant: str, statistics: Mapping[str, int]) -> str:
+def _cost(metrics: Metrics, variant: str, statistics: Mapping[str, Any]) -> str:
     table = own_gain_and_cost(metrics, statistics)
     ours = table[(table["variant"] == variant) & (table["quality"] != ALL_QUALITIES)]
     costs = ours.drop_duplicates("model")[["decode_ratio", "added_parameters"]].dropna()

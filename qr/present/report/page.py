@@ -11,7 +11,7 @@ import jinja2
 import yaml
 from plotly.offline import get_plotlyjs
 
-from qr.analyse.gains import DEFAULT
+from qr.analyse.inference import DEFAULT
 from qr.analyse.metrics import Metrics
 from qr.errors import ResultsError
 from qr.files import write_text
@@ -37,7 +37,7 @@ def write_report(
     out: Path,
     manifest: Path | None = None,
     pictures: Path | None = None,
-    statistics: Mapping[str, int] = DEFAULT,
+    statistics: Mapping[str, Any] = DEFAULT,
 ) -> None:
     """Write the report of a version.
 
@@ -84,7 +84,7 @@ def _in_order(folder: str, names: Iterable[str]) -> list[ModuleType]:
     return sorted(modules, key=lambda module: module.ORDER)
 
 
-def _table(module: ModuleType, metrics: Metrics, statistics: Mapping[str, int]) -> dict[str, Any]:
+def _table(module: ModuleType, metrics: Metrics, statistics: Mapping[str, Any]) -> dict[str, Any]:
     table = module.table(metrics, statistics)
     rows = table.cells()
     numeric = layout.numeric_columns(rows, len(table.columns))

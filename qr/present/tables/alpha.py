@@ -17,7 +17,7 @@ ORDER = 60
 HEADING = "Chosen alpha"
 
 
-def table(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
+def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
     """The chosen weight of the feature distance, and what it reached on validation."""
     explored = metrics.exploration
     explored = explored.assign(quality_db=judged(explored))

@@ -16,7 +16,7 @@ ORDER = 40
 HEADING = "Bjontegaard deltas"
 
 
-def table(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
+def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
     """A row for each variant of each codec but the baseline."""
     rows = []
     summary = over_seeds(metrics.of_decoders().summary)

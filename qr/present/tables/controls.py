@@ -3,6 +3,7 @@ with paired bootstrap 95 % intervals over images, and over seeds where there are
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ HEADING = "Controls"
 _GAIN = ["gain_db", "gain_low_db", "gain_high_db"]
 
 
-def table(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
+def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
     """Every variant against the baseline, the decoder trained without a rectifier, and QR."""
     frame = _compared(metrics, statistics)
     return Table(
@@ -47,7 +48,7 @@ def table(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
     )
 
 
-def _compared(metrics: Metrics, statistics: Mapping[str, int]) -> pd.DataFrame:
+def _compared(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
     """The table's numbers: gains, their ranks, and what became of error and rate."""
     frame = gains(metrics.images, REFERENCE, statistics)
     columns = [*KEY, *_GAIN]

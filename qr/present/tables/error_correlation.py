@@ -1,6 +1,7 @@
 """Whether the images whose quantization error shrinks most gain most."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from qr.analyse.association import correlations
 from qr.analyse.metrics import Metrics
@@ -11,7 +12,7 @@ ORDER = 80
 HEADING = "Error and quality"
 
 
-def table(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
+def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
     """A row for each variant of each codec."""
     return Table(
         "Change of the quantization error against own gain: correlation over images.",

@@ -3,6 +3,7 @@ before quantization), and what it costs.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ ORDER = 30
 HEADING = "Own gain and its cost"
 
 
-def table(metrics: Metrics, statistics: Mapping[str, int]) -> Table:
+def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
     """What each variant gains over the decoder trained alone, what it costs, and the ceiling."""
     frame = own_gain_and_cost(metrics, statistics)
     return Table(

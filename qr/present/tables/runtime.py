@@ -17,7 +17,7 @@ _CONDITIONS = ["metric", "quality", "width", "height", "threads", "rounds"]
 _COSTS = ["ratio_to_baseline", "ratio_iqr", "parameters", "macs_per_pixel"]
 
 
-def table(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
+def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
     """What a variant costs in time, parameters and operations."""
     rows = []
     for (codec, device), timed in metrics.of_decoders().runtime.groupby(

@@ -19,7 +19,7 @@ ORDER = 70
 HEADING = "Trials of the exploration"
 
 
-def table(metrics: Metrics, _statistics: Mapping[str, int]) -> Table:
+def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
     """Every trial of the exploration: what it reached, and what it did to the latent."""
     explored = metrics.exploration
     explored = explored.assign(quality_db=judged(explored))

@@ -6,10 +6,12 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from qr.analyse.anchors import published
 from qr.analyse.bjontegaard import bjontegaard_delta
-from qr.analyse.gains import correlation, differences, gains, interval
+from qr.analyse.gains import differences, gains
+from qr.analyse.inference import correlation, holm, interval
 from support import metrics as fixture
 
 QUICK = {"bootstrap": 2000, "seed": 0}
@@ -45,7 +47,7 @@ def test_only_seeds_that_both_have_are_paired():
     rows = rows[~((rows["variant"] == "decoder") & (rows["seed"] == 1))]
     assert list(differences(rows, "qr", "decoder").index) == [0, 2]
     rows = rows[~((rows["variant"] == "qr") & (rows["seed"] != 1))]
-    nothing = interval(differences(rows, "qr", "decoder"), **QUICK)
+    nothing = interval(differences(rows, "qr", "decoder"), QUICK)
     assert math.isnan(nothing.value) and nothing.seeds == 0
 
 
@@ -81,26 +83,67 @@ def test_gains_are_the_known_ones_at_every_quality_and_on_average():
     assert gains(images, "absent", QUICK).empty
 
 
-def test_interval_agrees_with_a_bootstrap_written_out():
-    random_numbers = np.random.default_rng(5)
-    of_seed = random_numbers.normal(0, 0.05, (4, 1))
-    table = pd.DataFrame(0.1 + of_seed + random_numbers.normal(0, 0.1, (4, 24)))
+def test_one_seeds_interval_agrees_with_a_bootstrap_written_out():
+    values = list(0.02 + np.random.default_rng(5).exponential(0.1, 24))
     draw = random.Random(7)
-    means = []
-    for _ in range(4000):
-        seeds = [draw.randrange(4) for _ in range(4)]
-        images = [draw.randrange(24) for _ in range(24)]
-        means.append(sum(table.iat[s, i] for s in seeds for i in images) / (4 * 24))
-    means.sort()
-    found = interval(table, bootstrap=20000, seed=1)
-    assert found.value == pytest.approx(table.to_numpy().mean())
-    assert found.low == pytest.approx(means[100], abs=0.006)
-    assert found.high == pytest.approx(means[3900], abs=0.006)
+    means = sorted(sum(draw.choice(values) for _ in range(24)) / 24 for _ in range(20000))
+    found = interval(pd.DataFrame([values]), {"bootstrap": 20000, "seed": 1})
+    assert found.value == pytest.approx(sum(values) / 24)
+    assert found.low == pytest.approx(means[500], abs=0.003)
+    assert found.high == pytest.approx(means[19500], abs=0.003)
+    assert found.p == pytest.approx(2 / 20001)
+
+
+def test_what_a_seed_alone_changes_is_students_t_over_the_seeds():
+    of_seed = np.array([[0.1], [0.14], [0.03]])
+    found = interval(pd.DataFrame(np.tile(of_seed, (1, 24))), QUICK)
+    expected = stats.ttest_1samp(of_seed[:, 0], 0)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+    assert found.p == pytest.approx(expected.pvalue)
+
+
+def test_what_an_image_alone_changes_is_students_t_over_the_images():
+    of_image = np.random.default_rng(5).normal(0.02, 0.1, 24)
+    found = interval(pd.DataFrame(np.tile(of_image, (3, 1))), QUICK)
+    expected = stats.ttest_1samp(of_image, 0)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+    assert found.p == pytest.approx(expected.pvalue)
+
+
+def test_holm_agrees_with_its_definition():
+    """The family's error: no hypothesis of a step before the first that is kept is lost."""
+    p = [0.001, 0.2, 0.012, math.nan, 0.013, 0.04]
+    adjusted = holm(p)
+    known = sorted(value for value in p if not math.isnan(value))
+    for alpha in (0.001, 0.01, 0.03, 0.05, 0.1, 0.5):
+        rejected = 0
+        while rejected < len(known) and known[rejected] <= alpha / (len(known) - rejected):
+            rejected += 1
+        assert sum(value <= alpha for value in adjusted) == rejected
+    assert math.isnan(adjusted[3])
+
+
+def test_a_mean_that_one_image_carries_has_another_median():
+    rows = one_codec(variants=["baseline", "mine"], names=list("abcde"))
+    rows["psnr_db"] = [30.0] * 5 + [30.0, 30.0, 30.1, 30.0, 31.0]
+    (found,) = (
+        gains(rows, "baseline", QUICK)
+        .query("variant == 'mine' and quality == 3")
+        .to_dict("records")
+    )
+    assert found["gain_db"] == pytest.approx(0.22)
+    assert found["gain_median_db"] == pytest.approx(0.0)
+    assert math.isnan(found["gain_spread_db"])
+
+
+def test_the_spread_is_from_the_least_seed_to_the_largest():
+    table = gains(one_codec(seeds=(0, 1, 2)), "baseline", QUICK).set_index(["quality", "variant"])
+    assert table.loc[(3, "qr"), "gain_spread_db"] == pytest.approx(0.04)
 
 
 def test_interval_of_one_seed_is_that_of_a_mean_over_images():
     values = np.random.default_rng(3).normal(0.2, 0.1, 400)
-    found = interval(pd.DataFrame([values]), bootstrap=20000, seed=0)
+    found = interval(pd.DataFrame([values]), {"bootstrap": 20000, "seed": 0})
     half = 1.96 * values.std() / 20
     assert found.low == pytest.approx(values.mean() - half, abs=half / 20)
     assert found.high == pytest.approx(values.mean() + half, abs=half / 20)
@@ -111,7 +154,7 @@ def test_pairing_removes_what_images_have_in_common():
     rows = one_codec(variants=["baseline", "mine"])
     rows["psnr_db"] = [20 + 10 * (i % 24) / 24 for i in range(len(rows))]
     rows.loc[rows["variant"] == "mine", "psnr_db"] += 0.1
-    found = interval(differences(rows, "mine", "baseline"), **QUICK)
+    found = interval(differences(rows, "mine", "baseline"), QUICK)
     assert found.high - found.low < 1e-9
     assert found.value == pytest.approx(0.1)
 
@@ -125,18 +168,19 @@ def test_seeds_that_disagree_widen_the_interval():
     assert width[1] > 1.3 * width[0]
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+@pytest.mark.parametrize("seeds", [2, 3, 8])
+def test_the_interval_covers_the_truth_about_as_often_as_it_says(seeds):
     random_numbers = np.random.default_rng(0)
-    hits = 0
-    for _ in range(200):
+    hits, runs = 0, 400
+    for _ in range(runs):
         of_seed, of_image = (
-            random_numbers.normal(0, 1, (8, 1)),
+            random_numbers.normal(0, 1, (seeds, 1)),
             random_numbers.normal(0, 1, (1, 24)),
         )
-        table = of_seed + of_image + random_numbers.normal(0, 0.3, (8, 24))
-        found = interval(pd.DataFrame(table), bootstrap=500, seed=0)
+        table = of_seed + of_image + random_numbers.normal(0, 0.3, (seeds, 24))
+        found = interval(pd.DataFrame(table), QUICK)
         hits += found.low <= 0 <= found.high
-    assert 0.85 <= hits / 200 <= 0.99
+    assert 0.93 <= hits / runs <= 0.98
 
 
 def test_intervals_repeat_with_their_seed_and_depend_on_no_other_row():
@@ -150,7 +194,7 @@ def test_intervals_repeat_with_their_seed_and_depend_on_no_other_row():
 
 
 def test_one_observation_has_no_interval():
-    found = interval(differences(one_codec(names=["a"]), "qr", "baseline"), **QUICK)
+    found = interval(differences(one_codec(names=["a"]), "qr", "baseline"), QUICK)
     assert math.isnan(found.low) and math.isnan(found.high) and found.images == 1
     assert found.value == pytest.approx(fixture.gain("qr", 3) + 0.03)
 
@@ -228,7 +272,7 @@ def test_correlation_is_pearsons_within_each_quality():
     b = 0.6 * a + random.normal(size=a.shape)
     # What qualities differ by must not count, neither in place nor in width.
     far_apart, wide = np.array([[0.0], [50.0], [-20.0]]), np.array([[1.0], [100.0], [0.1]])
-    found = correlation(wide * a + far_apart, b - 2 * far_apart, 2000, 0)
+    found = correlation(wide * a + far_apart, b - 2 * far_apart, QUICK)
     assert found.value == pytest.approx(pearson(a, b))
     again = []
     for _ in range(2000):
@@ -240,4 +284,4 @@ def test_correlation_is_pearsons_within_each_quality():
 @pytest.mark.parametrize("b", [np.ones((1, 5)), np.arange(2.0)[None]], ids=["constant", "two"])
 def test_correlation_of_too_little_is_not_a_number(b):
     a = np.arange(float(b.shape[1]))[None]
-    assert np.isnan(correlation(a, b, 100, 0)[:3]).all()
+    assert np.isnan(correlation(a, b, QUICK)[:3]).all()

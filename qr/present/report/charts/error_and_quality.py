@@ -1,6 +1,7 @@
 """Image by image: change of the quantization error against own gain."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from qr.analyse.metrics import Metrics
 from qr.analyse.views import error
@@ -15,7 +16,7 @@ _HOVER = (
 )
 
 
-def chart(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
+def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
     """A mark for each image, at all qualities."""
     table = error.error_and_quality(metrics)
     traces = [

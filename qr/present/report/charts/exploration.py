@@ -24,7 +24,7 @@ ORDER = 20
 _NO_ALPHA = "no α in the loss"
 
 
-def chart(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
+def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
     """One search at a time, a curve for each trial."""
     table = exploration(metrics)
     looks = _looks(table["alpha"])

@@ -35,7 +35,7 @@ _HOVER = (
 )
 
 
-def chart(metrics: Metrics, statistics: Mapping[str, int]) -> Chart:
+def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
     """A mark for each quality of a decoder, against one cost at a time."""
     table = cost.own_gain(metrics, statistics)
     traces = [

@@ -1,6 +1,7 @@
 """Change of the quantization error by quality."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from qr.analyse.metrics import Metrics
 from qr.analyse.views import error
@@ -15,7 +16,7 @@ _HOVER = (
 )
 
 
-def chart(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
+def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
     """A curve for each variant that changes the latent."""
     points = error.quantization_error(metrics)
     traces = [

@@ -45,7 +45,7 @@ _GAIN_HOVER = (
 )
 
 
-def chart(metrics: Metrics, statistics: Mapping[str, int]) -> Chart:
+def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
     """Bits against quality, and below that every variant's gain over the baseline."""
     trained = metrics.summary["metric"].unique()
     views = {metric: rate_distortion(metrics, metric, statistics) for metric in trained}

@@ -29,7 +29,7 @@ _HOVER = (
 )
 
 
-def chart(metrics: Metrics, _statistics: Mapping[str, int]) -> Chart:
+def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
     """A curve for each training of one codec, phase and quality."""
     courses = training(metrics).courses
     table = courses[courses["split"] == "validation"]

@@ -1,0 +1,158 @@
+"""How sure a mean over images and seeds is, and how sure a family of such means is."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.optimize import brentq
+
+# As `config.yaml` has it: resamples and their seed; the question that a run is to answer.
+DEFAULT: dict[str, Any] = {
+    "bootstrap": 10000,
+    "seed": 0,
+    "endpoint": {"variant": "qr", "over": ["decoder"]},
+}
+LEVEL = 0.95
+UNTRAINED = -1  # the index of a variant without a seed, among tables of seeds × images
+_LEAST_P = 1e-12
+_SAME = 1e-9  # dB or percent: numbers that differ by less are equal but for their last bits
+
+
+class Interval(NamedTuple):
+    """A mean gain in dB, or a correlation, and its 95 % interval.
+
+    Attributes:
+        value: NaN where there is nothing to estimate it from.
+        low, high: ends of the interval; NaN where one observation has none.
+        images: how many are behind it.
+        seeds: likewise, trainings of the predictive phase; 0 where nothing was trained.
+        p: two-sided, that the mean of other images and seeds is zero; NaN where it is not known.
+    """
+
+    value: float
+    low: float
+    high: float
+    images: int
+    seeds: int
+    p: float = np.nan
+
+
+def interval(gains: pd.DataFrame, statistics: Mapping[str, Any]) -> Interval:
+    """Mean of a seeds × images table, with its interval.
+
+    With one seed: a percentile bootstrap over the images, and p from the same resamples. With
+    several: the table has two random effects, other seeds and other images; each gets its own
+    Student's t (three seeds have two degrees of freedom, which a bootstrap over them would not
+    know), and the squares of the two half-widths are added, as in Howe's method for a sum of
+    means. For 2 to 8 seeds, simulated, it covers the mean in 93 to 98 of 100 tables.
+
+    Args:
+        statistics: `bootstrap`, the number of resamples, and their `seed`; equal seeds give
+            equal intervals.
+    """
+    table = gains.to_numpy(dtype=float)
+    seeds, images = table.shape
+    if not table.size:
+        return Interval(np.nan, np.nan, np.nan, images, 0)
+    untrained = list(gains.index) == [UNTRAINED]
+    value, trained = float(table.mean()), 0 if untrained else seeds
+    if images == 1:  # one observation says nothing on its spread
+        return Interval(value, np.nan, np.nan, images, trained)
+    if seeds > 1:
+        low, high, p = _by_t(table)
+        return Interval(value, low, high, images, trained, p)
+    means = _resampled(statistics, images) @ table[0]
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    beyond = min((means <= 0).sum(), (means >= 0).sum())
+    p = min(1.0, 2 * (beyond + 1) / (len(means) + 1))
+    return Interval(value, float(low), float(high), images, trained, float(p))
+
+
+def _by_t(table: np.ndarray) -> tuple[float, float, float]:
+    """Ends of the interval, and p, of the mean of a seeds × images table."""
+    seeds, images = table.shape
+    rows, columns, mean = table.mean(1), table.mean(0), float(table.mean())
+    rest = table - rows[:, None] - columns + mean
+    left = (rest**2).sum() / ((seeds - 1) * (images - 1))
+    # Variances of the mean by seeds, beyond what is left of both, and by images.
+    by_seed = max(((rows - mean) ** 2).sum() / (seeds - 1) / seeds - left / table.size, 0.0)
+    by_image = ((columns - mean) ** 2).sum() / (images - 1) / images
+
+    def half(p: float) -> float:
+        return math.hypot(
+            stats.t.isf(p / 2, seeds - 1) * math.sqrt(by_seed),
+            stats.t.isf(p / 2, images - 1) * math.sqrt(by_image),
+        )
+
+    width = half(1 - LEVEL)
+    if abs(mean) >= half(_LEAST_P):
+        p = _LEAST_P if abs(mean) > _SAME else 1.0
+    else:
+        p = brentq(lambda p: half(p) - abs(mean), _LEAST_P, 1.0)
+    return mean - width, mean + width, p
+
+
+def _resampled(statistics: Mapping[str, Any], images: int) -> np.ndarray:
+    """How often each resample draws each image, as fractions that sum to 1."""
+    return _drawn(statistics["bootstrap"], statistics["seed"], images)
+
+
+@lru_cache(maxsize=16)
+def _drawn(bootstrap: int, seed: int, images: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return random.multinomial(images, np.full(images, 1 / images), size=bootstrap) / images
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's adjusted p of a family of tests; NaN stays NaN and does not count.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p, dtype=float)
+    known = np.flatnonzero(~np.isnan(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    least = 0.0
+    for rank, place in enumerate(order):
+        least = max(least, min(1.0, (len(order) - rank) * values[place]))
+        values[place] = least
+    return [round(float(value), 12) for value in values]
+
+
+def correlation(a: np.ndarray, b: np.ndarray, statistics: Mapping[str, Any]) -> Interval:
+    """Mean of Pearson's correlations of two qualities × images tables, row by row.
+
+    So a quality at which both vary widely counts no more than the others. The 95 % percentile
+    bootstrap interval is over the images, each with all its qualities.
+
+    Args:
+        statistics: as in `interval`.
+
+    Returns:
+        of the qualities at which both vary; NaN where there is none, or under three images.
+    """
+    images = a.shape[1]
+    if images < 3:
+        return Interval(np.nan, np.nan, np.nan, images, 0)
+    varied = (np.ptp(a, axis=1) > _SAME) & (np.ptp(b, axis=1) > _SAME)
+    a, b = (table[varied] - table[varied].mean(axis=1, keepdims=True) for table in (a, b))
+    if not len(a):
+        return Interval(np.nan, np.nan, np.nan, images, 0)
+    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    low, high = np.nanquantile(_weighted_correlation(a, b, _resampled(statistics, images)), ends)
+    mean = _weighted_correlation(a, b, np.full((1, images), 1 / images))[0]
+    return Interval(float(mean), float(low), float(high), images, 0)
+
+
+def _weighted_correlation(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """One correlation for each row of `weights`, which are fractions of images."""
+
+    def covariance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return weights @ (x * y).T - (weights @ x.T) * (weights @ y.T)
+
+    spread = covariance(a, a) * covariance(b, b)
+    return (covariance(a, b) / np.sqrt(np.where(spread > 0, spread, np.nan))).mean(axis=1)
