@@ -1,5 +1,6 @@
 """How a table is printed: in Markdown and in LaTeX, without another dependency."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,6 +60,11 @@ def with_interval(name: str, unit: str = "_db") -> Callable[[Row], str]:
         return f"{text} [{_format(low, '+.3f')}, {_format(high, '+.3f')}]"
 
     return cell
+
+
+def bold(cell: str) -> str:
+    """The cell in bold type."""
+    return f"**{cell}**"
 
 
 def span(values: pd.Series) -> str:
@@ -130,8 +136,9 @@ _LATEX = {
 
 
 def escape(words: str) -> str:
-    """Make text safe in LaTeX."""
-    return "".join(_LATEX.get(c, c) for c in words)
+    """Make text safe in LaTeX; what is `bold` stays so."""
+    text = "".join(_LATEX.get(c, c) for c in words)
+    return re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)
 
 
 def numeric_columns(rows: list[list[str]], count: int) -> list[bool]:
@@ -141,7 +148,8 @@ def numeric_columns(rows: list[list[str]], count: int) -> list[bool]:
 
 def _is_numeric(rows: list[list[str]], column: int) -> bool:
     cells = [row[column] for row in rows if row[column] != NOTHING]
-    return bool(cells) and all(cell[0] in "+−0123456789" or cell == "mean" for cell in cells)
+    plain = [cell.strip("*") for cell in cells]
+    return bool(plain) and all(cell[0] in "+−0123456789" or cell == "mean" for cell in plain)
 
 
 def _without_repeats(rows: list[list[str]], group: int) -> list[list[str]]:

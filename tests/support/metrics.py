@@ -16,6 +16,8 @@ from qr.measure.schema import SCHEMAS
 
 MODELS = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018", "cheng2020-attn")
 VARIANTS = ("original", "baseline", "centroid", "decoder", "qr")
+# What some figures and tables are about, and no ordinary run has.
+SPECIAL = {"distances": ("qr-l2", "qr-l1")}
 UNTRAINED = ("original", "baseline", "centroid")
 WARM = 0.02  # dB by which a rectifier that was warmed up starts below the baseline
 GAIN = {"original": -0.03, "baseline": 0.0, "centroid": -0.25, "decoder": 0.125, "qr": 0.14}

@@ -1,6 +1,8 @@
 """A version that the report is made of."""
 
-STATISTICS = {"bootstrap": 200, "seed": 0}
+from qr.analyse.inference import DEFAULT
+
+STATISTICS = DEFAULT | {"bootstrap": 200}
 MODELS = ("bmshj2018-factorized", "mbt2018")
 CODEC = "mbt2018_mse_q4"
 MANIFEST = {

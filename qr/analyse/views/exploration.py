@@ -21,6 +21,37 @@ def exploration(metrics: Metrics) -> pd.DataFrame:
     return table[columns]
 
 
+def reached(metrics: Metrics) -> pd.DataFrame:
+    """What each trial reached on validation images, beside what is chance there.
+
+    Returns:
+        model, metric, quality, variant, trial, alpha (NaN: not in the loss), learning_rate, chosen,
+        validation_db (at the epoch of lowest loss), spread_db (from the worst to the best seed of
+        the same variant's training at that point, on the same images; NaN where it was trained
+        once). Choices that were derived are left out.
+    """
+    table = metrics.exploration
+    table = table[table["strategy"] != "derived"]
+    table = table.assign(quality_db=judged(table))
+    rows = [
+        (*key, best["alpha"], best["learning_rate"], bool(best["chosen"]), best["quality_db"])
+        for key, trial in table.groupby([*KEY, "trial"], sort=False)
+        for best in [best_epoch(trial)]
+    ]
+    columns = [*KEY, "trial", "alpha", "learning_rate", "chosen", "validation_db"]
+    found = pd.DataFrame(rows, columns=columns)
+    return found.join(_spread_of_seeds(metrics.training), on=KEY)
+
+
+def _spread_of_seeds(training: pd.DataFrame) -> pd.Series:
+    """From the worst to the best seed's best validation, dB, by point and variant."""
+    rows = training[(training["phase"] == "predictive") & (training["split"] == "validation")]
+    rows = rows[rows["step"] > 0].assign(quality_db=judged(rows))
+    best = rows.groupby([*KEY, "seed"])["quality_db"].max().groupby(KEY)
+    spread = best.max() - best.min()
+    return spread.where(best.size() > 1).rename("spread_db")
+
+
 def last_phase(trials: pd.DataFrame) -> pd.DataFrame:
     """The rows of each trial's predictive phase; of its soft phase, where that was the only one."""
     predictive = trials["phase"] == "predictive"

@@ -1,8 +1,13 @@
 """What several tables share: columns, notes, and which rows are worth reading."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
-from qr.analyse.gains import ALL_QUALITIES
+from qr.analyse.gains import ALL_QUALITIES, CONTROL
+from qr.analyse.inference import holm
+from qr.decoders.variants import is_bound
 from qr.measure.schema import CODEC
 from qr.present import labels
 from qr.present.layout import Row
@@ -12,8 +17,17 @@ WHICH_QUALITY = (
     " as the mean of the images' differences in dB."
 )
 WHICH_INTERVAL = (
-    "In brackets: 95 % paired bootstrap interval over images and seeds, where there are several; "
-    "over images alone where there is one, as in all means over qualities that do not share more."
+    "In brackets: 95 % interval of paired differences, over images and seeds by Student's t where "
+    "there are several seeds; over images alone, by bootstrap, where there is one, as in all means "
+    "over qualities that do not share more."
+)
+SPREAD = (
+    "Median: over images. Spread of seeds: from the least to the largest of the seeds' means; "
+    "empty where there is one."
+)
+HOLM = (
+    "p, Holm: two-sided, corrected for all own gains of this table but the primary endpoint, whose "
+    "p is in its own table."
 )
 
 
@@ -33,3 +47,16 @@ def informative(table: pd.DataFrame) -> pd.Series:
     """All rows but the means over a single quality, which would repeat it."""
     qualities = table.groupby(CODEC, sort=False)["quality"].transform("nunique")
     return (table["quality"] != ALL_QUALITIES) | (qualities > 2)
+
+
+def corrected(frame: pd.DataFrame, p: str, statistics: Mapping[str, Any]) -> list[float]:
+    """Holm's p of a table of own gains over the control; NaN of what is no test of its family.
+
+    Means over a single quality would count it twice, bounds are no decoders, and the primary
+    endpoint stands alone.
+    """
+    endpoint = statistics["endpoint"]
+    primary = (frame["variant"] == endpoint["variant"]) & (frame["metric"] == "mse")
+    primary &= (frame["quality"] == ALL_QUALITIES) & (CONTROL in endpoint["over"])
+    bound = frame["variant"].map(is_bound).astype(bool)
+    return holm(frame[p].where(informative(frame) & ~primary & ~bound).to_list())

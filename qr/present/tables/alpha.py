@@ -1,76 +1,68 @@
-"""Table 1 of the paper: the chosen alpha."""
+"""Table 1 of the paper: alpha for every model and quality, with what each value reached."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from qr.analyse.metrics import Metrics, judged
-from qr.analyse.views.exploration import best_epoch
-from qr.errors import ResultsError
-from qr.measure.schema import KEY
-from qr.present.layout import Table, number, text
+from qr.analyse.metrics import Metrics
+from qr.analyse.views.exploration import reached
+from qr.present.layout import Row, Table, bold, number
 from qr.present.tables import _words
 
 ORDER = 60
-HEADING = "Chosen alpha"
+HEADING = "Alpha"
+
+_KEY = ["model", "metric", "variant", "alpha"]
+_QUALITIES = range(1, 9)
 
 
 def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
-    """The chosen weight of the feature distance, and what it reached on validation."""
-    explored = metrics.exploration
-    explored = explored.assign(quality_db=judged(explored))
-    groups = explored.groupby(KEY, sort=False)
-    rows = [dict(zip(KEY, key, strict=True)) | _choice(trials, key) for key, trials in groups]
-    columns = [*KEY, "strategy", "alpha", "learning_rate", "validation_db", "worst_trial_db"]
-    columns += ["trials", "epochs", "stop_reason"]
+    """Models and alphas by qualities: validation quality, the chosen alpha in bold."""
+    numbers = {quality: f"quality_{quality}_db" for quality in _QUALITIES}
+    columns: dict[str, Callable[[Row], str]] = {
+        "Model": _words.model,
+        "Trained for": _words.metric,
+        "Variant": _words.variant,
+        "α": number("alpha", ".3g"),
+    }
+    columns |= {f"Quality {q} [dB]": _reached(q, name) for q, name in numbers.items()}
     return Table(
-        "Chosen weight α of the feature distance and its quality on the validation set.",
-        pd.DataFrame(rows, columns=columns),
-        {
-            "Model": _words.model,
-            "Trained for": _words.metric,
-            "Quality": text("quality"),
-            "Variant": _words.variant,
-            "α": number("alpha", ".3g"),
-            "Learning rate": number("learning_rate", ".1e"),
-            "Validation [dB]": number("validation_db"),
-            "Worst trial [dB]": number("worst_trial_db"),
-            "Trials": text("trials"),
-            "Epochs": text("epochs"),
-            "Search": text("strategy"),
-        },
-        group=2,
+        "Validation quality by weight α of the feature distance; the chosen weight in bold.",
+        pd.DataFrame(_rows(metrics), columns=[*_KEY, *numbers.values(), "chosen_at"]),
+        columns,
+        group=3,
         notes=[
-            "Validation: PSNR of codecs trained for MSE, MS-SSIM of those trained for MS-SSIM, "
-            "at the chosen trial's epoch of lowest loss. Worst trial: the same for the last of the "
-            "trials at that learning rate, if several α were tried there; where the two are close, "
-            "α matters little. Epochs: of the chosen trial's predictive phase. Search 'derived': "
-            "computed from the choice made for MSE, not tried. No α: the variant's loss has no "
-            "feature distance.",
+            "PSNR of codecs trained for MSE, MS-SSIM of those trained for MS-SSIM, of validation "
+            "images at the epoch of lowest loss; of several learning rates, by the best. Whether "
+            "two values differ by more than chance is in the table of choices.",
         ],
     )
 
 
-def _choice(trials: pd.DataFrame, key: tuple) -> dict[str, Any]:
-    """What the exploration of one codec and variant ended with."""
-    chosen = trials[trials["chosen"].astype(bool)]
-    if chosen["trial"].nunique() != 1:
-        found = f"{chosen['trial'].nunique()} trials are marked as chosen, not 1"
-        raise ResultsError(f"exploration.csv: {', '.join(map(str, key))}: {found}")
-    by_trial = trials.groupby("trial")
-    reached = pd.Series({trial: best_epoch(rows)["quality_db"] for trial, rows in by_trial})
-    last = chosen.iloc[-1]
-    alike = trials[trials["learning_rate"] == last["learning_rate"]]
-    worst = reached[alike["trial"].unique()].min() if alike["alpha"].nunique() > 1 else np.nan
-    return {
-        "strategy": last["strategy"],
-        "alpha": last["alpha"],
-        "learning_rate": last["learning_rate"],
-        "validation_db": reached[last["trial"]],
-        "worst_trial_db": worst,
-        "trials": len(reached),
-        "epochs": last["epoch"],
-        "stop_reason": last["stop_reason"],
-    }
+def _rows(metrics: Metrics) -> list[dict[str, Any]]:
+    """A row for each alpha of each model and variant, largest alpha first."""
+    trials = reached(metrics).dropna(subset="alpha")
+    rows = []
+    for key, searches in trials.groupby(_KEY[:3], sort=False):
+        for alpha, ours in sorted(searches.groupby("alpha"), reverse=True):
+            best = ours.groupby("quality")["validation_db"].max()
+            chosen = sorted(ours["quality"][ours["chosen"]].unique())
+            rows.append(
+                dict(zip(_KEY, (*key, alpha), strict=True))
+                | {f"quality_{quality}_db": best.get(quality, np.nan) for quality in _QUALITIES}
+                | {"chosen_at": " ".join(map(str, chosen))}
+            )
+    return rows
+
+
+def _reached(quality: int, name: str) -> Callable[[Row], str]:
+    """Cell of one quality."""
+    shown = number(name)
+
+    def cell(row: Row) -> str:
+        chosen = str(quality) in row["chosen_at"].split()
+        return bold(shown(row)) if chosen else shown(row)
+
+    return cell

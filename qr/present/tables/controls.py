@@ -35,6 +35,8 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
             "Variant": _words.variant,
             "Gain over baseline [dB]": with_interval("gain"),
             "Own gain over decoder only [dB]": with_interval("own_gain"),
+            "Spread of seeds [dB]": number("own_gain_spread_db"),
+            "p, Holm": number("own_gain_p_holm", ".2g"),
             "Gain over QR [dB]": with_interval("over_qr_gain"),
             "Quantization error [%]": number("error_change_percent", "+.2f"),
             "Rank by gain": text("gain_rank"),
@@ -54,8 +56,11 @@ def _compared(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
     columns = [*KEY, *_GAIN]
     for name, over in (("own", CONTROL), ("over_qr", PAPER)):
         compared = own_gains(metrics.images, statistics, over).set_index(KEY)
-        frame = frame.join(compared[[*_GAIN, "seeds"]].add_prefix(f"{name}_"), on=KEY)
-        columns += [f"{name}_{column}" for column in _GAIN]
+        kept = [*_GAIN, "gain_spread_db", "gain_p"]
+        frame = frame.join(compared[[*kept, "seeds"]].add_prefix(f"{name}_"), on=KEY)
+        columns += [f"{name}_{column}" for column in kept]
+    frame["own_gain_p_holm"] = _words.corrected(frame, "own_gain_p", statistics)
+    columns.append("own_gain_p_holm")
     frame = frame.join(_changes(metrics.summary), on=KEY)
     alike = gains(first_seed(metrics.images), REFERENCE, statistics).set_index(KEY)["gain_db"]
     frame["gain_rank"] = _rank(frame, -alike)
@@ -99,6 +104,7 @@ def _notes(table: pd.DataFrame) -> list[str]:
         "Quantization error: change of ‖y − ỹ‖ against ‖y − ŷ‖, means over images; negative is "
         "less error. Rank 1 by gain is the most dB, rank 1 by error the least error; both of the "
         "first seed.",
+        f"{_words.SPREAD.partition('. ')[2]} {_words.HOLM}",
     ]
     unfair = table[table["variant"].map(has_own_bitstreams).astype(bool)]
     moved = unfair["bpp_change_percent"].abs().max()

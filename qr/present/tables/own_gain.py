@@ -21,6 +21,7 @@ HEADING = "Own gain and its cost"
 def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
     """What each variant gains over the decoder trained alone, what it costs, and the ceiling."""
     frame = own_gain_and_cost(metrics, statistics)
+    frame["own_gain_p_holm"] = _words.corrected(frame, "own_gain_p", statistics)
     return Table(
         "Own gain over the decoder trained alone, and what it costs.",
         frame,
@@ -30,6 +31,9 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
             "Quality": text("quality"),
             "Variant": _words.variant,
             "Own gain [dB]": with_interval("own_gain"),
+            "Median [dB]": number("own_gain_median_db", "+.3f"),
+            "Spread of seeds [dB]": number("own_gain_spread_db"),
+            "p, Holm": number("own_gain_p_holm", ".2g"),
             "Of the ceiling [%]": number("share_of_ceiling_percent", ".1f"),
             "Added parameters [10⁶]": number("added_parameters", ".3f", scale=1e-6),
             "Added kMAC/pixel": number("added_macs_per_pixel", ".2f", scale=1e-3),
@@ -40,6 +44,7 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
         shown=_words.informative(frame),
         notes=[
             f"{_words.WHICH_QUALITY} {_words.WHICH_INTERVAL}{_where_timed(frame)}",
+            f"{_words.SPREAD} {_words.HOLM}",
             f"The ceiling, '{labels.variant(CEILING)}', is the same decoder, trained as long on "
             "the latent before quantization. No function of ŷ gives that back: only by adding "
             "capacity could a rectifier pass it. Shares are of the first seed, which both have.",

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from qr.analyse.inference import DEFAULT
 from qr.analyse.metrics import Metrics
 from qr.analyse.views.error import comparable
 from qr.decoders import variants
@@ -24,7 +25,7 @@ from qr.present.labels import variant
 from qr.present.names import FIGURES
 from support import metrics as fixture
 
-QUICK = {"bootstrap": 500, "seed": 0}
+QUICK = DEFAULT | {"bootstrap": 500}
 MODELS = ("bmshj2018-factorized", "mbt2018")
 
 
@@ -168,7 +169,8 @@ def test_anchors_are_drawn_and_may_be_missing(metrics, tmp_path):
     ids=["usual", "one-quality", "one-image", "many-variants"],
 )
 def test_legends_cover_no_panel_and_nothing_is_cut_off(tmp_path, name, run):
-    figure = draw(fixture.write_metrics(tmp_path, **run), name)
+    variants = (*run.get("variants", fixture.VARIANTS), *fixture.SPECIAL.get(name, ()))
+    figure = draw(fixture.write_metrics(tmp_path, **run | {"variants": variants}), name)
     FigureCanvasAgg(figure).draw()
     renderer = figure.canvas.get_renderer()
     legend = figure.legends[0].get_window_extent(renderer)
@@ -196,6 +198,12 @@ def test_titles_of_the_exploration_stand_side_by_side(tmp_path):
     assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
 
 
+def usual(folder, name):
+    """Metrics of a run that has what the figure of that name is about."""
+    variants = (*fixture.VARIANTS, *fixture.SPECIAL.get(name, ()))
+    return fixture.write_metrics(folder, models=MODELS, variants=variants)
+
+
 def rewritten(folder, name, change):
     """Metrics whose images.csv and training.csv `change` went over."""
     for file in ("images", "training"):
@@ -214,7 +222,7 @@ def test_codecs_may_have_other_qualities_and_metrics_other_variants(tmp_path, na
         untrained = (table["metric"] == "ms-ssim") & table["variant"].isin(["decoder", "qr"])
         return table[~other & ~ours & ~untrained]
 
-    assert rewritten(fixture.write_metrics(tmp_path, models=MODELS), name, uneven).axes
+    assert rewritten(usual(tmp_path, name), name, uneven).axes
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -225,7 +233,7 @@ def test_a_perfect_picture_spoils_no_figure(tmp_path, name):
             table.loc[exact, "psnr_db"] = np.inf
         return table
 
-    assert rewritten(fixture.write_metrics(tmp_path, models=MODELS), name, perfect).axes
+    assert rewritten(usual(tmp_path, name), name, perfect).axes
 
 
 def test_ablations_at_some_qualities_are_no_curve(tmp_path):
@@ -249,6 +257,7 @@ def test_what_was_not_run_is_said_on_the_figure(tmp_path):
         "training": "Nothing was trained",
         "own_gain": "No variant of this run was both compared and timed",
         "error_and_quality": "No trained rectifier of this run",
+        "distances": "No variant of this run names a feature distance",
     }.items():
         figure = draw(folder, name)
         assert not figure.axes and words in figure.texts[0].get_text()

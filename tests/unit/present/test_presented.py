@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from qr.analyse.inference import DEFAULT
 from qr.analyse.metrics import Metrics
 from qr.measure.schema import SCHEMAS
 from qr.present import names, style, write
@@ -18,7 +19,7 @@ from qr.present.report.chart import Chart
 from support import metrics as fixture
 from support.paths import ROOT
 
-QUICK = {"bootstrap": 200, "seed": 0}
+QUICK = DEFAULT | {"bootstrap": 200}
 NOT_A_NUMBER = re.compile(r"\b(nan|None|inf|NaT|<NA>)\b")
 
 
@@ -26,7 +27,7 @@ NOT_A_NUMBER = re.compile(r"\b(nan|None|inf|NaT|<NA>)\b")
 def full(tmp_path_factory):
     """Metrics of a run that has everything, a user's codec and variant included."""
     run = {"models": ("mbt2018", "my-codec"), "seeds": (0, 1), "qualities": (1, 2, 4)}
-    variants = (*fixture.VARIANTS, "qr-picture", "mine")
+    variants = (*fixture.VARIANTS, "qr-picture", "mine", *fixture.SPECIAL["distances"])
     folder = fixture.write_metrics(tmp_path_factory.mktemp("run"), **run, variants=variants)
     return Metrics(folder)
 

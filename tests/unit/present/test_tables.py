@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from qr.analyse.inference import DEFAULT
 from qr.analyse.metrics import first_seed
 from qr.errors import ResultsError
 from qr.files import write_csv
@@ -17,7 +18,7 @@ from qr.present.layout import Table, latex, markdown, number, text, with_interva
 from qr.present.names import TABLES
 from support import metrics as fixture
 
-QUICK = {"bootstrap": 500, "seed": 0}
+QUICK = DEFAULT | {"bootstrap": 500}
 MODELS = ("bmshj2018-factorized", "mbt2018")
 RUN = {"models": MODELS, "qualities": (1, 2, 4), "seeds": (0, 1)}
 
@@ -62,8 +63,51 @@ def test_missing_metrics_are_named(tmp_path):
         write.write_tables(tmp_path, tmp_path / "out", QUICK, only="controls")
 
 
-def test_alpha_holds_the_chosen_trial(written):
-    rows = rows_of(written, "alpha")
+def test_alpha_is_laid_out_as_in_the_paper(tmp_path):
+    folder = fixture.write_metrics(tmp_path, models=["mbt2018"], metrics=["mse"], qualities=[4])
+    table = pd.read_csv(folder / "exploration.csv")
+    low = table.assign(quality=2, chosen=table["alpha"] == 1.0, psnr_db=table["psnr_db"] - 3)
+    write_csv(pd.concat([table, low]), folder / "exploration.csv")
+    write.write_tables(folder, tmp_path, QUICK, only="alpha")
+    rows = rows_of(tmp_path, "alpha")
+    best = 31 + 0.15 * (1 - 0.7**9)
+    assert [float(r["alpha"]) for r in rows] == [1, 0.1, 0.01, 0.001]
+    found = [float(r["quality_4_db"]) for r in rows]
+    assert found == pytest.approx([best - 0.04, best - 0.02, best, best - 0.02])
+    assert [float(r["quality_2_db"]) for r in rows] == pytest.approx([v - 3 for v in found])
+    assert [r["chosen_at"] for r in rows] == ["2", "", "4", ""]
+    printed = (tmp_path / "alpha.md").read_text()
+    assert f"**{best:.3f}**" in printed and f"**{best - 3.04:.3f}**" in printed
+    assert printed.count("**") == 2 * 3  # the title, too
+    assert f"\\textbf{{{best:.3f}}}" in (tmp_path / "alpha.tex").read_text()
+
+
+@pytest.mark.parametrize(
+    ("seeds", "alike", "choice"),
+    [((0,), "", "unknown, trained once"), ((0, 1), "4", "one of equals")],
+)
+def test_a_choice_is_called_what_it_is(tmp_path, seeds, alike, choice):
+    """Alphas differ by 0.02 or 0.04 dB there, and the seeds of a training by as much as is said."""
+    folder = fixture.write_metrics(
+        tmp_path, models=["mbt2018"], metrics=["mse"], qualities=[4], seeds=seeds
+    )
+    course = pd.read_csv(folder / "training.csv")
+    course["psnr_db"] += 0.05 * (course["seed"] == 1)
+    write_csv(course.astype({"seed": "Int64"}), folder / "training.csv")
+    write.write_tables(folder, tmp_path, QUICK, only="choices")
+    (row,) = rows_of(tmp_path, "choices")
+    assert (row["alike"].removesuffix(".0"), row["choice"]) == (alike, choice)
+    if seeds == (0,):
+        return
+    assert float(row["spread_db"]) == pytest.approx(0.05)
+    course["psnr_db"] -= 0.04 * (course["seed"] == 1)  # now seeds differ by 0.01
+    write_csv(course.astype({"seed": "Int64"}), folder / "training.csv")
+    write.write_tables(folder, tmp_path, QUICK, only="choices")
+    assert rows_of(tmp_path, "choices")[0]["choice"] == "an optimum"
+
+
+def test_choices_hold_the_chosen_trial(written):
+    rows = rows_of(written, "choices")
     assert [(r["model"], r["metric"]) for r in rows] == [
         (m, t) for m in MODELS for t in ("mse", "ms-ssim")
     ]
@@ -103,11 +147,11 @@ def test_one_alpha_alone_has_no_worst_trial(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], qualities=[1])
     table = pd.read_csv(folder / "exploration.csv")
     write_csv(table[table["trial"] == 2], folder / "exploration.csv")
-    write.write_tables(folder, tmp_path, QUICK, only="alpha")
-    assert {(r["trials"], r["worst_trial_db"]) for r in rows_of(tmp_path, "alpha")} == {("1", "")}
+    write.write_tables(folder, tmp_path, QUICK, only="choices")
+    assert {(r["trials"], r["worst_trial_db"]) for r in rows_of(tmp_path, "choices")} == {("1", "")}
 
 
-def test_alpha_takes_the_epoch_of_lowest_loss_and_marks_derived_choices(tmp_path):
+def test_a_choice_takes_the_epoch_of_lowest_loss_and_marks_derived_choices(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=["mbt2018"], qualities=[1])
     table = pd.read_csv(folder / "exploration.csv")
     derived = table["metric"] == "ms-ssim"
@@ -117,8 +161,8 @@ def test_alpha_takes_the_epoch_of_lowest_loss_and_marks_derived_choices(tmp_path
     worse = (table["chosen"]) & (table["epoch"] == 9) & (table["metric"] == "mse")
     table.loc[worse, ["loss", "psnr_db"]] = [9.0, 20.0]
     write_csv(table, folder / "exploration.csv")
-    write.write_tables(folder, tmp_path, QUICK, only="alpha")
-    mse, ms_ssim = rows_of(tmp_path, "alpha")
+    write.write_tables(folder, tmp_path, QUICK, only="choices")
+    mse, ms_ssim = rows_of(tmp_path, "choices")
     assert float(mse["validation_db"]) == pytest.approx(31 + 0.15 * (1 - 0.7**8))
     assert (ms_ssim["strategy"], ms_ssim["trials"]) == ("derived", "1")
 
@@ -128,7 +172,7 @@ def test_two_chosen_trials_are_refused(tmp_path):
     table = pd.read_csv(folder / "exploration.csv").assign(chosen=True)
     write_csv(table, folder / "exploration.csv")
     with pytest.raises(ResultsError, match="mbt2018, mse, 4, qr: 4 trials are marked as chosen"):
-        write.write_tables(folder, tmp_path, QUICK, only="alpha")
+        write.write_tables(folder, tmp_path, QUICK, only="choices")
 
 
 def test_gains_are_the_known_mean_and_maximum_with_qr_first(written):
@@ -404,7 +448,7 @@ def test_what_was_not_run_gives_an_empty_table(tmp_path):
 
 
 def test_headers_carry_units(written):
-    for name in TABLES:
+    for name in set(TABLES) - {"claims"}:  # which has numbers of several units
         printed = (written / f"{name}.md").read_text()
         assert re.search(r"\[(dB|s|%)\]", printed)
 

@@ -1,0 +1,57 @@
+"""The primary endpoint: the question that the configuration asked before the run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from qr.analyse.gains import own_gains
+from qr.analyse.metrics import Metrics
+from qr.measure.schema import KEY
+from qr.present import labels
+from qr.present.layout import Table, number, text, with_interval
+from qr.present.tables import _words
+
+ORDER = 5
+HEADING = "Primary endpoint"
+
+
+def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
+    """What the endpoint's variant gains of its own: each quality, and their mean."""
+    frame = _compared(metrics, statistics)
+    variant, over = statistics["endpoint"]["variant"], statistics["endpoint"]["over"]
+    names = " and over ".join(f"'{labels.variant(name)}'" for name in over)
+    return Table(
+        f"Gain of '{labels.variant(variant)}' in PSNR over {names}, trained alike.",
+        frame,
+        {
+            "Model": _words.model,
+            "Over": lambda row: labels.variant(row["over"]),
+            "Quality": text("quality"),
+            "Gain [dB]": with_interval("gain"),
+            "Median [dB]": number("gain_median_db", "+.3f"),
+            "Spread of seeds [dB]": number("gain_spread_db"),
+            "p": number("gain_p", ".2g"),
+            "Seeds": text("seeds"),
+        },
+        group=2,
+        notes=[
+            "The mean over the qualities of a codec answers the question that the configuration "
+            "asked before the run (statistics.endpoint), so its p needs no correction; the "
+            f"qualities are its parts. {_words.WHICH_INTERVAL} {_words.SPREAD}",
+        ],
+    )
+
+
+def _compared(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
+    endpoint, images = statistics["endpoint"], metrics.images
+    images = images[images["metric"] == "mse"]
+    found = []
+    for over in endpoint["over"]:
+        gains = own_gains(images, statistics, over)
+        found.append(gains[gains["variant"] == endpoint["variant"]].assign(over=over))
+    frame = pd.concat(found)
+    order = list(dict.fromkeys(images["model"]))
+    frame = frame.sort_values("model", key=lambda names: names.map(order.index), kind="stable")
+    columns = ["gain_db", "gain_low_db", "gain_high_db", "gain_median_db", "gain_spread_db"]
+    return frame[[*KEY, "over", *columns, "gain_p", "images", "seeds"]].reset_index(drop=True)
