@@ -27,10 +27,15 @@ def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
         "Variant": _words.variant,
         "α": number("alpha", ".3g"),
     }
-    columns |= {f"Quality {q} [dB]": _reached(q, name) for q, name in numbers.items()}
+    frame = pd.DataFrame(_rows(metrics), columns=[*_KEY, *numbers.values(), "chosen_at"])
+    columns |= {
+        f"Quality {quality} [dB]": _reached(quality, name)
+        for quality, name in numbers.items()
+        if frame[name].notna().any() or frame.empty
+    }
     return Table(
         "Validation quality by weight α of the feature distance; the chosen weight in bold.",
-        pd.DataFrame(_rows(metrics), columns=[*_KEY, *numbers.values(), "chosen_at"]),
+        frame,
         columns,
         group=3,
         notes=[

@@ -69,7 +69,8 @@ def test_a_table_has_title_notes_and_no_empty_words(name, full, empty):
     assert complete(made.title) and made.notes and all(map(complete, made.notes))
     assert complete(caption("tables", name))
     assert nothing.frame.empty and list(nothing.frame) == list(made.frame)
-    assert nothing.columns.keys() == made.columns.keys() and nothing.title == made.title
+    # A column that holds nothing in a run need not be printed.
+    assert nothing.columns.keys() >= made.columns.keys() and nothing.title == made.title
     for table in (made, nothing):
         for printed in (markdown(table), latex(table, name)):
             assert not NOT_A_NUMBER.search(printed)
