@@ -15,6 +15,7 @@ CODEC = {
     "jpeg2000": "JPEG 2000",
     "webp": "WebP",
     "avif": "AVIF",
+    "jpeg-xl": "JPEG XL",
     "zoo": "CompressAI zoo (published)",
     "bpg-444-x265-ycbcr": "BPG 4:4:4 (published)",
     "vtm": "VTM (published)",

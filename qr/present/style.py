@@ -69,6 +69,7 @@ _ANCHORS: dict[str, dict[str, Any]] = {
     "jpeg2000": {"color": GREEN, "linestyle": (0, (5, 1.5, 1, 1.5))},
     "webp": {"color": SKY, "linestyle": (0, (3, 1, 1, 1, 1, 1))},
     "avif": {"color": BLUE, "linestyle": "-"},
+    "jpeg-xl": {"color": VERMILLION, "linestyle": (0, (4, 1, 1, 1))},
 }
 _PUBLISHED = {  # all grey
     "zoo": "-",

@@ -1,4 +1,5 @@
 import math
+import sys
 from io import BytesIO
 
 import numpy as np
@@ -19,6 +20,7 @@ SETTINGS = {
     "jpeg2000": [60, 15],
     "webp": [20, 80],
     "avif": [20, 70],
+    "jpeg-xl": [20, 80],
 }
 
 
@@ -35,7 +37,7 @@ def rows(photographs):
 
 def test_one_row_per_codec_setting_and_image(rows):
     assert tuple(rows.columns) == COLUMNS
-    assert len(rows) == 5 * 2 * 2
+    assert len(rows) == 6 * 2 * 2
     assert not rows.duplicated(["codec", "setting", "image"]).any()
     assert set(rows.image) == {"chelsea.png", "coffee.png"}
     assert not rows.isna().any(axis=None)
@@ -78,19 +80,19 @@ def test_jpeg_2000_meets_its_ratio_and_uses_its_colour_transform(photographs, ro
 
 
 def test_modern_codecs_beat_jpeg_at_its_rate(rows):
-    """As published: AVIF and WebP need far fewer bits at equal PSNR."""
+    """As published: AVIF, WebP and JPEG XL need fewer bits at equal PSNR."""
     for image, points in rows.groupby("image"):
         curves = {codec: c.sort_values("bpp") for codec, c in points.groupby("codec")}
         jpeg = curves["jpeg-420"]
-        for codec in ("avif", "webp"):
+        for codec in ("avif", "webp", "jpeg-xl"):
             at_jpegs = np.interp(np.log(jpeg.bpp), np.log(curves[codec].bpp), curves[codec].psnr_db)
             assert (at_jpegs > jpeg.psnr_db).any(), (image, codec)
 
 
 def test_bytes_are_the_same_each_time(photographs, rows):
-    again = run_anchors(photographs, {"avif": [20], "jpeg2000": [60]})
+    again = run_anchors(photographs, {"avif": [20], "jpeg2000": [60], "jpeg-xl": [20]})
     merged = again.merge(rows, on=["codec", "setting", "image"], suffixes=("", "_before"))
-    assert len(merged) == 4
+    assert len(merged) == 6
     for column in ("bytes", "psnr_db", "ms_ssim"):
         assert (merged[column] == merged[f"{column}_before"]).all()
 
@@ -109,7 +111,7 @@ def test_small_images_have_no_ms_ssim(tmp_path, size):
     pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "small.png")
     rows = run_anchors(list(scan([tmp_path / "small.png"]).values()), SETTINGS)
-    assert len(rows) == 10
+    assert len(rows) == 12
     assert rows.ms_ssim.isna().all() and rows.ms_ssim_db.isna().all()
     assert rows.psnr_db.notna().all()
 
@@ -124,6 +126,12 @@ def test_missing_codec_is_named(monkeypatch):
     check = features.check
     monkeypatch.setattr(anchors.features, "check", lambda name: name != "avif" and check(name))
     with pytest.raises(DataError, match=r"no AVIF.*without libavif"):
+        run_anchors([], SETTINGS)
+
+
+def test_a_missing_plugin_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    with pytest.raises(DataError, match="no JXL without a plugin: pip install pillow-jxl-plugin"):
         run_anchors([], SETTINGS)
 
 
