@@ -227,11 +227,13 @@ class Grid:
 
 
 def _most_alike(variant: Variant, explored: Sequence[str]) -> str:
-    """Of the explored variants the one that trains a rectifier of the same kind, or "qr"."""
+    """Of the explored variants one with the same rectifier, else one with the same loss, or "qr"."""
     if "rectifier" not in variant.trains:
         return "decoder" if "decoder" in explored else "qr"
     kind = [v for v in map(variants.get, explored) if "rectifier" in v.trains]
-    return next((v.name for v in kind if v.rectifier == variant.rectifier), "qr")
+    same = [v.name for v in kind if v.rectifier == variant.rectifier]
+    alike = [v.name for v in kind if v.guided == variant.guided]
+    return next(iter([*same, *alike]), "qr")
 
 
 def explored_qualities(wanted: Sequence[int] | str, available: Sequence[int]) -> list[int]:

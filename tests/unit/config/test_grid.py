@@ -140,12 +140,22 @@ def test_exploration_is_done_once_per_model_and_serves_its_neighbours():
             "ceiling",
             "qr-only",
             "qr-picture-lite",
+            "qr-tapped",
+            "synthesis-wide",
+            "wide-decoder",
+            "qr-l1",
+            "decoder-noisy",
         )
     }
     assert taken == {
         "decoder": "decoder", "qr-hyper": "qr", "centroid-decoder": "decoder",
         "ceiling": "decoder", "qr-only": "qr", "qr-picture-lite": "qr-picture",
+        # Neither theirs nor one of their own was explored: one with the same terms in its loss.
+        "qr-tapped": "qr-picture", "synthesis-wide": "qr-picture",
+        "wide-decoder": "qr", "qr-l1": "qr", "decoder-noisy": "decoder",
     }  # fmt: skip
+    only = grid(explore={"variants": ["qr"]})
+    assert only.exploration(CodecId("mbt2018", "mse", 1), "qr-tapped")[1] == "qr"
 
 
 @pytest.mark.parametrize(
