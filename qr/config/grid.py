@@ -227,7 +227,7 @@ class Grid:
 
 
 def _most_alike(variant: Variant, explored: Sequence[str]) -> str:
-    """Of the explored variants one with the same rectifier, else one with the same loss, or "qr"."""
+    """Of the explored variants one with the same rectifier, or the same kind of loss, or "qr"."""
     if "rectifier" not in variant.trains:
         return "decoder" if "decoder" in explored else "qr"
     kind = [v for v in map(variants.get, explored) if "rectifier" in v.trains]
