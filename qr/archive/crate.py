@@ -15,7 +15,7 @@ from qr.archive.manifest import as_text
 from qr.archive.seal import NAME as MANIFEST
 
 NAME = "ro-crate-metadata.json"  # the specification's
-PARTS = ("metrics", "figures", "tables", "compressai", "pictures")
+PARTS = ("metrics", "figures", "tables", "compressai", "pictures", "sets")
 _LICENSE = "https://spdx.org/licenses/MIT"
 _PAPER = "https://arxiv.org/abs/2403.17236"
 _ANYTHING = "application/octet-stream"

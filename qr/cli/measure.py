@@ -123,6 +123,9 @@ def collect(
     parts: Annotated[list[Path], typer.Argument(help="CSV parts.")],
     out: Out,
     config: Config,
+    images: Annotated[
+        Optional[Path], typer.Option(help="Manifest of a test set, for rows of its images alone.")
+    ] = None,
 ) -> None:
     """Join the parts that single jobs wrote into one checked table.
 
@@ -130,7 +133,7 @@ def collect(
     """
     from qr.measure import steps
 
-    steps.collect(settings("collect", config), kind, parts, out)
+    steps.collect(settings("collect", config), kind, parts, out, images)
 
 
 @app.command()

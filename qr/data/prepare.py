@@ -30,6 +30,9 @@ def prepare(
 ) -> dict[str, list[Entry]]:
     """Write `out_dir`/{role}.csv for the five roles; returns their entries.
 
+    Where there are several test sets, that of 'test' holds all their images, and each has a
+    manifest of its own, test-{source}.csv.
+
     Args:
         settings: `sources` and `roles`, the configuration's.
         base: the folder that relative paths in the configuration start from.
@@ -51,8 +54,8 @@ def prepare(
     _refuse_overlap(entries)
     _refuse_names(entries["test"])
     _refuse_equal_names(entries["test"])
-    for role in ROLES:
-        write_manifest(Path(out_dir) / f"{role}.csv", entries[role])
+    for name in roles.manifests(wanted):
+        write_manifest(Path(out_dir) / f"{name}.csv", entries[name])
     return entries
 
 
@@ -84,15 +87,18 @@ def _without_duplicates(source: str, entries: list[Entry]) -> list[Entry]:
 
 def _assign(wanted: Mapping[str, Any], images: Mapping[str, list[Entry]]) -> dict[str, list[Entry]]:
     entries: dict[str, list[Entry]] = {}
+    everyone = roles.takers(wanted)
     for source, found in images.items():
-        takers = [role for role in ROLES if wanted[role].get("source") == source]
-        shares = {role: wanted[role].get("share", 1) for role in takers}
-        cuts = split(found, shares, source)
-        entries |= {role: cuts[role][: wanted[role].get("limit")] for role in takers}
+        takers = {role: part for role, part in everyone.items() if part.get("source") == source}
+        cuts = split(found, {role: part.get("share", 1) for role, part in takers.items()}, source)
+        entries |= {role: cuts[role][: part.get("limit")] for role, part in takers.items()}
     for role in TRAINING_ROLES:
         if "reuse" in wanted[role]:
             entries[role] = entries[wanted[role]["reuse"]][: wanted[role].get("limit")]
-    entries["test"].sort(key=lambda entry: entry.name)  # tables and logs follow this order
+    tests = [role for role in everyone if role not in TRAINING_ROLES and role != "validation"]
+    for role in tests:
+        entries[role].sort(key=lambda entry: entry.name)  # tables and logs follow this order
+    entries["test"] = [entry for role in tests for entry in entries[role]]
     return entries
 
 

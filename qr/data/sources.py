@@ -8,7 +8,7 @@ from typing import Any
 
 from qr.data.download import download_list
 from qr.data.images import list_images
-from qr.data.roles import ROLES
+from qr.data.roles import takers
 from qr.errors import ConfigError, DataError
 
 # The photographs among the pictures that ship in scikit-image's wheel.
@@ -38,7 +38,7 @@ def find_images(
     roles: Mapping[str, Any], sources: Mapping[str, Any], base: Path, downloads: Path
 ) -> dict[str, list[Path]]:
     """The files of every source that a role takes; all missing and empty ones in one error."""
-    used = dict.fromkeys(roles[role]["source"] for role in ROLES if "source" in roles[role])
+    used = dict.fromkeys(role["source"] for role in takers(roles).values() if "source" in role)
     found: dict[str, list[Path]] = {}
     problems: list[str] = []
     # Downloads come last: a folder that is missing should not take minutes to report.

@@ -77,8 +77,13 @@ def anchors(settings: Settings, images: Path, out: Path) -> None:
     write_csv(run_anchors(read_manifest(images), settings["anchors"]), out)
 
 
-def collect(settings: Settings, kind: str, parts: Sequence[Path], out: Path) -> None:
+def collect(
+    settings: Settings, kind: str, parts: Sequence[Path], out: Path, images: Path | None = None
+) -> None:
     """Join the parts that single jobs wrote into metrics/`kind`.csv.
+
+    Args:
+        images: manifest of a test set; rows of other images are left out.
 
     Raises:
         ResultsError: there is no such table, or a part is malformed.
@@ -88,6 +93,8 @@ def collect(settings: Settings, kind: str, parts: Sequence[Path], out: Path) -> 
     table = collecting.collect(parts, SCHEMAS[kind], settings["order"])
     if kind == "exploration" and settings["derived_factor"] is not None:
         table = collecting.with_derived(table, settings["derived_factor"])
+    if images is not None:
+        table = table[table["image"].isin([entry.name for entry in read_manifest(images)])]
     write_csv(table, out)
 
 

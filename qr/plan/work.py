@@ -178,7 +178,9 @@ class Work:
         """How many images a role has; with `pixels`, as many as have that size in sum."""
         manifest = self.run / "data" / f"{role}.csv"
         if not manifest.is_file():
-            return self.config["data"]["roles"][role].get("limit") or _UNCOUNTED
+            wanted = self.config["data"]["roles"][role]
+            parts = [wanted] if isinstance(wanted, Mapping) else wanted
+            return sum(part.get("limit") or _UNCOUNTED for part in parts)
         try:
             with open(manifest, newline="", encoding="utf-8", errors="surrogateescape") as file:
                 sizes = [int(row["width"]) * int(row["height"]) for row in csv.DictReader(file)]

@@ -57,6 +57,27 @@ def test_every_artifact_exists_and_holds_something(done):
         assert (results / name).stat().st_size > 100, name
 
 
+def test_each_test_set_has_its_rows_tables_figures_and_report(done):
+    results = done.folder / "results" / "tiny"
+    other = results / "sets" / "another"
+    for kind in ("images", "anchors"):
+        first, second = (pd.read_csv(f / "metrics" / f"{kind}.csv") for f in (results, other))
+        assert set(first["image"]) == {"chelsea.png", "rocket.jpg"}
+        assert set(second["image"]) == {"motorcycle_right.png"}
+        assert len(first) == 2 * len(second)
+    for name in ("exploration", "training", "runtime"):
+        both = [(f / "metrics" / f"{name}.csv").read_bytes() for f in (results, other)]
+        assert both[0] == both[1]
+    assert {p.stem for p in (other / "figures").iterdir()} == set(FIGURES)
+    assert {p.stem for p in (other / "tables").iterdir()} == set(TABLES)
+    assert "1 test image" in (other / "report.html").read_text()
+    assert (other / "tables/controls.csv").read_bytes() != (
+        results / "tables/controls.csv"
+    ).read_bytes()
+    crate = json.loads((results / "ro-crate-metadata.json").read_text())
+    assert any(part["@id"] == "sets/another/tables/controls.csv" for part in crate["@graph"])
+
+
 def test_two_runs_give_the_same_numbers_but_for_times(done):
     for kind, schema in SCHEMAS.items():
         if kind == "runtime":
@@ -93,7 +114,8 @@ def test_the_manifest_says_where_the_numbers_come_from(done):
     ).stdout.strip()
     assert manifest["git_commit"] == commit
     assert manifest["git_dirty"] is False
-    assert manifest["data_sha256"]["test"]["images"] == 2
+    assert manifest["data_sha256"]["test"]["images"] == 3
+    assert manifest["data_sha256"]["test-another"]["images"] == 1
     assert manifest["steps"]["predictive"]["jobs"] == 4
 
 
@@ -119,7 +141,7 @@ def test_the_report_shows_this_runs_pictures_and_commit(done):
 
 def test_figures_tables_and_report_redraw_identically_from_what_is_committed(done, tmp_path):
     results = done.folder / "results" / "again"
-    before = {n: digests(results / n) for n in ("figures", "tables")}
+    before = {n: digests(results / n) for n in ("figures", "tables", "sets/another/figures")}
     report = results / "report.html"
     page = report.read_bytes()
     hidden = done.folder / "runs" / "again"

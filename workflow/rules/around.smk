@@ -11,7 +11,7 @@ def everything(wildcards):
     """All results; of a finished version, only if they are still what this run would make."""
     if FINISHED:
         ask(check_same, Path(RESULTS), CONFIG)
-    return FIGURE_FILES + TABLE_FILES + [f"{RESULTS}/manifest.json", REPORT]
+    return FIGURE_FILES + TABLE_FILES + REPORTS + [f"{RESULTS}/manifest.json"]
 
 
 # For the commands that a dry run prints, and for jobs that share no file system with the run. One

@@ -8,7 +8,7 @@ from qr.archive.seal import check_same, finished
 from qr.config import load, steps
 from qr.config.grid import Grid, Job, all_variants
 from qr.config.paths import Files
-from qr.data.roles import ROLES
+from qr.data.roles import manifests, test_sets
 from qr.errors import QRError
 from qr.plan.cluster import lead_to_this_python, take_over
 from qr.plan.cost import Cost
@@ -36,12 +36,23 @@ FINISHED = finished(Path(RESULTS)) and "--report" not in sys.argv
 # Times are taken on all cores of this machine; elsewhere nobody knows how many there are.
 TIMING_THREADS = 2 if workflow.remote_exec else workflow.resource_settings.cores or 2
 METRICS = (*FILES.parts(), "summary")
+# Of the test sets, the first is the version's own; each other has a folder within it.
+SETS = test_sets(CONFIG["data"]["roles"])
+FIRST_SET = f"{RUN}/data/test-{SETS[0]}.csv" if SETS else f"{RUN}/data/test.csv"
+WHERE = ["", *(f"sets/{name}/" for name in SETS[1:])]
 FIGURE_FILES = expand(
-    f"{RESULTS}/figures/{{name}}.{{kind}}", name=FIGURES, kind=("png", "pdf")
+    f"{RESULTS}/{{where}}figures/{{name}}.{{kind}}",
+    where=WHERE,
+    name=FIGURES,
+    kind=("png", "pdf"),
 )
 TABLE_FILES = expand(
-    f"{RESULTS}/tables/{{name}}.{{kind}}", name=TABLES, kind=("csv", "md", "tex")
+    f"{RESULTS}/{{where}}tables/{{name}}.{{kind}}",
+    where=WHERE,
+    name=TABLES,
+    kind=("csv", "md", "tex"),
 )
+REPORTS = expand(f"{RESULTS}/{{where}}report.html", where=WHERE)
 
 
 def code(step, *variants):

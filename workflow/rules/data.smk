@@ -1,7 +1,9 @@
 rule data:
     """Find, check and divide the images."""
     output:
-        manifests=expand(f"{RUN}/data/{{role}}.csv", role=ROLES),
+        manifests=expand(
+            f"{RUN}/data/{{role}}.csv", role=manifests(CONFIG["data"]["roles"])
+        ),
     log:
         f"{RUN}/logs/data/data.log",
     benchmark:

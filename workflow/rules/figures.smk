@@ -5,20 +5,20 @@ localrules:
 rule draw:
     """All figures, from the metrics alone; a job for each would mostly import matplotlib."""
     input:
-        expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
+        expand(f"{RESULTS}/{{{{where}}}}metrics/{{kind}}.csv", kind=METRICS),
     output:
         [
             report(
-                f"{RESULTS}/figures/{name}.png",
+                f"{RESULTS}/{{where}}figures/{name}.png",
                 caption=f"../report/figures/{name}.rst",
                 category="Figures",
                 labels={"figure": name},
             )
             for name in FIGURES
         ],
-        expand(f"{RESULTS}/figures/{{name}}.pdf", name=FIGURES),
+        expand(f"{RESULTS}/{{{{where}}}}figures/{{name}}.pdf", name=FIGURES),
     log:
-        f"{RUN}/logs/figures.log",
+        f"{RUN}/logs/{{where}}figures.log",
     conda:
         "../../environment.yml"
     threads: 1

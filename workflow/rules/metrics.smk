@@ -1,6 +1,14 @@
 # Parts that single jobs wrote, joined into the tables that everything after is made of.
 
 
+def test_set(wildcards):
+    """The manifest of the test set whose images a table is about, where there are several."""
+    if not SETS or wildcards.kind not in ("images", "anchors"):
+        return []
+    name = wildcards.where.removeprefix("sets/").rstrip("/") or SETS[0]
+    return f"{RUN}/data/test-{name}.csv"
+
+
 localrules:
     collect,
     summary,
@@ -11,16 +19,17 @@ localrules:
 rule collect:
     """One checked table out of many parts."""
     input:
-        lambda wc: FILES.parts()[wc.kind],
+        parts=lambda wc: FILES.parts()[wc.kind],
+        images=test_set,
     output:
         report(
-            f"{RESULTS}/metrics/{{kind}}.csv",
+            f"{RESULTS}/{{where}}metrics/{{kind}}.csv",
             caption="../report/metrics.rst",
             category="Metrics",
             labels={"table": "{kind}"},
         ),
     log:
-        f"{RUN}/logs/collect/{{kind}}.log",
+        f"{RUN}/logs/{{where}}collect/{{kind}}.log",
     wildcard_constraints:
         kind="|".join(FILES.parts()),
     conda:
@@ -32,23 +41,24 @@ rule collect:
         config=CONFIG_FILE,
         settings=settings("collect"),
         code=code("collect"),
+        images=lambda wc, input: f"--images {input.images}" if input.images else "",
     shell:
-        "python -m qr collect {wildcards.kind} {input} --config {params.config} --out {output} 2>&1 | tee {log}"
+        "python -m qr collect {wildcards.kind} {input.parts} {params.images} --config {params.config} --out {output} 2>&1 | tee {log}"
 
 
 rule summary:
     """images.csv averaged over the images."""
     input:
-        f"{RESULTS}/metrics/images.csv",
+        f"{RESULTS}/{{where}}metrics/images.csv",
     output:
         report(
-            f"{RESULTS}/metrics/summary.csv",
+            f"{RESULTS}/{{where}}metrics/summary.csv",
             caption="../report/metrics.rst",
             category="Metrics",
             labels={"table": "summary"},
         ),
     log:
-        f"{RUN}/logs/summary.log",
+        f"{RUN}/logs/{{where}}summary.log",
     conda:
         "../../environment.yml"
     threads: 1
@@ -84,7 +94,7 @@ rule manifest:
     input:
         FIGURE_FILES,
         TABLE_FILES,
-        expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
+        expand(f"{RESULTS}/{{where}}metrics/{{kind}}.csv", where=WHERE, kind=METRICS),
         pictures(),
         rules.export.output,
         data=rules.data.output.manifests,

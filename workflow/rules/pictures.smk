@@ -1,7 +1,7 @@
 rule pictures:
     """Parts of pictures after each decoder and maps of the quantization error, for the report."""
     input:
-        images=f"{RUN}/data/test.csv",
+        images=FIRST_SET,
         codec=f"{RUN}/soft/{{codec}}/codec.safetensors",
         bitstreams=f"{RUN}/encode/soft/{{codec}}/bitstreams",
         decoders=lambda wc: FILES.pictured(wc.codec),

@@ -6,12 +6,13 @@ rule render:
     """The report that one opens first: one HTML file, from what is in the version's folder."""
     input:
         manifest=f"{RESULTS}/manifest.json",
-        metrics=expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
-        pictures=pictures(),
+        metrics=expand(f"{RESULTS}/{{{{where}}}}metrics/{{kind}}.csv", kind=METRICS),
+        # The viewer shows the first test set.
+        pictures=lambda wc: [] if wc.where else pictures(),
     output:
-        REPORT,
+        f"{RESULTS}/{{where}}report.html",
     log:
-        f"{RUN}/logs/report.log",
+        f"{RUN}/logs/{{where}}report.log",
     conda:
         "../../environment.yml"
     threads: 1

@@ -1,7 +1,7 @@
 rule runtime:
     """Seconds by part, with pytest-benchmark."""
     input:
-        images=f"{RUN}/data/test.csv",
+        images=FIRST_SET,
         codec=f"{RUN}/soft/{{codec}}/codec.safetensors",
         decoders=lambda wc: FILES.timed(wc.codec),
     output:

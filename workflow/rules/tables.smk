@@ -5,20 +5,24 @@ localrules:
 rule tabulate:
     """All tables, from the metrics alone."""
     input:
-        expand(f"{RESULTS}/metrics/{{kind}}.csv", kind=METRICS),
+        expand(f"{RESULTS}/{{{{where}}}}metrics/{{kind}}.csv", kind=METRICS),
     output:
         [
             report(
-                f"{RESULTS}/tables/{name}.csv",
+                f"{RESULTS}/{{where}}tables/{name}.csv",
                 caption=f"../report/tables/{name}.rst",
                 category="Tables",
                 labels={"table": name},
             )
             for name in TABLES
         ],
-        expand(f"{RESULTS}/tables/{{name}}.{{kind}}", name=TABLES, kind=("md", "tex")),
+        expand(
+            f"{RESULTS}/{{{{where}}}}tables/{{name}}.{{kind}}",
+            name=TABLES,
+            kind=("md", "tex"),
+        ),
     log:
-        f"{RUN}/logs/tables.log",
+        f"{RUN}/logs/{{where}}tables.log",
     conda:
         "../../environment.yml"
     threads: 1

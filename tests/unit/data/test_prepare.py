@@ -156,6 +156,41 @@ def test_manifests_are_the_same_each_time_and_read_back(photos):
         assert read_manifest(photos / f"manifests/{role}.csv") == entries[role]
 
 
+def test_of_several_test_sets_each_has_a_manifest_and_test_has_all(photos):
+    sets = [{"source": "few"}, {"source": "many", "share": 1, "limit": 2}]
+    roles = {"validation": {"source": "many", "share": 3}, "test": sets}
+    entries = run(configuration(**roles), photos)
+    assert {p.stem for p in (photos / "manifests").iterdir()} == {*ROLES, "test-few", "test-many"}
+    first, second = (read_manifest(photos / f"manifests/test-{n}.csv") for n in ("few", "many"))
+    assert [entry.name for entry in first] == [f"{n}.png" for n in range(100, 105)]
+    assert len(second) == 2 and second == sorted(second, key=lambda entry: entry.name)
+    assert read_manifest(photos / "manifests/test.csv") == entries["test"] == first + second
+    seen = {
+        entry.path for role in ("baseline", "predictive", "validation") for entry in entries[role]
+    }
+    assert not seen & {entry.path for entry in entries["test"]}
+
+
+@pytest.mark.parametrize(
+    ("sets", "match"),
+    [
+        ([{"source": "few"}, {"source": "few"}], "a source of its own"),
+        ([{"source": "few"}, {"source": "none"}], r"test.source: no source 'none' among"),
+        ([{"source": "few"}, {"source": "many", "reuse": "baseline"}], "must not be seen"),
+    ],
+)
+def test_test_sets_that_cannot_be_are_named(photos, sets, match):
+    with pytest.raises(ConfigError, match=match):
+        run(configuration(test=sets), photos)
+
+
+def test_a_test_sets_name_is_that_of_a_folder(photos):
+    config = configuration(test=[{"source": "few"}, {"source": "a/b"}])
+    config["data"]["sources"]["a/b"] = {"folder": "many"}
+    with pytest.raises(ConfigError, match=r"'a/b' has other characters"):
+        run(config, photos)
+
+
 def test_odd_file_names_survive_the_manifest(photos):
     for name in ("a,b.png", 'quo"te.png', "new\nline.png", "ünï.png"):
         make_image(photos / "few" / name, sum(name.encode()))
