@@ -14,6 +14,7 @@ import pandas as pd
 
 from qr.archive import manifest, seal
 from qr.config import plugins, steps
+from qr.data.roles import test_folders
 from qr.errors import ResultsError
 from qr.files import write_csv
 from qr.measure import collect
@@ -43,19 +44,25 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
     config = _config(parts, manifests, out.name)
     plugins.load_plugins(config["plugins"])
     shutil.rmtree(out / "pictures", ignore_errors=True)  # of a join that failed, perhaps
-    folder, order = out / "metrics", steps.settings("collect", config)["order"]
-    for schema in _PARTS:
-        files = [part / "metrics" / f"{schema.name}.csv" for part in parts]
-        write_csv(collect.collect(files, schema, order), folder / f"{schema.name}.csv")
-    images = collect.read(folder / "images.csv", IMAGES)
-    write_csv(collect.summarise(images), folder / "summary.csv")
-    write_csv(_anchors(parts), folder / "anchors.csv")
+    order = steps.settings("collect", config)["order"]
+    for where in test_folders(config["data"]["roles"]):
+        _join_metrics([part / where for part in parts], out / where / "metrics", order)
     for pictures in (path for part in parts for path in (part / "pictures").glob("*")):
         shutil.copytree(pictures, out / "pictures" / pictures.name)
     first = {
         key: manifests[0][key] for key in ("packages", "machine", "data_sha256", "code_sha256")
     }
     return manifest.origin(config) | first | {"steps": _times(manifests), "parts": manifests}
+
+
+def _join_metrics(parts: Sequence[Path], folder: Path, order: Mapping[str, Sequence[str]]) -> None:
+    """Of one test set."""
+    for schema in _PARTS:
+        files = [part / "metrics" / f"{schema.name}.csv" for part in parts]
+        write_csv(collect.collect(files, schema, order), folder / f"{schema.name}.csv")
+    images = collect.read(folder / "images.csv", IMAGES)
+    write_csv(collect.summarise(images), folder / "summary.csv")
+    write_csv(_anchors(parts), folder / "anchors.csv")
 
 
 def _manifest(part: Path) -> dict[str, Any]:

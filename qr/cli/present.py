@@ -113,13 +113,16 @@ def join(
     """
     from qr.archive.export import write_compressai
     from qr.archive.join import join
+    from qr.data.roles import test_folders
     from qr.present.write import write_figures, write_tables
 
     joined = join(parts, out)
-    statistics, metrics = joined["config"]["statistics"], out / "metrics"
-    write_figures(metrics, out / "figures", None, statistics)
-    write_tables(metrics, out / "tables", statistics, None)
-    write_compressai(metrics / "summary.csv", out / "compressai")
+    statistics = joined["config"]["statistics"]
+    for where in test_folders(joined["config"]["data"]["roles"]):
+        metrics = out / where / "metrics"
+        write_figures(metrics, out / where / "figures", None, statistics)
+        write_tables(metrics, out / where / "tables", statistics, None)
+    write_compressai(out / "metrics" / "summary.csv", out / "compressai")
     _seal(joined, out / "manifest.json")
 
 

@@ -16,6 +16,11 @@ def test_sets(roles: Mapping[str, Any]) -> list[str]:
     return [] if isinstance(test, Mapping) else [part["source"] for part in test]
 
 
+def test_folders(roles: Mapping[str, Any]) -> list[str]:
+    """Where each test set's results are in the folder of a version, which is the first one's."""
+    return ["", *(f"sets/{name}/" for name in test_sets(roles)[1:])]
+
+
 def manifests(roles: Mapping[str, Any]) -> list[str]:
     """What the data step writes: a manifest of each role and, of several test sets, of each."""
     return [*ROLES, *(f"test-{name}" for name in test_sets(roles))]

@@ -8,7 +8,7 @@ from qr.archive.seal import check_same, finished
 from qr.config import load, steps
 from qr.config.grid import Grid, Job, all_variants
 from qr.config.paths import Files
-from qr.data.roles import manifests, test_sets
+from qr.data.roles import manifests, test_folders, test_sets
 from qr.errors import QRError
 from qr.plan.cluster import lead_to_this_python, take_over
 from qr.plan.cost import Cost
@@ -39,7 +39,7 @@ METRICS = (*FILES.parts(), "summary")
 # Of the test sets, the first is the version's own; each other has a folder within it.
 SETS = test_sets(CONFIG["data"]["roles"])
 FIRST_SET = f"{RUN}/data/test-{SETS[0]}.csv" if SETS else f"{RUN}/data/test.csv"
-WHERE = ["", *(f"sets/{name}/" for name in SETS[1:])]
+WHERE = test_folders(CONFIG["data"]["roles"])
 FIGURE_FILES = expand(
     f"{RESULTS}/{{where}}figures/{{name}}.{{kind}}",
     where=WHERE,
@@ -82,6 +82,14 @@ def needs(step):
 def limit(wildcards, resources):
     """Where a scheduler ends jobs, training stops by its own clock before."""
     return f"--stop-after {resources.runtime}" if workflow.remote_exec else ""
+
+
+def test_set(wildcards):
+    """The manifest of the test set whose images a table is about, where there are several."""
+    if not SETS or wildcards.kind not in ("images", "anchors"):
+        return []
+    name = wildcards.where.removeprefix("sets/").rstrip("/") or SETS[0]
+    return f"{RUN}/data/test-{name}.csv"
 
 
 def parent(files):

@@ -1,14 +1,6 @@
 # Parts that single jobs wrote, joined into the tables that everything after is made of.
 
 
-def test_set(wildcards):
-    """The manifest of the test set whose images a table is about, where there are several."""
-    if not SETS or wildcards.kind not in ("images", "anchors"):
-        return []
-    name = wildcards.where.removeprefix("sets/").rstrip("/") or SETS[0]
-    return f"{RUN}/data/test-{name}.csv"
-
-
 localrules:
     collect,
     summary,

@@ -58,6 +58,24 @@ def test_the_whole_is_what_one_run_of_all_would_have_written(parts, tmp_path):
     assert [p["version"] for p in joined["parts"]] == ["part-0", "part-1"]
 
 
+def test_further_test_sets_are_joined_each_for_itself(works, tmp_path):
+    roles = {"test": [{"source": "kodak"}, {"source": "flickr"}]}
+    parts = []
+    for k, model in enumerate(MODELS):
+        folder = part(tmp_path / f"part-{k}", [model], data={"roles": roles})
+        other = part(tmp_path / f"other-{k}", [model])
+        (folder / "sets").mkdir()
+        (other / "metrics").rename(folder / "sets" / "flickr-metrics")
+        (folder / "sets" / "flickr").mkdir()
+        (folder / "sets" / "flickr-metrics").rename(folder / "sets" / "flickr" / "metrics")
+        parts.append(folder)
+    works("join", *parts, "--out", tmp_path / "joined")
+    other = tmp_path / "joined" / "sets" / "flickr"
+    assert set(Metrics(other / "metrics").images["model"]) == set(MODELS)
+    assert (other / "figures" / "rd_psnr.png").stat().st_size > 1000
+    assert (other / "tables" / "claims.md").stat().st_size > 1000
+
+
 def test_the_command_draws_and_seals_it(works, parts, tmp_path):
     out = tmp_path / "joined"
     works("join", *parts, "--out", out)
