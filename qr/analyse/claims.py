@@ -57,6 +57,7 @@ def _judged(found: Interval, unit: str, note: str, sign: int = 1) -> Finding:
     value, low, high = found.value, found.low, found.high
     least, most = (low, high) if sign > 0 else (-high, -low)
     verdict = HOLDS if least > 0 else FAILS if most < 0 else OPEN
+    note += "; trained once" * (found.seeds == 1)
     return Finding(verdict, value, low, high, unit, note)
 
 
