@@ -13,9 +13,11 @@ from rocrate.rocrate import ROCrate
 from qr import __version__
 from qr.archive.manifest import as_text
 from qr.archive.seal import NAME as MANIFEST
+from qr.errors import ResultsError
+from qr.files import write_text
 
 NAME = "ro-crate-metadata.json"  # the specification's
-PARTS = ("metrics", "figures", "tables", "compressai", "pictures", "sets")
+PARTS = ("metrics", "figures", "tables", "compressai", "pictures")
 _LICENSE = "https://spdx.org/licenses/MIT"
 _PAPER = "https://arxiv.org/abs/2403.17236"
 _ANYTHING = "application/octet-stream"
@@ -27,7 +29,7 @@ def build(results: Path, manifest: Mapping[str, Any], date: str) -> str:
     """The text of `ro-crate-metadata.json`: the same from the same files, manifest and date.
 
     Args:
-        results: folder of the version; the files in `PARTS` are described.
+        results: folder of the version; the files in `PARTS` are described, there and in `sets`.
         manifest: described as the file that it is going to be.
         date: of publication, ISO 8601.
     """
@@ -44,9 +46,26 @@ def build(results: Path, manifest: Mapping[str, Any], date: str) -> str:
     return json.dumps(crate.metadata.generate(), indent=2, sort_keys=True) + "\n"
 
 
+def renew(results: Path) -> None:
+    """Describe the files of a finished version anew, once some were drawn again; its date stays.
+
+    Raises:
+        ResultsError: it is not finished, or what describes it is unreadable.
+    """
+    try:
+        manifest = json.loads((results / MANIFEST).read_text())
+        entities = json.loads((results / NAME).read_text())["@graph"]
+        (root,) = [entity for entity in entities if entity["@id"] == "./"]
+        date = root["datePublished"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ResultsError(f"{results} is no finished version: {error!r}") from error
+    write_text(build(results, manifest, date), results / NAME)
+
+
 def _files(results: Path) -> list[Path]:
-    """All but the hidden ones, which Snakemake leaves in folders."""
-    found = [path for part in PARTS for path in (results / part).rglob("[!.]*")]
+    """Those of every test set, but for hidden ones, which Snakemake leaves in folders."""
+    tops = [results, *results.glob("sets/*")]
+    found = [path for top in tops for part in PARTS for path in (top / part).rglob("[!.]*")]
     return sorted(path for path in found if path.is_file())
 
 

@@ -126,6 +126,19 @@ def join(
     _seal(joined, out / "manifest.json")
 
 
+@app.command()
+def describe(
+    results: Annotated[Path, typer.Argument(help="Folder of a finished version.")],
+) -> None:
+    """Describe the files of a finished version anew, after some were drawn again.
+
+    Example: qr describe results/cpu-v1
+    """
+    from qr.archive import crate
+
+    crate.renew(results)
+
+
 def _seal(manifest: dict[str, Any], out: Path) -> None:
     """Write the version's metadata, and then the manifest: from then on nothing is overwritten."""
     from qr import provenance

@@ -44,8 +44,11 @@ def begin():
 def end():
     """Write Snakemake's own report of the whole run, once everything else is there.
 
-    A finished version that is only redrawn keeps the one it has, which knows every job.
+    A finished version that is only redrawn keeps the one it has, which knows every job; its files
+    are described anew.
     """
+    if FINISHED:
+        shell(f"python -m qr describe {RESULTS}")
     workflow_report = Path(f"{RESULTS}/workflow.html")
     if Path(REPORT).is_file() and not (FINISHED and workflow_report.is_file()):
         shell(

@@ -17,12 +17,14 @@ MANIFEST = {"version": "tiny-v1", "git_commit": "0123abc"}
 @pytest.fixture
 def results(tmp_path):
     for name in ("metrics/images.csv", "figures/rd.png", "figures/rd.pdf", "tables/gains.md",
-                 "tables/gains.tex", "compressai/mse/a.json", "pictures/codec/a.webp"):  # fmt: skip
+                 "tables/gains.tex", "compressai/mse/a.json", "pictures/codec/a.webp",
+                 "sets/other/tables/gains.md"):  # fmt: skip
         path = tmp_path / "results" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"content of {name}")
     (tmp_path / "results" / "compressai" / ".snakemake_timestamp").touch()
     (tmp_path / "results" / "notes.txt").write_text("not the run's")
+    (tmp_path / "results" / "sets" / "other" / "report.html").write_text("large, and made anew")
     text = crate.build(tmp_path / "results", MANIFEST, "2026-01-02")
     (tmp_path / "results" / crate.NAME).write_text(text)
     manifest.write(MANIFEST, tmp_path / "results" / "manifest.json")
@@ -36,7 +38,10 @@ def test_every_file_is_described_with_size_and_digest(results):
     read = ROCrate(results)
     described = {file.id: file for file in read.data_entities}
     there = {p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()}
-    assert set(described) == there - {crate.NAME, "notes.txt", "compressai/.snakemake_timestamp"}
+    assert set(described) == there - {
+        *(crate.NAME, "notes.txt", "compressai/.snakemake_timestamp"),
+        "sets/other/report.html",
+    }
     for name, file in described.items():
         content = (results / name).read_bytes()
         assert file["sha256"] == hashlib.sha256(content).hexdigest()
@@ -52,6 +57,20 @@ def test_a_committed_version_is_as_described(committed):
         if file.id not in git_ignores:
             content = (committed.parent / file.id).read_bytes()
             assert file["sha256"] == hashlib.sha256(content).hexdigest(), file.id
+
+
+def test_a_version_that_was_redrawn_is_described_anew(results, works):
+    (results / "figures" / "rd.png").write_text("drawn again")
+    works("describe", results)
+    described = {file.id: file for file in ROCrate(results).data_entities}
+    digest = hashlib.sha256(b"drawn again").hexdigest()
+    assert described["figures/rd.png"]["sha256"] == digest
+    assert '"datePublished": "2026-01-02"' in (results / crate.NAME).read_text()
+
+
+def test_what_is_not_finished_cannot_be_described(results, refused):
+    (results / "manifest.json").unlink()
+    refused("describe", results, says=["is no finished version"])
 
 
 def test_the_graph_is_whole(results):
@@ -70,7 +89,7 @@ def test_the_graph_is_whole(results):
     assert all(r in entities or "w3id.org/ro/crate" in r for r in referred)
     run = entities["#run"]
     assert entities[run["instrument"]["@id"]]["identifier"] == "0123abc"
-    assert len(run["result"]) == 8
+    assert len(run["result"]) == 9
 
 
 def test_the_same_files_give_the_same_bytes(results):
