@@ -111,13 +111,14 @@ def join(
 
     Example: qr join results/mine-joint results/mine-attn --out results/mine
     """
+    from qr.analyse.inference import DEFAULT
     from qr.archive.export import write_compressai
     from qr.archive.join import join
     from qr.data.roles import test_folders
     from qr.present.write import write_figures, write_tables
 
     joined = join(parts, out)
-    statistics = joined["config"]["statistics"]
+    statistics = DEFAULT | joined["config"]["statistics"]  # older parts have no endpoint
     for where in test_folders(joined["config"]["data"]["roles"]):
         metrics = out / where / "metrics"
         write_figures(metrics, out / where / "figures", None, statistics)

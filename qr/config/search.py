@@ -35,7 +35,8 @@ def bracket(count: int, loss: Callable[[int], float]) -> None:
         left, right = low + inner, high - inner
         if left == right:
             right += 1
-        if loss(left) <= loss(right):
+        # Where both fail, they are too large: the search goes down.
+        if loss(left) <= loss(right) and math.isfinite(loss(left)):
             high = right
         else:
             low = left

@@ -110,6 +110,7 @@ class Exploration:
                 seed,
             )
         except Diverged as error:
+            codec.model.eval().to("cpu")  # as training leaves it when it ends well
             rows = self._rows("soft", soft) if error.phase == "predictive" else []
             return self._diverged(choice, rows, error, self._rate(codec))
         rows = self._rows("soft", soft) + self._rows("predictive", predictive, self._rate(codec))

@@ -28,7 +28,7 @@ def reached(metrics: Metrics) -> pd.DataFrame:
         model, metric, quality, variant, trial, alpha (NaN: not in the loss), learning_rate, chosen,
         validation_db (at the epoch of lowest loss), spread_db (from the worst to the best seed of
         the same variant's training at that point, on the same images; NaN where it was trained
-        once). Choices that were derived are left out.
+        once). Choices that were derived are left out, and so are trials that diverged.
     """
     table = metrics.exploration
     table = table[table["strategy"] != "derived"]
@@ -36,6 +36,7 @@ def reached(metrics: Metrics) -> pd.DataFrame:
     rows = [
         (*key, best["alpha"], best["learning_rate"], bool(best["chosen"]), best["quality_db"])
         for key, trial in table.groupby([*KEY, "trial"], sort=False)
+        if not trial["stop_reason"].astype(str).str.startswith("diverged").any()
         for best in [best_epoch(trial)]
     ]
     columns = [*KEY, "trial", "alpha", "learning_rate", "chosen", "validation_db"]
