@@ -143,9 +143,12 @@ def _low_qualities_lower_the_error_more(metrics: Metrics, statistics: Statistics
     rows = rows.assign(change=error_change(rows))
     found = []
     for _, codec in rows.groupby("model", sort=False):
-        means = codec.groupby(["quality", "image"])["change"].mean().unstack("image")
-        if len(means) > 1:
-            found.append(means.iloc[[0]].reset_index(drop=True) - means.iloc[-1])
+        changes = [
+            point.pivot(index="seed", columns="image", values="change")
+            for _, point in codec.groupby("quality")
+        ]
+        if len(changes) > 1:
+            found.append((changes[0] - changes[-1]).dropna(how="all"))
     if not found:
         return _missing("no codec has two qualities")
     note = "change of the error at the lowest quality minus that at the highest"

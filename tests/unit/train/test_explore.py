@@ -60,6 +60,14 @@ def test_a_bracket_finds_every_single_valley(count):
         assert min(found, key=losses.__getitem__) == min(range(count), key=losses.__getitem__)
 
 
+def test_a_bracket_leaves_what_fails_behind():
+    """Large alphas may not be trainable at all."""
+    for failing in range(7):
+        losses = [math.inf] * failing + [float(k) for k in range(8 - failing)]
+        found = asked(bracket, losses)
+        assert min(losses[k] for k in found) == 0.0, failing
+
+
 def test_a_bracket_needs_fewer_trials():
     losses = [abs(k - 9) for k in range(14)]
     assert len(asked(bracket, losses)) < 10
