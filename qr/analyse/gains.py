@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from qr.analyse.inference import DEFAULT, UNTRAINED, interval
-from qr.measure.schema import CODEC, KEY, QUALITY_COLUMN
+from qr.measure.schema import CODEC, KEY, POINT, QUALITY_COLUMN
 
 REFERENCE = "baseline"  # of every gain
 CONTROL = "decoder"  # of every rectifier's own gain
@@ -56,6 +56,19 @@ def _spread(table: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:
     if list(table.index) == [UNTRAINED]:
         return table.loc[[UNTRAINED] * len(seeds)].set_axis(list(seeds))
     return table.loc[[seed for seed in seeds if seed in table.index]]
+
+
+def paired(
+    images: pd.DataFrame, metric: str, variant: str, reference: str
+) -> dict[tuple[str, int], pd.DataFrame]:
+    """`differences` at each model and quality of `metric` at which both were measured."""
+    rows = images[images["metric"] == metric]
+    return {
+        (model, quality): table
+        for (model, _, quality), point in rows.groupby(POINT, sort=False)
+        if {variant, reference} <= set(point["variant"])
+        and not (table := differences(point, variant, reference)).empty
+    }
 
 
 def mean_of(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -87,12 +87,11 @@ def build_codec(model: str, quality: int, N: int | None = None, M: int | None = 
     Raises:
         ConfigError: the model is unknown, or has no zoo widths and N or M is missing.
     """
+    widths = catalogue.widths(model, quality, N, M)
     if model in _BUILDERS:
-        built = _BUILDERS[model](*catalogue.widths(model, quality, N, M))
+        built = _BUILDERS[model](*widths)
         return built if isinstance(built, Codec) else wrap(built)
     zoo = cfgs.get(model, {}).get(quality)
     if model not in model_architectures or zoo is None:
         raise ConfigError(f"CompressAI has no model {model!r} of quality {quality}")
-    # Cheng2020 models have N only.
-    widths = tuple(given or default for given, default in zip((N, M), zoo, strict=False))
-    return wrap(model_architectures[model](*widths))
+    return wrap(model_architectures[model](*widths[: len(zoo)]))  # Cheng2020 models have N only

@@ -110,20 +110,17 @@ class Exploration:
                 seed,
             )
         except Diverged as error:
-            codec.model.eval().to("cpu")  # as training leaves it when it ends well
-            rows = self._rows("soft", soft) if error.phase == "predictive" else []
-            return self._diverged(choice, rows, error, self._rate(codec))
+            if error.phase == "soft":
+                return self._diverged(choice, self._rows("soft", error.progress), error)
+            rows = self._rows("predictive", error.progress, self._rate(codec))
+            return self._diverged(choice, self._rows("soft", soft) + rows, error)
         rows = self._rows("soft", soft) + self._rows("predictive", predictive, self._rate(codec))
         rows[-1]["stop_reason"] = predictive.finished
         loss = min(row["loss"] for row in rows if row["phase"] == "predictive" and row["epoch"] > 0)
         return _Trial(choice, loss, rows)
 
-    def _diverged(
-        self, choice: Choice, before: list[dict[str, Any]], error: Diverged, bpp: float
-    ) -> _Trial:
+    def _diverged(self, choice: Choice, rows: list[dict[str, Any]], error: Diverged) -> _Trial:
         """That an alpha cannot be trained is something that the search wants to know."""
-        known = bpp if error.phase == "predictive" else None
-        rows = before + self._rows(error.phase, error.progress, known)
         if not rows:  # the codec itself gives no finite loss
             raise error
         rows[-1]["stop_reason"] = f"diverged at step {error.progress.step}"

@@ -47,8 +47,7 @@ class Data:
 class Trainer:
     """Trains a phase to its end, or as far as it gets before it is stopped.
 
-    A subclass may replace `batches`, `train_step` and `validation_means`, as `qr speed` does.
-
+    A subclass may replace `batches`, `train_step` and `validation_means`: `qr speed` does.
     Args:
         phase: is on the training's device until `fit` ends; holds the best weights (lowest
             validation loss) after it. With `ema` in the settings, averaged ones are judged.
@@ -98,14 +97,16 @@ class Trainer:
             Interrupted: asked to stop (a signal, or the job's end is near); state is saved.
             CheckpointError: the state cannot be saved, or belongs to another training.
         """
-        with self.state.locked() if self.fabric.is_global_zero else nullcontext():
-            self._restore()
-            self.fabric.barrier()
-            if not self.progress.finished:
-                with self._stop, self._course.written(self.progress.step):
-                    self._run()
-        put_back(self.phase, self.best)
-        self.phase.eval().to("cpu")
+        try:
+            with self.state.locked() if self.fabric.is_global_zero else nullcontext():
+                self._restore()
+                self.fabric.barrier()
+                if not self.progress.finished:
+                    with self._stop, self._course.written(self.progress.step):
+                        self._run()
+            put_back(self.phase, self.best)
+        finally:
+            self.phase.eval().to("cpu")
         return self.progress
 
     def _run(self) -> None:

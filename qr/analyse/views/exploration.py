@@ -6,6 +6,8 @@ import pandas as pd
 from qr.analyse.metrics import Metrics, judged
 from qr.measure.schema import KEY
 
+_SAME_RATE = 1e-9  # bits per pixel
+
 
 def exploration(metrics: Metrics) -> pd.DataFrame:
     """Validation quality by epoch of every trial; choices that were derived are left out.
@@ -28,7 +30,8 @@ def reached(metrics: Metrics) -> pd.DataFrame:
         model, metric, quality, variant, trial, alpha (NaN: not in the loss), learning_rate, chosen,
         validation_db (at the epoch of lowest loss), spread_db (from the worst to the best seed of
         the same variant's training at that point, on the same images; NaN where it was trained
-        once). Choices that were derived are left out, and so are trials that diverged.
+        once, and where the trials' codecs differ in rate, so that their dB do not compare). Choices
+        that were derived are left out, and so are trials that diverged.
     """
     table = metrics.exploration
     table = table[table["strategy"] != "derived"]
@@ -41,7 +44,10 @@ def reached(metrics: Metrics) -> pd.DataFrame:
     ]
     columns = [*KEY, "trial", "alpha", "learning_rate", "chosen", "validation_db"]
     found = pd.DataFrame(rows, columns=columns)
-    return found.join(_spread_of_seeds(metrics.training), on=KEY)
+    bpp = table[table["phase"] == "predictive"].groupby(KEY)["bpp"]
+    apart = (bpp.max() - bpp.min()).reindex(pd.MultiIndex.from_frame(found[KEY])).to_numpy()
+    found = found.join(_spread_of_seeds(metrics.training), on=KEY)
+    return found.assign(spread_db=found["spread_db"].mask(apart > _SAME_RATE))
 
 
 def _spread_of_seeds(training: pd.DataFrame) -> pd.Series:

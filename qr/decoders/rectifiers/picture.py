@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qr.codecs.base import Codec
+from qr.codecs.latent import Latent
 from qr.decoders.rectifiers.network import macs_per_position, zero_convolution
 from qr.errors import ConfigError
 
@@ -43,6 +44,13 @@ def residual(channels_in: int, width: int, blocks: int, channels_out: int) -> nn
     """1x1 to `width` channels, blocks, and a 1x1 that gives zero until it is trained."""
     last = zero_convolution(width, channels_out)
     return nn.Sequential(nn.Conv2d(channels_in, width, 1), *map(Block, [width] * blocks), last)
+
+
+class Behind(nn.Module):
+    """A rectifier that leaves the latent as it is, and makes the picture by `synthesize`."""
+
+    def forward(self, latent: Latent) -> Tensor:
+        return latent.y_hat
 
 
 class PictureFilter(nn.Module):

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from qr.codecs.base import Codec
 from qr.codecs.latent import Latent
-from qr.decoders.rectifiers.picture import PICTURE, PictureFilter, quarter_of_latent, widest
+from qr.decoders.rectifiers.picture import PICTURE, Behind, PictureFilter, quarter_of_latent, widest
 from qr.decoders.registry import register_rectifier
 from qr.errors import ConfigError
 
 _FEATURES = 16  # at a quarter of the picture's resolution
 
 
-class AwareRectifier(nn.Module):
+class AwareRectifier(Behind):
     """Corrects the picture by what else the decoder has.
 
     Args:
@@ -42,9 +42,6 @@ class AwareRectifier(nn.Module):
         self.enlarged, self.shuffled = enlarged, shuffled
         self.features = nn.Conv2d(channels + hyper_channels, _FEATURES * enlarged**2, 1)
         self.filter = PictureFilter(width, blocks, _FEATURES)
-
-    def forward(self, latent: Latent) -> Tensor:
-        return latent.y_hat
 
     def synthesize(self, g_s: nn.Module, y_tilde: Tensor, latent: Latent) -> Tensor:
         """x_hat, N x 3 x H x W."""

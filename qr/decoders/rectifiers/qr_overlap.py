@@ -4,13 +4,13 @@ from torch import Tensor, nn
 
 from qr.codecs.base import Codec
 from qr.codecs.latent import Latent
-from qr.decoders.rectifiers.picture import PICTURE, SHRINK, Block, widest
+from qr.decoders.rectifiers.picture import PICTURE, SHRINK, Behind, Block, widest
 from qr.decoders.registry import register_rectifier
 
 _PATCH = 2 * SHRINK
 
 
-class OverlapRectifier(nn.Module):
+class OverlapRectifier(Behind):
     """`PictureRectifier` whose first and last layers see, and draw, across the borders of patches.
 
     Args:
@@ -26,9 +26,6 @@ class OverlapRectifier(nn.Module):
         for parameter in last.parameters():
             nn.init.zeros_(parameter)
         self.network = nn.Sequential(first, *map(Block, [width] * blocks), last)
-
-    def forward(self, latent: Latent) -> Tensor:
-        return latent.y_hat
 
     def synthesize(self, g_s: nn.Module, y_tilde: Tensor, latent: Latent) -> Tensor:
         """x_hat, N x 3 x H x W; H and W are multiples of 4."""

@@ -4,11 +4,11 @@ from torch import Tensor, nn
 
 from qr.codecs.base import Codec
 from qr.codecs.latent import Latent
-from qr.decoders.rectifiers.picture import PictureFilter, widest
+from qr.decoders.rectifiers.picture import Behind, PictureFilter, widest
 from qr.decoders.registry import register_rectifier
 
 
-class PictureRectifier(nn.Module):
+class PictureRectifier(Behind):
     """Leaves the latent as it is and corrects the picture.
 
     Args:
@@ -19,9 +19,6 @@ class PictureRectifier(nn.Module):
     def __init__(self, width: int, blocks: int):
         super().__init__()
         self.filter = PictureFilter(width, blocks)
-
-    def forward(self, latent: Latent) -> Tensor:
-        return latent.y_hat
 
     def synthesize(self, g_s: nn.Module, y_tilde: Tensor, latent: Latent) -> Tensor:
         """x_hat, N x 3 x H x W."""

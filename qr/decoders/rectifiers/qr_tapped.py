@@ -4,11 +4,11 @@ from torch import Tensor, nn
 
 from qr.codecs.base import Codec
 from qr.codecs.latent import Latent
-from qr.decoders.rectifiers.picture import PICTURE, PictureFilter, quarter, widest
+from qr.decoders.rectifiers.picture import PICTURE, Behind, PictureFilter, quarter, widest
 from qr.decoders.registry import register_rectifier
 
 
-class TappedRectifier(nn.Module):
+class TappedRectifier(Behind):
     """Corrects the picture by what g_s holds at a quarter of its resolution.
 
     Args:
@@ -22,9 +22,6 @@ class TappedRectifier(nn.Module):
         super().__init__()
         self.depth = depth
         self.filter = PictureFilter(width, blocks, channels)
-
-    def forward(self, latent: Latent) -> Tensor:
-        return latent.y_hat
 
     def synthesize(self, g_s: nn.Sequential, y_tilde: Tensor, latent: Latent) -> Tensor:
         """x_hat, N x 3 x H x W."""

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from qr.codecs.base import Codec
 from qr.codecs.latent import Latent
-from qr.decoders.rectifiers.picture import quarter, residual, widest
+from qr.decoders.rectifiers.picture import Behind, quarter, residual, widest
 from qr.decoders.registry import register_rectifier
 
 
-class WideSynthesis(nn.Module):
+class WideSynthesis(Behind):
     """Adds to the features of g_s at a quarter of the picture's resolution.
 
     Args:
@@ -26,9 +26,6 @@ class WideSynthesis(nn.Module):
         super().__init__()
         self.depth = depth
         self.network = residual(channels, width, blocks, channels)
-
-    def forward(self, latent: Latent) -> Tensor:
-        return latent.y_hat
 
     def synthesize(self, g_s: nn.Sequential, y_tilde: Tensor, latent: Latent) -> Tensor:
         """x_hat, N x 3 x H x W."""

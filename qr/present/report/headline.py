@@ -11,8 +11,8 @@ from qr.analyse.gains import (
     CONTROL,
     PAPER,
     REFERENCE,
-    differences,
     mean_of,
+    paired,
 )
 from qr.analyse.inference import Interval, interval
 from qr.analyse.metrics import Metrics
@@ -67,19 +67,9 @@ def mean_gain(
     images: pd.DataFrame, metric: str, variant: str, reference: str, statistics: Mapping[str, Any]
 ) -> Interval | None:
     """Gain over all codecs and qualities that have both variants; None where nothing is paired."""
-    tables = _pairs(images, metric, variant, reference)
+    tables = list(paired(images, metric, variant, reference).values())
     gain = interval(mean_of(tables), statistics) if tables else None
     return None if gain is None or pd.isna(gain.value) else gain
-
-
-def _pairs(images: pd.DataFrame, metric: str, variant: str, reference: str) -> list[pd.DataFrame]:
-    """The paired differences of each trained point."""
-    rows = images[images["metric"] == metric]
-    return [
-        differences(codec, variant, reference)
-        for _, codec in rows.groupby(POINT, sort=False)
-        if {variant, reference} <= set(codec["variant"])
-    ]
 
 
 def _gains(images: pd.DataFrame, variant: str, reference: str, statistics: Mapping) -> list[str]:
@@ -88,8 +78,8 @@ def _gains(images: pd.DataFrame, variant: str, reference: str, statistics: Mappi
     for metric, quality in labels.QUALITY.items():
         gain = mean_gain(images, metric, variant, reference, statistics)
         if gain is not None:
-            tables = _pairs(images, metric, variant, reference)
-            parts = [value for t in tables if not pd.isna(value := t.to_numpy().mean())]
+            tables = paired(images, metric, variant, reference).values()
+            parts = [table.to_numpy().mean() for table in tables]
             span = f" ({_signed(min(parts))} to {_signed(max(parts))} at single points)"
             found.append(f"{with_interval(gain)} in {quality}{span if len(parts) > 1 else ''}")
     return found

@@ -57,6 +57,7 @@ def corrected(frame: pd.DataFrame, p: str, statistics: Mapping[str, Any]) -> lis
     """
     endpoint = statistics["endpoint"]
     primary = (frame["variant"] == endpoint["variant"]) & (frame["metric"] == "mse")
-    primary &= (frame["quality"] == ALL_QUALITIES) & (CONTROL in endpoint["over"])
+    alone = frame.groupby(CODEC)["quality"].transform("nunique") <= 2  # one, and its mean
+    primary &= ((frame["quality"] == ALL_QUALITIES) | alone) & (CONTROL in endpoint["over"])
     bound = frame["variant"].map(is_bound).astype(bool)
     return holm(frame[p].where(informative(frame) & ~primary & ~bound).to_list())

@@ -52,7 +52,8 @@ def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
             "trials at that learning rate, if several α were tried there; where the two are close, "
             "α matters little. As good: how many of the α that were tried come as near to the best "
             "as two seeds of the same training come to each other (spread of seeds). Where all do, "
-            "the choice is one of equals; where nothing was trained twice, nobody can say. "
+            "the choice is one of equals; where nothing was trained twice, or each α has a codec "
+            "of its own (soft.codec: joint), it is unknown. "
             "Epochs: of the chosen trial's predictive phase. Search 'derived': "
             "computed from the choice made for MSE, not tried. No α: the variant's loss has no "
             "feature distance.",
@@ -100,7 +101,7 @@ def _named(alphas: int, alike: float) -> str:
     if alphas == 1:
         return "the only one"
     if pd.isna(alike):
-        return "unknown, trained once"
+        return "unknown"
     if alike == alphas:
         return "one of equals"
     return "an optimum" if alike == 1 else "among the best"

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from qr.analyse.gains import own_gains
+from qr.analyse.gains import ALL_QUALITIES, own_gains
+from qr.analyse.inference import holm
 from qr.analyse.metrics import Metrics
 from qr.measure.schema import KEY
 from qr.present import labels
@@ -31,14 +32,15 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
             "Gain [dB]": with_interval("gain"),
             "Median [dB]": number("gain_median_db", "+.3f"),
             "Spread of seeds [dB]": number("gain_spread_db"),
-            "p": number("gain_p", ".2g"),
+            "p, Holm": number("gain_p_holm", ".2g"),
             "Seeds": text("seeds"),
         },
         group=2,
         notes=[
             "The mean over the qualities of a codec answers the question that the configuration "
-            "asked before the run (statistics.endpoint), so its p needs no correction; the "
-            f"qualities are its parts. {_words.WHICH_INTERVAL} {_words.SPREAD}",
+            "asked before the run (statistics.endpoint); the qualities are its parts. p: two-sided,"
+            " corrected for the number of codecs and of what is compared with. "
+            f"{_words.WHICH_INTERVAL} {_words.SPREAD}",
         ],
     )
 
@@ -53,5 +55,7 @@ def _compared(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
     frame = pd.concat(found)
     order = list(dict.fromkeys(images["model"]))
     frame = frame.sort_values("model", key=lambda names: names.map(order.index), kind="stable")
+    frame["gain_p_holm"] = holm(frame["gain_p"].where(frame["quality"] == ALL_QUALITIES).to_list())
     columns = ["gain_db", "gain_low_db", "gain_high_db", "gain_median_db", "gain_spread_db"]
-    return frame[[*KEY, "over", *columns, "gain_p", "images", "seeds"]].reset_index(drop=True)
+    columns += ["gain_p", "gain_p_holm", "images", "seeds"]
+    return frame[[*KEY, "over", *columns]].reset_index(drop=True)

@@ -72,6 +72,11 @@ def test_equal_files_have_equal_bits(found):
     assert (row["verdict"], row["value"]) == (claims.FAILS, 2 * 2 * 2)
 
 
+def test_seeds_of_the_change_of_error_are_told_apart(found):
+    assert "trained once" in found("The error falls more")["note"]
+    assert "trained once" not in found("The error falls more", seeds=(0, 1))["note"]
+
+
 def test_ms_ssim_gains_more(found):
     def more(table):
         add(table, (table["metric"] == "ms-ssim") & (table["variant"] == "qr"), "ms_ssim_db", 0.1)
@@ -126,6 +131,35 @@ def test_one_optimum_is_told_from_chance(found, by_alpha, apart, verdict):
     assert row["verdict"] == verdict
 
 
+def test_an_alpha_that_diverged_is_no_optimum_and_hides_none(found):
+    """It was the best before it failed; without it, quality has a peak in the middle."""
+
+    def explored(table):
+        worth = {1.0: 0.9, 0.1: 0.1, 0.01: 0.3, 0.001: 0.1}
+        table["psnr_db"] = 30 + table["alpha"].map(worth)
+        table["loss"] = -table["psnr_db"]
+        failed = (table["alpha"] == 1.0) & table["stop_reason"].notna()
+        table.loc[failed, "stop_reason"] = "diverged at step 7"
+
+    def trained(table):
+        add(table, table["seed"] == 1, "psnr_db", 0.05)
+
+    changes = {"exploration": explored, "training": trained}
+    run = {"seeds": (0, 1), "qualities": (4,), "metrics": ("mse",)}
+    assert found("Quality by alpha", changes, **run)["verdict"] == claims.HOLDS
+
+
+def test_at_other_rates_no_optimum_can_be_told(found):
+    """As of a joint soft phase, in which each alpha makes another codec."""
+
+    def explored(table):
+        table["psnr_db"] = 30 + table["alpha"]
+        table["bpp"] = 0.4 + 0.1 * table["alpha"]
+
+    row = found("Quality by alpha", {"exploration": explored}, seeds=(0, 1), metrics=("mse",))
+    assert row["verdict"] == claims.OPEN
+
+
 def test_an_alpha_that_is_taken_over_is_not_measured(found):
     def derived(table):
         table.loc[table["metric"] == "ms-ssim", "strategy"] = "derived"
@@ -134,6 +168,7 @@ def test_an_alpha_that_is_taken_over_is_not_measured(found):
     assert found(beginning, {"exploration": derived})["verdict"] == claims.MISSING
     row = found(beginning)  # searched for both, with the same outcome
     assert (row["verdict"], row["value"]) == (claims.FAILS, 1.0)
+    assert found(beginning, metrics=("ms-ssim",))["verdict"] == claims.MISSING
 
 
 def test_l2_is_compared_with_the_next_best(found):

@@ -84,7 +84,7 @@ def test_alpha_is_laid_out_as_in_the_paper(tmp_path):
 
 @pytest.mark.parametrize(
     ("seeds", "alike", "choice"),
-    [((0,), "", "unknown, trained once"), ((0, 1), "4", "one of equals")],
+    [((0,), "", "unknown"), ((0, 1), "4", "one of equals")],
 )
 def test_a_choice_is_called_what_it_is(tmp_path, seeds, alike, choice):
     """Alphas differ by 0.02 or 0.04 dB there, and the seeds of a training by as much as is said."""
@@ -173,6 +173,28 @@ def test_two_chosen_trials_are_refused(tmp_path):
     write_csv(table, folder / "exploration.csv")
     with pytest.raises(ResultsError, match="mbt2018, mse, 4, qr: 4 trials are marked as chosen"):
         write.write_tables(folder, tmp_path, QUICK, only="choices")
+
+
+def test_the_endpoint_is_one_family_and_all_other_own_gains_another(tmp_path):
+    folder = fixture.write_metrics(tmp_path / "m", models=MODELS, qualities=(1, 2), metrics=["mse"])
+    write.write_tables(folder, tmp_path, QUICK)
+    endpoint = rows_of(tmp_path, "endpoint")
+    assert [(r["model"], r["quality"]) for r in endpoint] == [
+        (m, q) for m in MODELS for q in ("1", "2", "mean")
+    ]
+    answers = [r for r in endpoint if r["quality"] == "mean"]
+    assert all(r["gain_p_holm"] == "" for r in endpoint if r not in answers)
+    least = min(float(r["gain_p"]) for r in answers)
+    assert min(float(r["gain_p_holm"]) for r in answers) == pytest.approx(2 * least)
+    others = [r for r in rows_of(tmp_path, "own_gain") if r["own_gain_p_holm"]]
+    assert {(r["variant"], r["quality"]) for r in others} == {("qr", "1"), ("qr", "2")}
+
+
+def test_of_a_single_quality_the_endpoint_is_in_no_other_family(tmp_path):
+    folder = fixture.write_metrics(tmp_path / "m", models=["mbt2018"], qualities=(1,))
+    write.write_tables(folder, tmp_path, QUICK)
+    tested = [r["metric"] for r in rows_of(tmp_path, "own_gain") if r["own_gain_p_holm"]]
+    assert tested == ["ms-ssim"]
 
 
 def test_gains_are_the_known_mean_and_maximum_with_qr_first(written):
