@@ -48,6 +48,7 @@ class Trainer:
     """Trains a phase to its end, or as far as it gets before it is stopped.
 
     A subclass may replace `batches`, `train_step` and `validation_means`: `qr speed` does.
+
     Args:
         phase: is on the training's device until `fit` ends; holds the best weights (lowest
             validation loss) after it. With `ema` in the settings, averaged ones are judged.
@@ -239,12 +240,8 @@ class Trainer:
         self._count_seconds()
         step = self.progress.step
         self._course.show(split, step, values)
-        row = {
-            "step": step,
-            "split": split,
-            "learning_rate": self.optimizers[0].param_groups[0]["lr"],
-            "seconds": self.progress.seconds,
-        }
+        rate, seconds = self.optimizers[0].param_groups[0]["lr"], self.progress.seconds
+        row = {"step": step, "split": split, "learning_rate": rate, "seconds": seconds}
         self.progress.rows.append(row | dict(values))
 
     def _count_seconds(self) -> None:
