@@ -24,6 +24,8 @@ def anchor_means(anchors: pd.DataFrame) -> pd.DataFrame:
 
 FILE = resources.files("qr") / "resources" / "compressai-kodak-reference.csv"
 CLASSICAL = ("bpg-444-x265-ycbcr", "vtm")
+# Under which name the file has what a codec's paper says of it.
+PAPERS = {"elic2022-official": "paper:elic2022", "elic2022-chandelier": "paper:elic2022"}
 _KODAK = {f"kodim{number:02}" for number in range(1, 25)}
 
 

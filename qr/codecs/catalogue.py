@@ -45,7 +45,7 @@ ARITHMETICS = (FLOAT32, FLOAT64)
 
 _Pair = tuple[int | None, int | None]
 
-# CompressAI, compressai/zoo/image.py: N and M up to a quality, and above it.
+# CompressAI, compressai/zoo: N and M up to a quality, and above it.
 _WIDTHS: dict[str, tuple[_Pair, int, _Pair]] = {
     "bmshj2018-factorized": ((128, 192), 5, (192, 320)),
     "bmshj2018-hyperprior": ((128, 192), 5, (192, 320)),
@@ -54,6 +54,11 @@ _WIDTHS: dict[str, tuple[_Pair, int, _Pair]] = {
     "cheng2020-anchor": ((128, None), 3, (192, None)),
     "cheng2020-attn": ((128, None), 3, (192, None)),
     "cheng2020-attn-m": ((128, 192), 3, (192, 320)),  # ours, as wide as Joint's latent
+    "elic2022-official": ((192, 320), 8, (192, 320)),
+    "elic2022-chandelier": ((192, 320), 8, (192, 320)),
+    "bmshj2018-hyperprior-vbr": ((192, 320), 8, (192, 320)),
+    "mbt2018-mean-vbr": ((192, 320), 8, (192, 320)),
+    "mbt2018-vbr": ((192, 320), 8, (192, 320)),
 }
 
 # CompressAI, docs/source/zoo.rst: one value per quality, lowest rate first.
@@ -82,6 +87,11 @@ _MODELS = {
         ModelInfo("cheng2020-anchor", "Anchor", 6),
         ModelInfo("cheng2020-attn", "Attn", 6),
         ModelInfo("cheng2020-attn-m", "Attn, own M", 6),
+        ModelInfo("elic2022-official", "ELIC"),
+        ModelInfo("elic2022-chandelier", "ELIC, Chandelier"),
+        ModelInfo("bmshj2018-hyperprior-vbr", "Scale, variable rate"),
+        ModelInfo("mbt2018-mean-vbr", "Mean, variable rate"),
+        ModelInfo("mbt2018-vbr", "Joint, variable rate"),
     )
 }
 

@@ -7,13 +7,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from compressai.entropy_models import EntropyBottleneck, EntropyModel, GaussianConditional
+from compressai.entropy_models import (
+    EntropyBottleneck,
+    EntropyModel,
+    EntropyModelVbr,
+    GaussianConditional,
+)
 from compressai.layers import MaskedConv2d
 from torch import Tensor, nn
 
 from qr.codecs.entropy import rans
 
 CHECKED = "1.2.8"
+
+# All of its classes; the second is none of the first.
+ENTROPY_MODELS = (EntropyModel, EntropyModelVbr)
 
 
 class Model(nn.Module):
@@ -49,7 +57,7 @@ def logits_cumulative(bottleneck: EntropyBottleneck, values: Tensor) -> Tensor:
 @contextmanager
 def safe_decoders(model: nn.Module) -> Iterator[None]:
     """The entropy models of `model` decode with `rans.PaddedDecoder`, and then as before."""
-    models = (module for module in model.modules() if isinstance(module, EntropyModel))
+    models = (module for module in model.modules() if isinstance(module, ENTROPY_MODELS))
     coders = [module.entropy_coder for module in models if module.entropy_coder.name == "ans"]
     before = [coder._decoder for coder in coders]
     try:

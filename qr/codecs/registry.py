@@ -9,6 +9,7 @@ from compressai.models.google import (
     MeanScaleHyperprior,
     ScaleHyperprior,
 )
+from compressai.models.sensetime import Elic2022Chandelier, Elic2022Official
 from compressai.zoo.image import cfgs, model_architectures
 from torch import nn
 
@@ -16,6 +17,7 @@ from qr.codecs import catalogue
 from qr.codecs.attention import AttentionWithLatent
 from qr.codecs.base import Codec
 from qr.codecs.families import ContextCodec, FactorizedCodec, HyperpriorCodec
+from qr.codecs.variable_rate import AT_ONE_RATE
 from qr.errors import ConfigError
 
 # A model that codes with one of these methods is of that family, whatever its transforms are.
@@ -57,8 +59,24 @@ def unwrapped(model: nn.Module) -> nn.Module:
 # Under which names the wrappers hold what they wrap.
 _WRAPPED = ("_orig_mod", "_original_module", "module")
 
-_BUILDERS: dict[str, Callable[..., Any]] = {"cheng2020-attn-m": AttentionWithLatent}
-_OURS = tuple(_BUILDERS)
+
+def _elic(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    """One of CompressAI's two, whose last group of channels is what the others leave."""
+
+    def built(N: int, M: int) -> nn.Module:
+        if M <= 128:
+            raise ConfigError(f"ELIC's groups of channels need M > 128, not {M}")
+        return build(N, M)
+
+    return built
+
+
+_BUILDERS: dict[str, Callable[..., Any]] = {
+    "cheng2020-attn-m": AttentionWithLatent,
+    "elic2022-official": _elic(Elic2022Official),
+    "elic2022-chandelier": _elic(Elic2022Chandelier),
+}
+_KNOWN = (*model_architectures, *_BUILDERS, *AT_ONE_RATE)
 
 
 def register_codec(
@@ -75,7 +93,7 @@ def register_codec(
     Raises:
         ConfigError: CompressAI or qr has a model of that name.
     """
-    if name in (*model_architectures, *_OURS):
+    if name in _KNOWN:
         raise ConfigError(f"there is a model {name!r} already: give yours another name")
     catalogue.register_model(name, label or name, qualities)
     _BUILDERS[name] = build
@@ -88,6 +106,8 @@ def build_codec(model: str, quality: int, N: int | None = None, M: int | None = 
         ConfigError: the model is unknown, or has no zoo widths and N or M is missing.
     """
     widths = catalogue.widths(model, quality, N, M)
+    if model in AT_ONE_RATE:
+        return wrap(AT_ONE_RATE[model](quality, *widths))
     if model in _BUILDERS:
         built = _BUILDERS[model](*widths)
         return built if isinstance(built, Codec) else wrap(built)

@@ -6,13 +6,14 @@ from pathlib import Path
 from urllib.error import URLError
 
 import torch
+from compressai.zoo import image_vbr
 from compressai.zoo.image import model_architectures, model_urls
 from compressai.zoo.pretrained import load_pretrained
 from torch.hub import download_url_to_file, get_dir
 
 from qr.codecs.base import Codec
 from qr.codecs.catalogue import CodecId
-from qr.codecs.registry import wrap
+from qr.codecs.registry import build_codec, wrap
 from qr.errors import CheckpointError, ConfigError
 from qr.files import file_digest
 
@@ -27,10 +28,7 @@ def load(codec_id: CodecId) -> Codec:
         ConfigError: the zoo has no such model, metric and quality.
         CheckpointError: it cannot be downloaded, or its digest is wrong.
     """
-    try:
-        url = model_urls[codec_id.model][codec_id.metric][codec_id.quality]
-    except KeyError as error:
-        raise ConfigError(f"CompressAI's zoo has no weights for {codec_id}") from error
+    url = _url(codec_id)
     path = Path(get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
     if not path.exists():
         _download(url, path)
@@ -41,9 +39,25 @@ def load(codec_id: CodecId) -> Codec:
         state = load_pretrained(torch.load(path, map_location="cpu", weights_only=True))
     except (pickle.UnpicklingError, RuntimeError) as error:
         raise CheckpointError(f"{path} is no checkpoint: {error}") from error
-    model = model_architectures[codec_id.model].from_state_dict(state)
-    model.update()
+    if codec_id.model in image_vbr.model_urls:
+        model = build_codec(codec_id.model, codec_id.quality).model
+        state.pop("QuantOffset", None)  # of an older model, as CompressAI's own loading drops it
+        model.load_state_dict(state)
+        model.update(force=True)  # its tables are those of the rate that was trained last
+    else:
+        model = model_architectures[codec_id.model].from_state_dict(state)
+        model.update()
     return wrap(model.eval())
+
+
+def _url(codec_id: CodecId) -> str:
+    """Where its weights are; those of a variable-rate model are the same for all qualities."""
+    try:
+        if codec_id.model in image_vbr.model_urls:
+            return image_vbr.model_urls[codec_id.model][codec_id.metric]
+        return model_urls[codec_id.model][codec_id.metric][codec_id.quality]
+    except KeyError as error:
+        raise ConfigError(f"CompressAI's zoo has no weights for {codec_id}") from error
 
 
 def _digest(path: Path) -> str:

@@ -13,7 +13,7 @@ from jsonschema.validators import extend
 
 from qr.codecs.catalogue import model_info
 from qr.config import settings
-from qr.config.grid import codecs, matches
+from qr.config.grid import Grid, matches
 from qr.decoders import variants
 from qr.errors import ConfigError
 
@@ -61,8 +61,8 @@ def check_meaning(config: Mapping[str, Any]) -> None:
         _check_variants("extra", extra["variants"])
     if "ms-ssim" in config["metrics"]:
         _check_crops(config)
-    if not list(codecs(config)):
-        raise ConfigError("config: models: every model's list of qualities is empty")
+    if not Grid(config).studied:
+        raise ConfigError("config: models: every model is plain, or its list of qualities is empty")
     endpoint = config["statistics"]["endpoint"]
     _check_variants("statistics.endpoint", [endpoint["variant"], *endpoint["over"]])
     for number, extra in enumerate(config["extra"]):
@@ -86,8 +86,8 @@ def _check_extra(config: Mapping[str, Any], extra: Mapping[str, Any], where: str
     off = all(
         name in models and not models[name]["qualities"] for name in extra.get("models", models)
     )
-    if not off and not any(matches(extra, codec) for codec in codecs(config)):
-        raise ConfigError(f"{where}: no codec has these models, metrics and qualities")
+    if not off and not any(matches(extra, codec) for codec in Grid(config).studied):
+        raise ConfigError(f"{where}: no codec that is studied has these models, metrics, qualities")
 
 
 def _check_crops(config: Mapping[str, Any]) -> None:

@@ -90,6 +90,15 @@ class Grid:
         extra = [seed for extra in self.config["extra"] for seed in extra.get("seeds", ())]
         return list(dict.fromkeys([*self.config["seeds"], *extra]))
 
+    def plain(self, codec: CodecId) -> bool:
+        """Whether a codec is only compared with: nothing of the paper is done with it."""
+        return self.config["models"][codec.model].get("plain", False)
+
+    @property
+    def studied(self) -> list[CodecId]:
+        """The codecs that the paper's phases are for."""
+        return [codec for codec in self.codecs if not self.plain(codec)]
+
     def devices(self, step: str) -> tuple[int, int]:
         """GPUs and threads of one job; one thread computes, the others decode training images."""
         engine = self.config["engine"]
@@ -102,6 +111,8 @@ class Grid:
 
     def trained(self, codec: CodecId) -> list[tuple[str, int]]:
         """Variants that the predictive phase of `codec` trains, each with its seeds."""
+        if self.plain(codec):
+            return []
         everywhere = {"variants": self.config["variants"]}
         wanted = {
             (name, seed)
@@ -113,20 +124,28 @@ class Grid:
         names = [name for name in all_variants(self.config) if variants.get(name).trains]
         return [(n, seed) for n in names for seed in self.seeds if (n, seed) in wanted]
 
-    def untrained(self, stage: str) -> list[str]:
+    def untrained(self, codec: CodecId, stage: str) -> list[str]:
         """Variants without training that decode the bitstreams of `stage`.
 
         With a frozen codec, 'original' is the codec after the soft phase as well, and reads
         the same bitstreams.
         """
+        if self.plain(codec):
+            return ["baseline"]
         names = [name for name in self.config["variants"] if not variants.get(name).trains]
         if self.joint:
             return [name for name in names if variants.get(name).codec == stage]
         return names if stage == "soft" else []
 
-    def stages(self) -> list[str]:
+    def stages(self, codec: CodecId) -> list[str]:
         """Codecs whose bitstreams are made: after the soft phase, and before if it differs."""
-        return [stage for stage in ("original", "soft") if stage == "soft" or self.untrained(stage)]
+        if self.plain(codec):
+            return ["original"]
+        return [
+            stage
+            for stage in ("original", "soft")
+            if stage == "soft" or self.untrained(codec, stage)
+        ]
 
     def qualities(self, model: str) -> list[int]:
         """Qualities of `model`, lowest rate first."""
@@ -153,7 +172,7 @@ class Grid:
         """Codecs and variants whose learning parameter is explored: mse models only."""
         return [
             (CodecId(model, "mse", quality), variant)
-            for model in dict.fromkeys(codec.model for codec in self.codecs)
+            for model in dict.fromkeys(codec.model for codec in self.studied)
             for quality in self._explored(model)
             for variant in self.config["explore"]["variants"]
         ]
@@ -188,11 +207,12 @@ class Grid:
             yield Job("baseline", codec)
         for codec, variant in self.explorations():
             yield Job("explore", codec, variant)
-        for codec in self.codecs:
+        for codec in self.studied:
             yield Job("soft", codec)
             for variant, seed in self.trained(codec):
                 yield Job("predictive", codec, variant, seed)
-            for stage in self.stages():
+        for codec in self.codecs:
+            for stage in self.stages(codec):
                 yield Job("encode", codec, stage=stage)
                 yield Job("decode", codec, stage=stage)
         for codec in self.timed():

@@ -35,6 +35,17 @@ class Files:
         folder = "baseline" if stage == "original" else "soft"
         return f"{self.run}/{folder}/{codec}/codec.safetensors"
 
+    def final(self, codec: str) -> str:
+        """The codec that all of its decoders read the files of."""
+        return self.checkpoint(self._last_stage(codec), codec)
+
+    def bitstreams(self, codec: str) -> str:
+        """The folder of those files."""
+        return f"{self.run}/encode/{self._last_stage(codec)}/{codec}/bitstreams"
+
+    def _last_stage(self, codec: str) -> str:
+        return self.grid.stages(_id(codec))[-1]
+
     def exploration(self, codec: str, variant: str) -> str:
         """The exploration whose choice a variant takes."""
         source, explored = self.grid.exploration(CodecId.parse(codec), variant)
@@ -62,8 +73,8 @@ class Files:
         Args:
             decoders: `decoders`, perhaps where an executor put them.
         """
-        names = [f"--variant {name}" for name in self.grid.untrained(stage)]
-        trained = self.grid.trained(CodecId.parse(codec)) if stage == "soft" else []
+        names = [f"--variant {name}" for name in self.grid.untrained(_id(codec), stage)]
+        trained = self.grid.trained(_id(codec)) if stage == "soft" else []
         return " ".join(names + _trained_options(trained, decoders))
 
     def picture_options(self, codec: str, decoders: Sequence[str]) -> str:
@@ -71,9 +82,10 @@ class Files:
         pictured = self.grid.pictured(CodecId.parse(codec))
         return " ".join(["--variant baseline", *_trained_options(pictured, decoders)])
 
-    def timing_options(self, decoders: Sequence[str]) -> str:
+    def timing_options(self, codec: str, decoders: Sequence[str]) -> str:
         """The same of `qr runtime`; `decoders` are `timed`."""
-        untrained = [name for name in self.grid.untrained("soft") if name != "original"]
+        decodable = self.grid.untrained(_id(codec), self._last_stage(codec))
+        untrained = [name for name in decodable if name != "original"]
         names = [f"--variant {name}" for name in untrained]
         return " ".join(names + [f"--trained {path}" for path in decoders])
 
@@ -83,8 +95,8 @@ class Files:
         return {
             "images": [
                 f"{run}/decode/{stage}/{codec}.csv"
-                for stage in grid.stages()
                 for codec in grid.codecs
+                for stage in grid.stages(codec)
             ],
             "exploration": [
                 f"{run}/explore/{codec}/{variant}.csv" for codec, variant in grid.explorations()
@@ -97,7 +109,7 @@ class Files:
     def _courses(self) -> list[str]:
         """Logs of every training."""
         weights = [] if self.grid.fetched else list(map(self.baseline, self.grid.needed()))
-        weights += [self.checkpoint("soft", str(codec)) for codec in self.grid.codecs]
+        weights += [self.checkpoint("soft", str(codec)) for codec in self.grid.studied]
         weights += [path for codec in self.grid.codecs for path in self.decoders(codec)]
         return [str(Path(path).with_name("log.csv")) for path in weights]
 
@@ -128,7 +140,9 @@ def codec_file(run: Path, codec_id: CodecId) -> Path:
     path = run / "soft" / str(codec_id) / "codec.safetensors"
     if not path.is_file():
         known = ", ".join(codec_names(run)) or "none, is it the folder of a run?"
-        raise CheckpointError(f"{run} holds no codec {codec_id}; it holds: {known}")
+        plain = run / "baseline" / str(codec_id) / "codec.safetensors"
+        way_out = f"; without rectifiers, name {plain}" if plain.is_file() else ""
+        raise CheckpointError(f"{run} holds no codec {codec_id}; it holds: {known}{way_out}")
     return path
 
 

@@ -167,8 +167,9 @@ class Work:
         """Variants that decode the same files, as often as there are seeds of them."""
         if job.step != "decode":
             return []
-        trained = self.grid.trained(_codec(job)) if job.stage == "soft" else []
-        return self.grid.untrained(job.stage or "") + [variant for variant, _ in trained]
+        codec = _codec(job)
+        trained = self.grid.trained(codec) if job.stage == "soft" else []
+        return self.grid.untrained(codec, job.stage or "") + [variant for variant, _ in trained]
 
     def _rectifier_width(self, variant: str | None) -> int | None:
         has_one = variant is not None and variants.get(variant).rectifier is not None

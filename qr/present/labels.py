@@ -17,6 +17,7 @@ CODEC = {
     "avif": "AVIF",
     "jpeg-xl": "JPEG XL",
     "zoo": "CompressAI zoo (published)",
+    "paper": "its paper (published)",
     "bpg-444-x265-ycbcr": "BPG 4:4:4 (published)",
     "vtm": "VTM (published)",
 }

@@ -73,6 +73,7 @@ _ANCHORS: dict[str, dict[str, Any]] = {
 }
 _PUBLISHED = {  # all grey
     "zoo": "-",
+    "paper": (0, (6, 1.5)),
     "bpg-444-x265-ycbcr": (0, (4, 2)),
     "vtm": (0, (1, 1.2)),
 }

@@ -5,10 +5,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from compressai.entropy_models import EntropyModel
 from torch import Tensor, nn
 
 from qr.codecs.base import Codec, KnownCodec
+from qr.codecs.compressai import ENTROPY_MODELS
 from qr.codecs.latent import Latent
 from qr.codecs.rate import rate
 from qr.codecs.watch import watched
@@ -79,7 +79,7 @@ def _float32_likelihoods(model: nn.Module, x: Tensor) -> Iterator[None]:
 
     with ExitStack() as hooks:
         for module in model.modules():
-            if isinstance(module, EntropyModel):
+            if isinstance(module, ENTROPY_MODELS):
                 before = module.register_forward_pre_hook(enter, with_kwargs=True)
                 after = module.register_forward_hook(leave, prepend=True, always_call=True)
                 hooks.callback(before.remove)

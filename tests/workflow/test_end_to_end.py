@@ -17,6 +17,7 @@ from support.workspace import PATIENCE
 
 TINY = Path(__file__).with_name("tiny.yaml")
 SMOKE = ROOT / "workflow" / "tiers" / "smoke.yaml"
+PLAIN = "elic2022-official"  # tiny.yaml's codec to compare with
 OVERLAYS = ("--configfile", str(SMOKE), str(TINY))
 
 
@@ -89,9 +90,10 @@ def test_two_runs_give_the_same_numbers_but_for_times(done):
 
 def test_bits_are_the_size_of_the_files_and_shared_by_all_variants(done):
     images = metrics(done, "images")
-    stage = images["variant"].map(lambda v: "original" if v == "original" else "soft")
-    for (kind, image), rows in images.groupby([stage, "image"]):
-        folder = done.folder / "runs/tiny/encode" / kind / "bmshj2018-hyperprior_mse_q2/bitstreams"
+    before = images["variant"].eq("original") | images["model"].eq(PLAIN)
+    stage = before.map({True: "original", False: "soft"})
+    for (kind, model, image), rows in images.groupby([stage, "model", "image"]):
+        folder = done.folder / "runs/tiny/encode" / kind / f"{model}_mse_q2/bitstreams"
         size = (folder / f"{Path(image).stem}.qrc").stat().st_size
         assert set(rows["bytes"]) == {size}
         assert rows["bpp"].to_list() == pytest.approx(
@@ -102,7 +104,10 @@ def test_bits_are_the_size_of_the_files_and_shared_by_all_variants(done):
 def test_rows_are_complete(done):
     images = metrics(done, "images")
     trained, untrained = ["decoder", "qr"], ["original", "baseline", "centroid"]
-    assert len(images) == 2 * (2 * len(trained) + len(untrained))
+    plain = images[images["model"] == PLAIN]
+    assert set(plain["variant"]) == {"baseline"}
+    assert len(plain) == 2
+    assert len(images) == 2 * (2 * len(trained) + len(untrained)) + len(plain)
     assert images[images["variant"].isin(untrained)]["seed"].isna().all()
     assert set(images[images["variant"].isin(trained)]["seed"]) == {0, 1}
 

@@ -2,8 +2,8 @@ rule pictures:
     """Parts of pictures after each decoder and maps of the quantization error, for the report."""
     input:
         images=FIRST_SET,
-        codec=f"{RUN}/soft/{{codec}}/codec.safetensors",
-        bitstreams=f"{RUN}/encode/soft/{{codec}}/bitstreams",
+        codec=lambda wc: FILES.final(wc.codec),
+        bitstreams=lambda wc: FILES.bitstreams(wc.codec),
         decoders=lambda wc: FILES.pictured(wc.codec),
     output:
         directory(f"{RESULTS}/pictures/{{codec}}"),

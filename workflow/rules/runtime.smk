@@ -2,7 +2,7 @@ rule runtime:
     """Seconds by part, with pytest-benchmark."""
     input:
         images=FIRST_SET,
-        codec=f"{RUN}/soft/{{codec}}/codec.safetensors",
+        codec=lambda wc: FILES.final(wc.codec),
         decoders=lambda wc: FILES.timed(wc.codec),
     output:
         f"{RUN}/runtime/{{codec}}.csv",
@@ -19,7 +19,7 @@ rule runtime:
         config=CONFIG_FILE,
         settings=settings("runtime"),
         code=code("runtime", *VARIANTS),
-        variants=lambda wc, input: FILES.timing_options(input.decoders),
+        variants=lambda wc, input: FILES.timing_options(wc.codec, input.decoders),
     shell:
         "python -m qr runtime --config {params.config} --codec {input.codec} --images {input.images}"
         " {params.variants} --out {output} 2>&1 | tee {log}"

@@ -6,14 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-from qr.analyse.anchors import CLASSICAL, anchor_means, is_kodak, published
+from qr.analyse.anchors import CLASSICAL, PAPERS, anchor_means, is_kodak, published
 from qr.analyse.gains import ALL_QUALITIES, REFERENCE, gains
 from qr.analyse.metrics import Metrics, over_seeds
 from qr.decoders.variants import has_own_bitstreams
 from qr.measure.quality import MEASURES, from_db
 from qr.measure.schema import POINT, QUALITY, QUALITY_COLUMN
 
-ZOO = "zoo"  # the name of a codec's own curve in CompressAI's zoo
+# The names of a codec's own curve: in CompressAI's zoo, and in its paper where that has no weights.
+ZOO = "zoo"
+PAPER = "paper"
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class RateDistortion:
         gains: over the baseline, of the variants that read the same bits: model, quality, variant,
             bpp, gain_db, gain_low_db, gain_high_db (NaN: no interval), images, seeds.
         classical: classical codecs on the run's own images: codec, setting.
-        published: where these are Kodak's: model, codec, quality. `ZOO` is shown with its model,
-            the others, whose model is empty, with all.
+        published: where these are Kodak's: model, codec, quality. `ZOO` and `PAPER` are shown
+            with their model, the others, whose model is empty, with all.
     """
 
     points: pd.DataFrame
@@ -82,6 +84,11 @@ def _gains(
 
 def _published(models: Iterable[str], metric: str) -> list[pd.DataFrame]:
     curves = [published([model], metric).assign(model=model, codec=ZOO) for model in models]
+    curves += [
+        published([paper], metric).assign(model=model, codec=PAPER)
+        for model, paper in PAPERS.items()
+        if model in models
+    ]
     curves += [published([codec], metric).assign(model="") for codec in CLASSICAL]
     linear = [measure for measure in MEASURES if measure.decibels]
     return [

@@ -5,11 +5,13 @@ import re
 
 import pytest
 import torch
+from compressai.zoo import image_vbr
 from compressai.zoo.image import model_urls
 
 from qr.codecs import weights, zoo
 from qr.codecs.catalogue import CodecId
 from qr.codecs.families import HyperpriorCodec
+from qr.codecs.registry import build_codec
 from qr.errors import CheckpointError, ConfigError
 from support.codecs import fresh_codec
 from support.photographs import picture
@@ -105,3 +107,26 @@ def test_every_weight_of_the_zoo_has_a_digest_in_its_name():
         for qualities in model_urls[model].values():
             for url in qualities.values():
                 assert re.search(r"-[0-9a-f]{8,}\.pth", url.rsplit("/", 1)[1]), url
+
+
+def test_one_file_of_a_variable_rate_model_serves_all_qualities(hub, monkeypatch, tmp_path):
+    codec_id = CodecId("mbt2018-mean-vbr", "mse", 2)
+    trained = build_codec(codec_id.model, 7)
+    trained.model.update()
+    torch.save(trained.model.state_dict() | {"QuantOffset": torch.zeros(1)}, tmp_path / "made")
+    content = (tmp_path / "made").read_bytes()
+    name = f"mbt2018-mean-vbr-{hashlib.sha256(content).hexdigest()[:8]}.pth.tar"
+    entry = {"mse": f"https://example.org/{name}"}
+    monkeypatch.setitem(image_vbr.model_urls, codec_id.model, entry)
+    (hub / name).write_bytes(content)
+    low, high = (zoo.load(CodecId(codec_id.model, "mse", q)) for q in (2, 7))
+    for one, other in zip(low.model.parameters(), high.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert weights.codec_digest(high) == weights.codec_digest(trained)
+    assert weights.codec_digest(low) != weights.codec_digest(trained)  # z has tables of its rate
+
+
+@pytest.mark.parametrize("text", ["mbt2018-vbr_ms-ssim_q1", "elic2022-official_mse_q1"])
+def test_where_the_zoo_has_no_weights_that_is_said(hub, text):
+    with pytest.raises(ConfigError, match="no weights for"):
+        zoo.load(CodecId.parse(text))

@@ -107,7 +107,14 @@ WRONG = [
     ((), "extra", [{"variants": ["no-such"]}], "extra.*no-such"),
     ((), "extra", [{"variants": ["centroid"]}], "extra.0.variants: centroid trains nothing"),
     ((), "extra", [{"variants": ["qr"], "models": ["elic"]}], "extra.0: no codec"),
+    ((), "models", {"mbt2018": {"qualities": [1], "plain": True}}, "models: every model is plain"),
 ]
+
+
+def test_more_trainings_of_a_plain_codec_are_refused(base):
+    plain = overlay(base, {"models": {"mbt2018": {"plain": True}}})
+    with pytest.raises(ConfigError, match=r"extra\.0: no codec that is studied"):
+        load.accept(plain | {"extra": [{"variants": ["qr"], "models": ["mbt2018"]}]})
 
 
 @pytest.mark.parametrize(("path", "key", "value", "match"), WRONG)

@@ -5,6 +5,7 @@ import pytest
 from qr.codecs.catalogue import CodecId
 from qr.config import steps
 from qr.config.grid import Grid, explored_qualities, nearest
+from qr.config.paths import Files
 from qr.config.settings import overlay
 
 CONFIG = {
@@ -38,6 +39,9 @@ CONFIG = {
 }  # fmt: skip
 
 
+THREE = CodecId("mbt2018", "mse", 3)
+
+
 def grid(**changes):
     return Grid(overlay(CONFIG, changes))
 
@@ -49,9 +53,9 @@ def ids(*texts):
 def test_trained_and_untrained_variants():
     trained = [("decoder", 0), ("decoder", 1), ("qr", 0), ("qr", 1)]
     assert grid().trained(CodecId("mbt2018", "mse", 3)) == trained
-    assert grid().untrained("soft") == ["baseline", "centroid"]
-    assert grid().untrained("original") == ["original"]
-    assert grid().stages() == ["original", "soft"]
+    assert grid().untrained(THREE, "soft") == ["baseline", "centroid"]
+    assert grid().untrained(THREE, "original") == ["original"]
+    assert grid().stages(THREE) == ["original", "soft"]
 
 
 def test_extra_trainings_are_added_where_they_belong():
@@ -78,9 +82,31 @@ def test_the_viewer_shows_the_runs_own_variants_with_their_first_seed():
 
 def test_a_frozen_codec_has_one_kind_of_bitstreams():
     frozen = grid(soft={"codec": "frozen"})
-    assert frozen.stages() == ["soft"]
-    assert frozen.untrained("soft") == ["original", "baseline", "centroid"]
-    assert grid(variants=["baseline", "qr"]).stages() == ["soft"]
+    assert frozen.stages(THREE) == ["soft"]
+    assert frozen.untrained(THREE, "soft") == ["original", "baseline", "centroid"]
+    assert grid(variants=["baseline", "qr"]).stages(THREE) == ["soft"]
+
+
+def test_a_plain_codec_is_coded_as_it_is_and_nothing_else():
+    found = grid(models={"cheng2020-attn": {"plain": True}}, extra=[{"variants": ["qr-only"]}])
+    plain = CodecId("cheng2020-attn", "mse", 2)
+    assert [job.step for job in found.jobs() if job.codec == plain] == [
+        "baseline", "encode", "decode", "runtime",
+    ]  # fmt: skip
+    files = Files(found, "runs/v")
+    assert files.decoders(plain) == []
+    assert files.final(str(plain)) == "runs/v/baseline/cheng2020-attn_mse_q2/codec.safetensors"
+    assert files.bitstreams(str(plain)) == "runs/v/encode/original/cheng2020-attn_mse_q2/bitstreams"
+    for stage in found.stages(plain):
+        assert files.decode_options(str(plain), stage, []) == "--variant baseline"
+    assert files.timing_options(str(plain), []) == "--variant baseline"
+    assert files.picture_options(str(plain), []) == "--variant baseline"
+    parts = files.parts()
+    assert "runs/v/decode/original/cheng2020-attn_mse_q2.csv" in parts["images"]
+    assert "runs/v/decode/soft/cheng2020-attn_mse_q2.csv" not in parts["images"]
+    assert "runs/v/soft/cheng2020-attn_mse_q2/log.csv" not in parts["training"]
+    assert not any("cheng2020" in path for path in parts["exploration"])
+    assert plain in found.codecs and plain not in found.studied
 
 
 def test_training_starts_from_the_next_higher_quality_and_ms_ssim_from_mse():
