@@ -1,10 +1,10 @@
-"""How the exploration searches: which alphas, in which order.
+"""How the exploration searches: at which qualities, which alphas, in which order.
 
 Free of torch: the plan of a run counts the trials before anything is trained.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
@@ -51,3 +51,19 @@ def most_alphas(explore: Mapping[str, Any]) -> int:
     """How many alphas are tried at most; `explore` is that section of the configuration."""
     count = len(grid(explore["alpha"]))
     return min(count, 2 + count // 2) if explore["strategy"] == "bracket" else count
+
+
+def explored_qualities(wanted: Sequence[int] | str, available: Sequence[int]) -> list[int]:
+    """Of a model's `available` qualities, the nearest to each wanted one, or 'all'.
+
+    >>> explored_qualities([4, 8], [1, 3, 6])
+    [3, 6]
+    """
+    if isinstance(wanted, str):
+        return sorted(available)
+    return sorted({nearest(quality, available) for quality in wanted})
+
+
+def nearest(quality: int, among: Sequence[int]) -> int:
+    """The nearest of `among`; the lower one of two equally near."""
+    return min(among, key=lambda other: (abs(other - quality), other))

@@ -52,18 +52,26 @@ class CropDataset(Dataset):
         return self.samples
 
     def __getitem__(self, k: int) -> np.ndarray:
-        if not 0 <= k < self.samples:
-            raise IndexError(k)
-        epoch, position = divmod(k, len(self.entries))
-        index = _order(self.seed, epoch, len(self.entries))[position]
-        pixels = self._pixels.get(self.entries[index])
-        # The 1 keeps this stream apart from the epochs': NumPy pads seeds with zeros.
-        rng = np.random.default_rng([self.seed, k, 1])
+        entry, rng = self._drawn(k)
+        pixels = self._pixels.get(entry)
         height, width = pixels.shape[:2]
         side = min(self.crop, height, width)
         top, left = rng.integers(0, [height - side + 1, width - side + 1])
         flip = rng.random() < 0.5
         return _square(pixels, top, left, side, self.crop, flip)
+
+    def batch(self, numbers: Sequence[int]) -> tuple[np.ndarray, ...]:
+        """The samples of these numbers, N x 3 x crop x crop, as the only part of a batch."""
+        return (np.stack([self[k] for k in numbers]),)
+
+    def _drawn(self, k: int) -> tuple[Entry, np.random.Generator]:
+        """The image of sample k, and the generator of what else it draws."""
+        if not 0 <= k < self.samples:
+            raise IndexError(k)
+        epoch, position = divmod(k, len(self.entries))
+        index = _order(self.seed, epoch, len(self.entries))[position]
+        # The 1 keeps this stream apart from the epochs': NumPy pads seeds with zeros.
+        return self.entries[index], np.random.default_rng([self.seed, k, 1])
 
 
 @lru_cache(maxsize=4)

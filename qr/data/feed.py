@@ -7,6 +7,7 @@ container has 64 MB unless it is told otherwise.
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.context import ForkContext, ForkProcess
 from typing import Any
 
@@ -16,9 +17,34 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from qr.data.crops import CropDataset, as_floats
+from qr.data.latents import LatentCrops, Latents
+from qr.data.manifests import Entry
 from qr.errors import ConfigError, QRError, TrainingError
 
+Batch = tuple[Tensor, ...]  # first the pictures
+
 _WAY_OUT = "the same command goes on from the saved state; a lower engine.workers needs less memory"
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a phase learns from and is judged by.
+
+    Attributes:
+        entries: training images.
+        validation: N x 3 x S x S held-back crops in [0, 1].
+        latents: of the training images, where they are computed already.
+    """
+
+    entries: list[Entry]
+    validation: Tensor
+    latents: Latents | None = None
+
+    def crops(self, crop: int, seed: int, samples: int) -> CropDataset:
+        """`samples` random crops of the training images, with their latents if there are any."""
+        if self.latents is None:
+            return CropDataset(self.entries, crop, seed, samples)
+        return LatentCrops(self.entries, crop, seed, samples, self.latents)
 
 
 @contextmanager
@@ -29,12 +55,13 @@ def batches(
     workers: int,
     rank: int = 0,
     world: int = 1,
-) -> Iterator[Iterator[Tensor]]:
+) -> Iterator[Iterator[Batch]]:
     """Batches of `dataset` from global step `start` on, the same for any number of workers.
 
     Step s covers samples s * batch_size and following; samples that fill no batch are left
-    out. Of each such batch, rank r of `world` gets every world-th sample from the r-th on, as
-    a (batch_size / world) x 3 x crop x crop tensor in [0, 1]. No global random state is used.
+    out. Of each such batch, rank r of `world` gets every world-th sample from the r-th on: the
+    parts that the data set's `batch` has, pixels of 0 to 255 as (batch_size / world) x 3 x crop x
+    crop in [0, 1]. No global random state is used.
     When the block ends, however it does, the workers have ended too.
 
     Raises:
@@ -103,9 +130,9 @@ class _Made(Dataset):
     def __init__(self, samples: CropDataset):
         self.samples = samples
 
-    def __getitems__(self, numbers: Sequence[int]) -> np.ndarray | QRError:
+    def __getitems__(self, numbers: Sequence[int]) -> tuple[np.ndarray, ...] | QRError:
         try:
-            return np.stack([self.samples[k] for k in numbers])
+            return self.samples.batch(numbers)
         except QRError as error:
             return error
         except (OSError, MemoryError) as error:
@@ -117,10 +144,10 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _opened(batch: np.ndarray | QRError) -> Tensor:
+def _opened(batch: tuple[np.ndarray, ...] | QRError) -> Batch:
     if isinstance(batch, QRError):
         raise batch
-    return as_floats(batch)
+    return tuple(as_floats(p) if p.dtype == np.uint8 else torch.from_numpy(p) for p in batch)
 
 
 class _Worker(ForkProcess):

@@ -17,12 +17,15 @@ from statistics import median
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from qr import device, provenance
 from qr.codecs import registry
 from qr.codecs.base import Codec
 from qr.codecs.catalogue import METRICS, CodecId, lmbda
+from qr.codecs.families import HyperpriorCodec
+from qr.data.feed import Batch, Data
 from qr.data.manifests import scan
 from qr.data.tensors import to_image
 from qr.decoders import variants
@@ -34,8 +37,8 @@ from qr.files import folder_bytes
 from qr.measure.rows import Contender, decode_all, encode_all
 from qr.plan import cost
 from qr.plan.cost import Measured, Table
-from qr.plan.work import TIMED_CODING, Rate, Timed, Work
-from qr.train.loop import Data, Trainer
+from qr.plan.work import CACHED, TIMED_CODING, Rate, Timed, Work
+from qr.train.loop import Trainer
 from qr.train.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
 from qr.train.state import StateFolder
 
@@ -103,16 +106,16 @@ def _noise(count: int, size: str) -> Tensor:
 class _TimedTrainer(Trainer):
     """Trains on one batch of noise and notes the seconds of each step and each validation."""
 
-    def __init__(self, *arguments: Any, batch: Tensor):
+    def __init__(self, *arguments: Any, batch: Batch):
         super().__init__(*arguments)
         self.batch = batch
         self.step_seconds: list[float] = []
         self.validation_seconds: list[float] = []
 
-    def batches(self) -> AbstractContextManager[Iterator[Tensor]]:
+    def batches(self) -> AbstractContextManager[Iterator[Batch]]:
         return nullcontext(itertools.repeat(self.batch, self.settings["steps"]))
 
-    def train_step(self, batch: Tensor) -> dict[str, float]:
+    def train_step(self, batch: Batch) -> dict[str, float]:
         step = super().train_step
         values, seconds = timed(self.fabric.device, lambda: step(batch))
         self.step_seconds.append(seconds)
@@ -134,7 +137,7 @@ def _train(config: Mapping[str, Any], training: Timed) -> Table:
     # The work of one device: what several have to tell each other is left out.
     engine = config["engine"] | {"devices": 1, "save_every_seconds": math.inf}
     data = Data([], _noise(rate.batch, training.validation.size))
-    batch = _noise(rate.batch, rate.size)
+    batch = _batch(rate, phase.codec)
     with tempfile.TemporaryDirectory() as temporary:
         state, title = StateFolder(Path(temporary), {}), _describe(rate)
         trainer = _TimedTrainer(phase, data, settings, engine, 0, state, title, batch=batch)
@@ -147,13 +150,25 @@ def _train(config: Mapping[str, Any], training: Timed) -> Table:
     }
 
 
+def _batch(rate: Rate, codec: Codec) -> Batch:
+    """What a step takes: pictures, and their latents where those are cached."""
+    x = _noise(rate.batch, rate.size)
+    if rate.step != CACHED:
+        return (x,)
+    with torch.no_grad():
+        y, latent = codec.latent(x)
+        around = F.pad(latent.y_hat, [codec.reach] * 4)
+        known = [latent.side.hyper] if isinstance(codec, HyperpriorCodec) else []
+    return x, y, around, *known
+
+
 def _phase(rate: Rate, distance: str) -> Phase:
     metric = rate.metric or METRICS[0]
     codec, trade_off = _codec(rate), lmbda(metric, _QUALITY)
     if rate.step == "baseline":
         return BaselinePhase(codec, metric, trade_off)
     variant, width = variants.get(rate.variant or ""), rate.W or 0
-    if rate.step == "predictive":
+    if rate.step in ("predictive", CACHED):
         decoder = build_decoder(variant, codec, width)
         return PredictivePhase(codec, decoder, variant, metric, trade_off, 1.0, distance)
     rectifier = build_rectifier(variant.rectifier or "", codec, width, **variant.options)

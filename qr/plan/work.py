@@ -16,6 +16,7 @@ from qr.decoders import variants
 from qr.errors import DataError
 
 TIMED_CODING = ("encode", "decode")
+CACHED = "predictive-cached"  # a predictive step whose latents were computed before
 
 _UNCOUNTED = 24  # images of a role that neither a manifest nor a limit counts; Kodak has 24
 
@@ -28,7 +29,8 @@ class Rate:
         metric: what the codec is trained for; None where it does not matter, in coding.
         N, M: the codec's widths; None for a codec that chooses itself.
         W: the rectifier's width; None without a rectifier.
-        step: baseline, soft, soft-joint (the codec is trained, too), predictive, encode, decode.
+        step: baseline, soft, soft-joint (the codec is trained, too), predictive, `CACHED`,
+            encode, decode.
         variant: decoder variant; None in decode: entropy decoding, which they share.
         split: train: the unit is an optimiser step; validation, test: an image.
         batch: images of one step on one device.
@@ -125,7 +127,7 @@ class Work:
             N=N,
             M=M,
             W=self._rectifier_width(training.variant),
-            step="soft-joint" if training.joint else training.phase,
+            step=_timed_as(training),
             variant=training.variant,
             split="train",
             batch=settings["batch_size"] // engine["devices"],
@@ -188,6 +190,13 @@ class Work:
         except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
             raise DataError(f"{manifest}: a damaged manifest: {error!r}; make it again") from error
         return sum(sizes) / pixels if pixels else len(sizes)
+
+
+def _timed_as(training: Training) -> str:
+    """What the table of seconds calls it."""
+    if training.joint:
+        return "soft-joint"
+    return CACHED if training.cached else training.phase
 
 
 def _codec(job: Job) -> CodecId:

@@ -9,16 +9,13 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from qr.data.crops import CropDataset
-from qr.data.feed import batches
-from qr.data.manifests import Entry
+from qr.data.feed import Batch, Data, batches
 from qr.errors import Diverged, Interrupted
 from qr.train.average import Average
 from qr.train.course import Course
@@ -29,19 +26,6 @@ from qr.train.progress import Progress
 from qr.train.seeds import derive_seed
 from qr.train.state import StateFolder, put_back, trained
 from qr.train.stop import StopRequest
-
-
-@dataclass(frozen=True)
-class Data:
-    """What a phase learns from and is judged by.
-
-    Attributes:
-        entries: training images.
-        validation: N x 3 x S x S held-back crops in [0, 1].
-    """
-
-    entries: list[Entry]
-    validation: Tensor
 
 
 class Trainer:
@@ -88,6 +72,7 @@ class Trainer:
         self._course = Course(title, settings["steps"], events)
         self._stop = StopRequest()
         self._counted_at = self._saved_at = time.monotonic()
+        self._held_back: list[tuple[int, Any]] | None = None
 
     def fit(self) -> Progress:
         """Train, resuming from the saved state if there is one.
@@ -127,11 +112,10 @@ class Trainer:
 
     # A step
 
-    def batches(self) -> AbstractContextManager[Iterator[Tensor]]:
-        """This rank's batches, N x 3 x S x S in [0, 1], from the next step to the last."""
+    def batches(self) -> AbstractContextManager[Iterator[Batch]]:
+        """This rank's batches from the next step to the last: what the phase's `forward` takes."""
         batch_size = self.settings["batch_size"]
-        dataset = CropDataset(
-            self.data.entries,
+        dataset = self.data.crops(
             self.settings["crop"],
             derive_seed(self.seed, "crops"),
             samples=self.settings["steps"] * batch_size,
@@ -145,7 +129,7 @@ class Trainer:
             self.fabric.world_size,
         )
 
-    def train_step(self, batch: Tensor) -> dict[str, float]:
+    def train_step(self, batch: Batch) -> dict[str, float]:
         """Change the weights by one batch; returns the phase's values, means over the ranks.
 
         Raises:
@@ -154,7 +138,7 @@ class Trainer:
         self.model.train()
         rank = self.fabric.global_rank
         torch.manual_seed(derive_seed(self.seed, "noise", self.progress.step, rank))
-        values = self.model(batch.to(self.fabric.device))
+        values = self.model(*(part.to(self.fabric.device) for part in batch))
         loss = values["loss"] + values.get("aux", 0.0)
         # All ranks see the same NaN.
         numbers = means(self.fabric, values | {"total": loss})
@@ -225,10 +209,14 @@ class Trainer:
             Diverged: the loss is not finite.
         """
         self.phase.eval()
+        if self._held_back is None:
+            images = self.data.validation.split(self.settings["batch_size"])
+            known = [self.phase.known(x.to(self.fabric.device)) for x in images]
+            self._held_back = list(zip(map(len, images), known, strict=True))
         sums: dict[str, float] = {}
-        for batch in self.data.validation.split(self.settings["batch_size"]):
-            for name, value in self.phase.validate(batch.to(self.fabric.device)).items():
-                sums[name] = sums.get(name, 0.0) + value.item() * len(batch)
+        for count, known in self._held_back:
+            for name, value in self.phase.validate(known).items():
+                sums[name] = sums.get(name, 0.0) + value.item() * count
         found = {name: total / len(self.data.validation) for name, total in sums.items()}
         if not math.isfinite(found["loss"]):
             self._fail(f"the validation loss is {found['loss']}")

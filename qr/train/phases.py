@@ -56,7 +56,11 @@ class Phase(nn.Module):
         with _without_autocast(x):  # quantiles are finer than bfloat16
             return {"aux": self.model.aux_loss()}
 
-    def validate(self, x: Tensor) -> Values:
+    def known(self, x: Tensor) -> Any:
+        """What `validate` takes of held-back images x: they, and what no step changes of them."""
+        return x
+
+    def validate(self, known: Any) -> Values:
         """The same values on held-back images, in evaluation mode and float32."""
         raise NotImplementedError
 
@@ -226,12 +230,29 @@ class PredictivePhase(Phase):
         if not any(p.requires_grad for p in decoder.parameters()):
             raise ConfigError("this variant has nothing to train in the predictive phase")
 
-    def forward(self, x: Tensor) -> Values:
+    def forward(self, x: Tensor, *crops: Tensor) -> Values:
+        """The losses of a batch; `crops` are of latents known before, as `LatentCrops` has them."""
         with torch.no_grad(), _without_autocast(x):
-            y, latent = self.codec.latent(x)
-            if self.oracle:
-                latent = Latent(y)
-            elif self.noisy and self.training:
+            if crops:
+                y, latent = crops[0], self.codec.cropped(*crops[1:])
+            else:
+                y, latent = self.codec.latent(x)
+        return self._values(x, y, latent)
+
+    def known(self, x: Tensor) -> tuple[Tensor, Tensor, Latent]:
+        return x, *self.codec.latent(x)
+
+    def validate(self, known: tuple[Tensor, Tensor, Latent]) -> Values:
+        # What counts is the picture; alpha must not choose between two alphas.
+        values = self._values(*known)
+        judged = {"loss": self.lmbda * values["distortion"]}
+        return values | judged | ({"objective": values["loss"]} if self.guided else {})
+
+    def _values(self, x: Tensor, y: Tensor, latent: Latent) -> Values:
+        if self.oracle:
+            latent = Latent(y)
+        elif self.noisy and self.training:
+            with _without_autocast(x):
                 latent = Latent(y + torch.empty_like(y).uniform_(-0.5, 0.5))
         x_hat, y_tilde = self.decoder(latent)
         with _without_autocast(x):
@@ -241,9 +262,3 @@ class PredictivePhase(Phase):
             if self.guided:
                 loss = loss + self.alpha * d_feature
         return {"loss": loss, "distortion": d, "feature_distance": d_feature}
-
-    def validate(self, x: Tensor) -> Values:
-        # What counts is the picture; alpha must not choose between two alphas.
-        values = self(x)
-        judged = {"loss": self.lmbda * values["distortion"]}
-        return values | judged | ({"objective": values["loss"]} if self.guided else {})

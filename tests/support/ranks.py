@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 
 from qr.codecs import weights
+from qr.data.feed import Data
 from qr.data.manifests import scan
 from qr.errors import Interrupted
-from qr.train.loop import Data, Trainer
+from qr.train.loop import Trainer
 from qr.train.state import StateFolder
 from support.photographs import picture
 from support.training import ENGINE, SETTINGS, at_step, new_phase

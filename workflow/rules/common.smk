@@ -8,7 +8,7 @@ from qr.archive.seal import check_same, finished
 from qr.config import load, steps
 from qr.config.grid import Grid, Job, all_variants
 from qr.config.paths import Files
-from qr.data.roles import manifests, test_folders, test_sets
+from qr.data.roles import TRAINING_ROLES, manifests, test_folders, test_sets
 from qr.errors import QRError
 from qr.plan.cluster import lead_to_this_python, take_over
 from qr.plan.cost import Cost
@@ -82,6 +82,16 @@ def needs(step):
 def limit(wildcards, resources):
     """Where a scheduler ends jobs, training stops by its own clock before."""
     return f"--stop-after {resources.runtime}" if workflow.remote_exec else ""
+
+
+def latents(step):
+    """The input of a training that takes latents which were computed before, if it does."""
+    return lambda wildcards: FILES.latents(step, wildcards.codec)
+
+
+def latents_option(wildcards, input):
+    """The same as an option."""
+    return f"--latents {input.latents}" if input.latents else ""
 
 
 def test_set(wildcards):

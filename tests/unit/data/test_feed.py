@@ -35,8 +35,9 @@ def dataset(entries, samples=100):
 
 
 def listed(*arguments, **options):
+    """The pictures of all batches, which have no other part."""
     with batches(*arguments, **options) as found:
-        return list(found)
+        return [batch for (batch,) in found]
 
 
 def expected(data, numbers):
@@ -182,7 +183,7 @@ from qr.data.manifests import read_manifest
 
 entries = read_manifest(sys.argv[1])
 with batches(CropDataset(entries, 256, 3, 64), 0, 16, 2) as found:
-    print(sum(len(batch) for batch in found))
+    print(sum(len(batch) for (batch,) in found))
 """
 
 

@@ -15,8 +15,9 @@ from torch import nn
 
 from qr.codecs import weights
 from qr.config.settings import overlay
+from qr.data.feed import Data
 from qr.errors import CheckpointError, Interrupted, TrainingError
-from qr.train.loop import Data, Trainer
+from qr.train.loop import Trainer
 from qr.train.optimizers import OPTIMIZERS, annealed
 from qr.train.seeds import derive_seed
 from qr.train.state import StateFolder
