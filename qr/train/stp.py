@@ -23,6 +23,7 @@ from qr.decoders import variants
 from qr.decoders.decoder import Decoder, build_decoder
 from qr.decoders.registry import build_rectifier
 from qr.errors import CheckpointError
+from qr.train.fabric import tell_if_slow
 from qr.train.loop import Data, Trainer
 from qr.train.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
 from qr.train.progress import Progress
@@ -75,6 +76,8 @@ class Run:
         Args:
             fixed: what else fixes the result, by name; a state of another is not continued.
         """
+        engine = {**self.engine, **{key: self.settings[key] for key in ("precision", "devices")}}
+        tell_if_slow(engine["precision"], engine["accelerator"])
         names = (training.variant,) if training.variant else ()
         data = self.data()
         identity = {
@@ -93,7 +96,7 @@ class Run:
             phase,
             data,
             training.settings,
-            {**self.engine, **{key: self.settings[key] for key in ("precision", "devices")}},
+            engine,
             # No phase repeats another's crops; the variants of one phase share them.
             derive_seed(seed, training.phase),
             StateFolder(self.state, identity),
