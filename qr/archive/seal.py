@@ -20,17 +20,22 @@ def finished(results: Path) -> bool:
     return (results / NAME).is_file()
 
 
+def configuration(results: Path) -> dict[str, Any]:
+    """What a finished version was made with; nothing of one that is not finished.
+
+    Raises:
+        ResultsError: its manifest is unreadable.
+    """
+    return _manifest(results).get("config", {}) if finished(results) else {}
+
+
 def check_same(results: Path, config: Mapping[str, Any]) -> None:
     """See that a finished version is what this configuration and code would make again.
 
     Raises:
         ResultsError: it has another configuration or commit; it will not be overwritten.
     """
-    path = results / NAME
-    try:
-        sealed = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{path} is unreadable: {error}") from error
+    sealed = _manifest(results)
     commit, dirty = provenance.git_commit()
     digest = settings.digest(load.portable(config))
     now = {"config_sha256": digest, "git_commit": commit, "git_dirty": dirty}
@@ -40,3 +45,11 @@ def check_same(results: Path, config: Mapping[str, Any]) -> None:
             f"{results} is finished, and was made with another {' and '.join(differing)}. A "
             f"finished version is not overwritten: choose another `version`, or delete {results}"
         )
+
+
+def _manifest(results: Path) -> dict[str, Any]:
+    path = results / NAME
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path} is unreadable: {error}") from error

@@ -41,7 +41,7 @@ def plan(
     from qr.files import write_csv
     from qr.plan.forecast import plan as planned
 
-    loaded = load(*config)
+    loaded = load(*config, elsewhere=True)
     table = pd.DataFrame(planned(loaded, Path("runs") / loaded["version"]))
     print(table.to_string(index=False, na_rep="-"))
     if out is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from qr.config import strict_yaml
+from qr.config import precision, strict_yaml
 from qr.config.check import check_form, check_meaning
 from qr.config.plugins import load_plugins
 from qr.config.settings import overlay
@@ -16,10 +16,11 @@ from qr.errors import ConfigError
 from qr.files import replacing
 
 
-def load(*paths: Path | str) -> dict[str, Any]:
+def load(*paths: Path | str, elsewhere: bool = False) -> dict[str, Any]:
     """Read `paths`, later files overlaying earlier ones, and `accept` the result.
 
-    Plugins and the table of speeds are found from the folder of the first file.
+    Plugins and the table of speeds are found from the folder of the first file. A precision that
+    is `auto` becomes what suits this machine or, with `elsewhere`, the nodes of a cluster.
 
     Raises:
         ConfigError: a file is missing or no YAML, or the result breaks the schema.
@@ -29,7 +30,7 @@ def load(*paths: Path | str) -> dict[str, Any]:
         config = overlay(config, strict_yaml.read(path))
     config = _seen_from(Path(paths[0]).parent, config)
     accept(config)
-    return config
+    return precision.resolve(config, elsewhere=elsewhere)
 
 
 def load_plugins_of(path: Path | str) -> None:
@@ -80,6 +81,15 @@ def _with_files(config: Mapping[str, Any], change: Callable[[str], str]) -> dict
     if isinstance(resources, Mapping) and isinstance(resources.get("speed"), str):
         changed["resources"] = {**resources, "speed": change(resources["speed"])}
     return changed
+
+
+def begun(path: Path | str) -> dict[str, Any]:
+    """What a run's own configuration `path` says, unchecked; nothing where there is none.
+
+    Raises:
+        ConfigError: it is unreadable.
+    """
+    return strict_yaml.read(path) if Path(path).is_file() else {}
 
 
 def written(config: Mapping[str, Any], path: Path | str) -> bool:

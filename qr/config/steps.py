@@ -21,8 +21,9 @@ from qr.decoders import variants
 
 PACKAGE = Path(str(resources.files("qr")))
 
-# Reached by nearly everything, and no result depends on it: words for people, and this table.
-_INERT = ("qr.errors", "qr.progress", "qr.provenance", "qr.config.steps")
+# Reached by nearly everything, and no result depends on it: words for people, this table, and what
+# chooses a precision, which is among the settings.
+_INERT = ("qr.errors", "qr.progress", "qr.provenance", "qr.config.steps", "qr.config.precision")
 # Of these tables, a job's own rows count, which are in its settings or stand beside its code.
 _TABLES = (
     "qr.decoders.variants:_VARIANTS",

@@ -25,6 +25,8 @@ from qr.codecs import registry
 from qr.codecs.base import Codec
 from qr.codecs.catalogue import METRICS, CodecId, lmbda
 from qr.codecs.families import HyperpriorCodec
+from qr.config import precision
+from qr.config.grid import Job
 from qr.data.feed import Batch, Data
 from qr.data.manifests import scan
 from qr.data.tensors import to_image
@@ -43,43 +45,51 @@ from qr.train.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
 from qr.train.state import StateFolder
 
 _STEPS = 6  # of each training; the first one warms up and does not count
+_CLEARLY = 1.1  # times as long: less may be chance
 _QUALITY = 1  # any will do: time depends on the widths
 
 
 def measure(config: Mapping[str, Any], run: Path, out: Path) -> None:
     """Time what the jobs of `config` do, one thing after the other; put each into the CSV `out`.
 
+    Warns on stderr where the longest training's step is faster in the other precision.
+
     Raises:
         ConfigError: a GPU is configured and there is none, or `out` is something else.
         Interrupted: asked to stop; what was timed before is in `out`.
     """
-    tasks = _tasks(config, run)
-    cost.merge(out, {})  # whether it can be written should not turn out minutes later
-    for number, task in enumerate(tasks, 1):
-        try:
-            found = task()
-        except Interrupted as error:
-            raise Interrupted(f"stopped; what was timed before is in {out}") from error
-        cost.merge(out, found)
-        for rate, measured in found.items():
-            line = f"{number}/{len(tasks)} {_describe(rate)}: {measured.seconds:.3g} s"
-            print(line, file=sys.stderr, flush=True)
-
-
-def _tasks(config: Mapping[str, Any], run: Path) -> Sequence[Callable[[], Table]]:
-    """Everything to time, each once: trainings first, then the coding of each codec."""
     work = Work(config, run)
     jobs = list(work.grid.jobs())
     trainings = {training.rate: training for job in jobs for training in work.trainings(job)}
+    coding = _coding(work, jobs)
+    for rate in itertools.chain(trainings, *coding):
+        device.require(rate.device)
+    tasks = [partial(_train, config, training) for training in trainings.values()]
+    tasks += [partial(_code, rates) for rates in coding]
+    cost.merge(out, {})  # whether it can be written should not turn out minutes later
+    table: Table = {}
+    try:
+        for number, task in enumerate(tasks, 1):
+            found = task()
+            table |= found
+            cost.merge(out, found)
+            for rate, measured in found.items():
+                line = f"{number}/{len(tasks)} {_describe(rate)}: {measured.seconds:.3g} s"
+                print(line, file=sys.stderr, flush=True)
+        if trainings:
+            longest = max(trainings.values(), key=lambda timed: table[timed.rate].seconds)
+            _compare_precisions(config, longest)
+    except Interrupted as error:
+        raise Interrupted(f"stopped; what was timed before is in {out}") from error
+
+
+def _coding(work: Work, jobs: Sequence[Job]) -> list[list[Rate]]:
+    """The coding of each codec, each thing once."""
     coding: dict[tuple, list[Rate]] = {}
     timed_jobs = [job for job in jobs if job.step in TIMED_CODING]
     for rate in dict.fromkeys(rate for job in timed_jobs for rate in work.units(job) or {}):
         coding.setdefault((rate.model, rate.N, rate.M), []).append(rate)
-    for rate in itertools.chain(trainings, *coding.values()):
-        device.require(rate.device)
-    return [partial(_train, config, training) for training in trainings.values()] + [
-        partial(_code, rates) for rates in coding.values()
-    ]
+    return list(coding.values())
 
 
 def _describe(rate: Rate) -> str:
@@ -160,6 +170,26 @@ def _batch(rate: Rate, codec: Codec) -> Batch:
         around = F.pad(latent.y_hat, [codec.reach] * 4)
         known = [latent.side.hyper] if isinstance(codec, HyperpriorCodec) else []
     return x, y, around, *known
+
+
+def _compare_precisions(config: Mapping[str, Any], training: Timed) -> None:
+    """Time a step once more, and in the other precision; warn on stderr where that is faster.
+
+    Both now, since a machine's speed drifts.
+    """
+    engine, seconds = config["engine"], {}
+    for name in (precision.FULL, precision.MIXED):
+        found = _train({**config, "engine": {**engine, "precision": name}}, training)
+        seconds[name] = found[training.rate].seconds
+    ours = engine["precision"]
+    faster = min(seconds, key=lambda name: seconds[name])
+    if seconds[ours] > _CLEARLY * seconds[faster]:
+        print(
+            f"qr: engine.precision: a step of {_describe(training.rate)} takes "
+            f"{seconds[ours] / seconds[faster]:.2f} times as long in {ours} as in {faster} here",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _phase(rate: Rate, distance: str) -> Phase:

@@ -1,6 +1,8 @@
 """Devices, precision and ranks of a training, by Lightning Fabric."""
 
+import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -9,7 +11,8 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from torch import Tensor
 
-from qr import device
+from qr import device, provenance
+from qr.config import precision
 
 
 def make_fabric(engine: Mapping[str, Any]) -> Fabric:
@@ -33,10 +36,33 @@ class _Autocast(MixedPrecision):
 
 
 def _precision(engine: Mapping[str, Any]) -> Precision:
-    if engine["precision"] == "32-true":
+    if engine["precision"] == precision.FULL:
         return Precision()
-    on_gpu = engine["accelerator"] != "cpu" and torch.cuda.is_available()
-    return _Autocast(engine["precision"], "cuda" if on_gpu else "cpu")
+    return _Autocast(engine["precision"], _device(engine["accelerator"]))
+
+
+def _device(accelerator: str) -> str:
+    return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+@cache  # a process may train often
+def tell_if_slow(name: str, accelerator: str) -> None:
+    """Say on stderr, once, that what trains here has no units for the precision `name`."""
+    if name == precision.FULL or LightningEnvironment().local_rank() > 0:
+        return
+    if _device(accelerator) == "cuda":
+        place = torch.cuda.get_device_name()
+        slow = torch.cuda.get_device_capability() < precision.AMPERE
+    else:
+        place = provenance.machine()["processor"]
+        slow = precision.processor_has_bfloat16() is False  # None: not known
+    if slow:
+        print(
+            f"qr: engine.precision: this job trains in {name} on {place}, which has no units for "
+            f"it; {precision.FULL} may be faster here",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def means(fabric: Fabric, values: Mapping[str, Tensor]) -> dict[str, float]:

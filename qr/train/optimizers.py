@@ -15,8 +15,7 @@ _LONGEST_SIDE = 128  # of a weight, that SOAP turns
 
 def make_optimizers(phase: Phase, settings: Mapping[str, Any]) -> list[Optimizer]:
     """The optimizer of `settings` and, if the phase trains quantiles, Adam for these."""
-    make = OPTIMIZERS[settings["optimizer"]]
-    main = make(phase.parameters_of(quantiles=False), settings["learning_rate"])
+    main = OPTIMIZERS[settings["optimizer"]](phase.parameters_of(quantiles=False), settings)
     quantiles = phase.parameters_of(quantiles=True)
     if not quantiles:
         return [main]
@@ -35,12 +34,14 @@ def annealed(step: int, steps: int) -> float:
     return 0.01 + 0.99 * (1 + math.cos(math.pi * fallen)) / 2
 
 
-def _adam(parameters: list[nn.Parameter], learning_rate: float) -> Optimizer:
-    return torch.optim.Adam(parameters, lr=learning_rate)
+def _adam(parameters: list[nn.Parameter], settings: Mapping[str, Any]) -> Optimizer:
+    return torch.optim.Adam(parameters, lr=settings["learning_rate"])
 
 
-def _soap(parameters: list[nn.Parameter], learning_rate: float) -> Optimizer:
+def _soap(parameters: list[nn.Parameter], settings: Mapping[str, Any]) -> Optimizer:
     """SOAP (Vyas et al., arXiv 2409.11321): Adam in the eigenbasis of the gradients' covariance.
+
+    The basis is computed anew every `soap.refresh` steps.
 
     The taps of a kernel count as one side of a weight. A side that is longer than 128 stays as it
     is, as for Adam, and so does a weight both of whose channels are more: turning them into their
@@ -49,7 +50,8 @@ def _soap(parameters: list[nn.Parameter], learning_rate: float) -> Optimizer:
     from pytorch_optimizer import SOAP  # imports for a second
 
     groups = [_soap_group(parameter) for parameter in parameters]
-    return SOAP(groups, learning_rate, weight_decay=0.0, precondition_frequency=10)
+    refresh = settings["soap"]["refresh"]
+    return SOAP(groups, settings["learning_rate"], weight_decay=0.0, precondition_frequency=refresh)
 
 
 def _soap_group(parameter: nn.Parameter) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def _soap_group(parameter: nn.Parameter) -> dict[str, Any]:
     }
 
 
-OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], float], Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[[list[nn.Parameter], Mapping[str, Any]], Optimizer]] = {
     "adam": _adam,
     "soap": _soap,
 }

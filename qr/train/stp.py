@@ -26,6 +26,7 @@ from qr.decoders import variants
 from qr.decoders.decoder import Decoder, build_decoder
 from qr.decoders.registry import build_rectifier
 from qr.errors import CheckpointError, ConfigError
+from qr.train.fabric import tell_if_slow
 from qr.train.loop import Trainer
 from qr.train.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
 from qr.train.progress import Progress
@@ -86,6 +87,8 @@ class Run:
             latents: of the training images, if the phase takes them.
             fixed: what else fixes the result, by name; a state of another is not continued.
         """
+        engine = {**self.engine, **{key: self.settings[key] for key in ("precision", "devices")}}
+        tell_if_slow(engine["precision"], engine["accelerator"])
         names = (training.variant,) if training.variant else ()
         data = dataclasses.replace(self.data(), latents=latents)
         identity = {
@@ -105,7 +108,7 @@ class Run:
             phase,
             data,
             training.settings,
-            {**self.engine, **{key: self.settings[key] for key in ("precision", "devices")}},
+            engine,
             # No phase repeats another's crops; the variants of one phase share them.
             derive_seed(seed, training.phase),
             StateFolder(self.state, identity),

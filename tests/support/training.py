@@ -16,6 +16,7 @@ SETTINGS = {
     "batch_size": 2,
     "crop": 64,
     "optimizer": "adam",
+    "soap": {"refresh": 10},
     "learning_rate": 1e-3,
     "aux_learning_rate": 1e-3,
     "clip_grad_norm": 1.0,

@@ -80,6 +80,26 @@ def test_a_dry_run_leaves_the_configuration_of_a_run_that_goes_on_alone(workspac
         assert told not in workspace.snakemake("all", "-n", *smoke).stdout
 
 
+@pytest.mark.parametrize("begun", ["32-true", "bf16-mixed"])
+def test_a_run_goes_on_in_the_precision_that_it_began_in(workspace, begun):
+    auto = workspace.folder / "auto.yaml"
+    auto.write_text("engine: {precision: auto}")
+    tier = workspace.folder / "workflow/tiers/smoke.yaml"
+    smoke = ["--configfile", str(tier), str(auto)]
+    written = workspace.folder / "runs" / "smoke" / "config.yaml"
+    workspace.snakemake("all", "-n", *smoke)
+    assert "precision: auto" in written.read_text()  # a dry run begins none
+    workspace.snakemake("data", "--cores", "1", *smoke)
+    first = written.read_text()
+    assert load.load(written) == load.load(workspace.folder / "config.yaml", tier, auto)
+    assert "precision: auto" not in first
+
+    written.write_text(re.sub("precision: .*", f"precision: {begun}", first))
+    output = workspace.snakemake("data", "--cores", "1", *smoke).stdout
+    assert "is another configuration" not in output and "Nothing to be done" in output
+    assert load.load(written)["engine"]["precision"] == begun
+
+
 def test_kubernetes_takes_the_same_graph_and_declared_files_from_its_storage(workspace):
     """A pod has only what Snakemake copies there, and the volume below its runs/."""
     smoke = ["--configfile", str(ROOT / "workflow/tiers/smoke.yaml")]
@@ -111,11 +131,13 @@ def test_a_download_takes_no_job_on_the_cluster(workspace, source, here, gpus):
 
 def test_jobs_ask_for_the_time_that_was_measured(workspace, monkeypatch):
     monkeypatch.chdir(workspace.folder)
-    tier = ROOT / "workflow" / "tiers" / "cpu.yaml"
-    cost = Cost(load.load(ROOT / "config.yaml", tier), workspace.folder / "runs" / "cpu-v1")
+    measured = workspace.folder / "measured.yaml"
+    measured.write_text("engine: {precision: bf16-mixed}")  # as workflow/speed.csv was
+    tier = [str(ROOT / "workflow" / "tiers" / "cpu.yaml"), str(measured)]
+    cost = Cost(load.load(ROOT / "config.yaml", *tier), workspace.folder / "runs" / "cpu-v1")
     estimated = {job.step for job in cost.work.grid.jobs()}
 
-    output = workspace.snakemake("all", "-n", "--configfile", str(tier)).stdout
+    output = workspace.snakemake("all", "-n", "--configfile", *tier).stdout
 
     asked = {}
     for block in re.split(r"^(?=rule )", output, flags=re.MULTILINE):

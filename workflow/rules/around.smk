@@ -15,13 +15,14 @@ def everything(wildcards):
 
 
 # For the commands that a dry run prints, and for jobs that share no file system with the run. One
-# that is there may be that of a run that goes on; without one, a dry run goes on as well.
+# that is there may be that of a run that goes on; without one, a dry run goes on as well. A dry run
+# settles nothing.
 if not Path(CONFIG_FILE).is_file():
     try:
-        load.write(CONFIG, CONFIG_FILE)
+        load.write(CONFIG if workflow.remote_exec else SAID, CONFIG_FILE)
     except QRError as error:
         print(f"qr: {error}; the commands of jobs read it", file=sys.stderr)
-elif not load.written(CONFIG, CONFIG_FILE):
+elif not any(load.written(same, CONFIG_FILE) for same in (CONFIG, SAID)):
     print(
         f"qr: {CONFIG_FILE} is another configuration, of an earlier run; it is replaced when this"
         " run begins, and commands that a dry run prints read it",

@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from qr.archive.seal import check_same, finished
-from qr.config import load, steps
+from qr.archive.seal import check_same, configuration, finished
+from qr.config import load, precision, steps
 from qr.config.grid import Grid, Job, all_variants
 from qr.config.paths import Files
 from qr.data.roles import TRAINING_ROLES, manifests, test_folders, test_sets
@@ -26,9 +26,14 @@ def ask(question, *about):
 
 
 ask(load.accept, config, workflow.configfiles)
-CONFIG = json.loads(json.dumps(config))
-RUN, RESULTS = f"runs/{CONFIG['version']}", f"results/{CONFIG['version']}"
+SAID = json.loads(json.dumps(config))
+RUN, RESULTS = f"runs/{SAID['version']}", f"results/{SAID['version']}"
 CONFIG_FILE, REPORT = f"{RUN}/config.yaml", f"{RESULTS}/report.html"
+# What is said to depend on the machine is settled when a run begins, once for all its jobs.
+EARLIER = ((configuration, Path(RESULTS)), (load.begun, CONFIG_FILE))
+# Executors that submit jobs have a number of them; a job on its node knows that it is one.
+ELSEWHERE = workflow.remote_exec or workflow.resource_settings.nodes is not None
+CONFIG = precision.resolve(SAID, (ask(*begun) for begun in EARLIER), ELSEWHERE)
 GRID, COST = Grid(CONFIG), ask(Cost, CONFIG, Path(RUN))
 FILES, VARIANTS = Files(GRID, RUN), all_variants(CONFIG)
 # A finished version is read only; a report of it still tells of every job.

@@ -3,7 +3,7 @@
 import pytest
 
 from qr.archive import manifest, seal
-from qr.config import load
+from qr.config import load, precision
 from qr.config.settings import overlay
 from qr.errors import ResultsError
 from support.paths import ROOT
@@ -21,3 +21,12 @@ def test_a_version_is_that_of_its_configuration_wherever_its_clone_lies(tmp_path
     seal.check_same(tmp_path, config)
     with pytest.raises(ResultsError, match="another config_sha256"):
         seal.check_same(tmp_path, overlay(config, {"plugins": []}))
+
+
+@pytest.mark.parametrize("made", ["32-true", "bf16-mixed"])
+def test_a_version_keeps_the_precision_that_it_was_made_in(tmp_path, made):
+    said = overlay(load.load(ROOT / "config.yaml"), {"engine": {"precision": "auto"}})
+    assert seal.configuration(tmp_path) == {}
+    config = overlay(said, {"engine": {"precision": made}})
+    manifest.write(manifest.origin(config), tmp_path / seal.NAME)
+    seal.check_same(tmp_path, precision.resolve(said, [seal.configuration(tmp_path)]))

@@ -99,6 +99,8 @@ WRONG = [
     (("training",), "crop", 100, "training.crop"),
     (("training",), "learning_rate", 0, "training.learning_rate"),
     (("training",), "learning_rate", "1e-4", "training.learning_rate"),
+    (("training", "soap"), "refresh", 0, "training.soap.refresh"),
+    (("training", "soap"), "refresh", 2.5, "training.soap.refresh"),
     (("baseline",), "source", "guess", "baseline.source"),
     (("soft",), "codec", "thawed", "soft.codec"),
     (("data", "roles"), "test", {"reuse": "baseline"}, "data.roles.test"),

@@ -14,6 +14,7 @@ from qr.config.settings import overlay
 from qr.decoders import variants
 from qr.decoders.decoder import build_decoder
 from qr.decoders.weights import save_decoder
+from qr.measure import speed
 from qr.plan import cost
 from qr.train.phases import PredictivePhase
 from support import commands
@@ -125,6 +126,30 @@ def test_stopped_early_it_keeps_what_it_has(command, settings, tmp_path, monkeyp
     assert status == 75
     assert {rate.step for rate in cost.read(table)} == {"baseline", "soft-joint"}
     assert f"what was timed before is in {table}" in err
+
+
+@pytest.mark.parametrize(("ours", "other"), [("32-true", "bf16-mixed"), ("bf16-mixed", "32-true")])
+@pytest.mark.parametrize(("ratio", "warns"), [(2.5, True), (1.0, False), (0.5, False)])
+def test_another_precision_that_is_faster_is_named(
+    command, settings, tmp_path, monkeypatch, ours, other, ratio, warns
+):
+    """The clock is made up: a step in `ours` takes `ratio` times as long as in `other`."""
+    taken = {ours: ratio, other: 1.0}
+
+    def clocked(self, _batch):
+        self.step_seconds.append(taken[self.engine["precision"]])
+        return {"loss": 0.0}
+
+    monkeypatch.setattr(speed._TimedTrainer, "train_step", clocked)
+    path, table = tmp_path / "mine.yaml", tmp_path / "speed.csv"
+    changes = {"engine": {"precision": ours}, "variants": ["baseline"], "extra": []}
+    load.write(overlay(settings, changes), path)
+    status, _, err = command("speed", "-c", path, "--out", table)
+    assert status == 0
+    assert (f"takes {ratio:.2f} times as long in {ours} as in {other}" in err) is warns
+    assert err.count("engine.precision") == warns
+    trained = {rate.precision for rate in cost.read(table) if rate.split == "train"}
+    assert trained == {ours}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

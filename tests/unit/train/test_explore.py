@@ -10,12 +10,14 @@ import pytest
 
 from qr.codecs import weights
 from qr.codecs.catalogue import CodecId
+from qr.config import precision
 from qr.config.search import STRATEGIES, bracket, grid, sweep
 from qr.config.settings import overlay
 from qr.data.manifests import write_manifest
 from qr.errors import ResultsError, TrainingError
 from qr.train import phases
 from qr.train.explore import Choice, Exploration, read_choice
+from qr.train.fabric import tell_if_slow
 from qr.train.state import _read
 from support.codecs import fresh_codec
 from support.config import SMALL
@@ -93,6 +95,25 @@ def make_run(small_config, entries, tmp_path):
 
 def explored(run, variant="qr"):
     return Exploration(run, fresh_codec("mbt2018"), variant).explore()
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "told"),
+    [
+        ("bf16-mixed", False, 1),
+        ("bf16-mixed", True, 0),
+        ("bf16-mixed", None, 0),
+        ("32-true", False, 0),
+    ],
+)
+def test_a_job_says_once_that_its_precision_is_slow_here_and_goes_on(
+    make_run, monkeypatch, capfd, name, units, told
+):
+    """Whether the processor has units for bfloat16 is made up; None: it is not known."""
+    monkeypatch.setattr(precision, "processor_has_bfloat16", lambda: units)
+    tell_if_slow.cache_clear()
+    assert len(explored(make_run("state", engine={"precision": name}))) > 2
+    assert capfd.readouterr().err.count(f"trains in {name} on ") == told
 
 
 def test_the_table_has_each_trials_course_and_its_best_is_chosen(make_run):

@@ -113,7 +113,8 @@ def test_soap_finds_the_minimum_whatever_the_shape_of_the_weight(shape):
     target = torch.randn(shape, generator=generator)
     scale = 10 ** torch.linspace(-1, 1, target.numel()).reshape(shape)
     weight = nn.Parameter(torch.zeros(shape))
-    optimizer = OPTIMIZERS["soap"]([weight], 0.05)
+    settings = {"learning_rate": 0.05, "soap": {"refresh": 10}}
+    optimizer = OPTIMIZERS["soap"]([weight], settings)
     for _ in range(300):
         optimizer.zero_grad()
         (scale * (weight - target) ** 2).mean().backward()
