@@ -15,6 +15,7 @@ from torch import Tensor
 from qr.codecs.base import Codec, Encoded
 from qr.codecs.catalogue import FLOAT32, FLOAT64, CodecId
 from qr.codecs.latent import Latent
+from qr.coding import kept
 from qr.coding.bitstream import MAKERS, Bitstream
 from qr.data.images import read_image
 from qr.data.manifests import Entry
@@ -162,7 +163,7 @@ class Opened:
 
 
 def open_bitstream(codec: Codec, checkpoint: str, entry: Entry, path: Path) -> Opened:
-    """Read and entropy decode the bitstream of one image.
+    """Read and entropy decode the bitstream of one image; y is the one kept beside it, if any.
 
     Raises:
         BitstreamError: like `decode`, or the file is missing.
@@ -177,4 +178,5 @@ def open_bitstream(codec: Codec, checkpoint: str, entry: Entry, path: Path) -> O
     latent, seconds = timed(
         codec.device, lambda: decode(codec, checkpoint, bitstream, (height, width), path)
     )
-    return Opened(bitstream, len(content), x, codec.analysis(x), latent, seconds)
+    y = kept.analysis(path, checkpoint, x, codec)
+    return Opened(bitstream, len(content), x, y, latent, seconds)

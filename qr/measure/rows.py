@@ -12,6 +12,7 @@ from qr.codecs.base import Codec, Encoded
 from qr.codecs.catalogue import FLOAT64, CodecId
 from qr.codecs.latent import Latent
 from qr.codecs.rate import estimate
+from qr.coding import kept
 from qr.coding.bitstream import Bitstream
 from qr.coding.code import open_bitstream, pack
 from qr.data.images import read_image
@@ -35,7 +36,7 @@ def encode_all(
     folder: Path,
     arithmetic: str = FLOAT64,
 ) -> list[dict[str, Any]]:
-    """Write one bitstream per image into `folder`, named after the image.
+    """Write one bitstream per image into `folder`, named after the image, and y beside it.
 
     Args:
         arithmetic: one of `qr.codecs.catalogue.ARITHMETICS`.
@@ -69,6 +70,7 @@ def _encode_one(
     content = bitstream.to_bytes()
     path = folder / f"{Path(entry.path).stem}.qrc"
     _write(path, content)
+    kept.keep(path, checkpoint, x, encoded.y)
     return {
         "image": Path(entry.path).name,
         "bitstream": path.name,

@@ -1,10 +1,11 @@
 """Whatever is written, a full disk is told in one error, and nothing half-written is left."""
 
 import pytest
+import torch
 
 from qr.codecs import weights
 from qr.codecs.catalogue import CodecId
-from qr.coding import pictures
+from qr.coding import kept, pictures
 from qr.config import load
 from qr.data import manifests
 from qr.errors import QRError
@@ -45,11 +46,16 @@ def bitstream(path):
     rows._write(path, bytes(9000))
 
 
+def latent(path):
+    kept.keep(path, "", torch.zeros(1), torch.zeros(9000))
+    path.with_suffix(kept.SUFFIX).rename(path)
+
+
 def picture_file(path):
     pictures.write(path, lambda temporary: temporary.write_bytes(bytes(9000)), force=True)
 
 
-WRITERS = (codec, configuration, manifest, metrics, speeds, bitstream, picture_file)
+WRITERS = (codec, configuration, manifest, metrics, speeds, bitstream, latent, picture_file)
 
 
 @pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
