@@ -35,14 +35,12 @@ def plan(
 
     Example: qr plan -c config.yaml -c workflow/tiers/cpu.yaml --out plan.csv
     """
-    import pandas as pd
-
     from qr.config.load import load
-    from qr.files import write_csv
-    from qr.plan.forecast import plan as planned
+    from qr.files import write_text
+    from qr.plan import forecast
 
     loaded = load(*config, elsewhere=True)
-    table = pd.DataFrame(planned(loaded, Path("runs") / loaded["version"]))
-    print(table.to_string(index=False, na_rep="-"))
+    rows = forecast.plan(loaded, Path("runs") / loaded["version"])
+    print(forecast.as_text(rows))
     if out is not None:
-        write_csv(table, out)
+        write_text(forecast.as_csv(rows), out)

@@ -2,12 +2,14 @@
 
 Minutes of a job are its own where it has finished; else those of finished jobs alike, as much
 longer as it is expected to be; else what `resources.speed`, the table of measured seconds, lets
-expect; else the limit in `resources`, which is a ceiling and no measurement.
+expect; else the limit in `resources`, which is a ceiling and no measurement. Without pandas, which
+takes longer to import than all of this.
 """
 
 import csv
+import io
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -18,6 +20,8 @@ from qr.files import folder_bytes
 from qr.plan.cost import Cost
 
 SOURCES = ("done", "alike", "speed", "limit")  # of a job's minutes, the best first
+
+_DECIMALS = {"minutes_per_job": 2, "gpu_hours": 2, "cpu_hours": 2, "disk_gb": 3}
 
 
 def plan(config: Mapping[str, Any], run: Path) -> list[dict[str, Any]]:
@@ -114,5 +118,29 @@ def _total(rows: list[dict[str, Any]]) -> dict[str, Any]:
         known = [row[column] for row in rows if row[column] is not None]
         return round(sum(known), 3) if known else None
 
-    summed = ("jobs", *SOURCES, "gpu_hours", "cpu_hours", "disk_gb")
-    return {"step": "total", "minutes_per_job": None} | {c: total(c) for c in summed}
+    unsummed = {"step": "total", "minutes_per_job": None}
+    return {c: unsummed[c] if c in unsummed else total(c) for c in rows[0]}
+
+
+def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows under their names, in columns that end together."""
+    lines = [list(rows[0]), *([_as_text(*item) for item in row.items()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ([t.rjust(n) for t, n in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join("  ".join(line) for line in padded)
+
+
+def _as_text(column: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.{_DECIMALS[column]}f}" if column in _DECIMALS else str(value)
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as the metrics files have theirs: '\\n', ten significant digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows[0])
+    for row in rows:
+        writer.writerow(f"{v:.10g}" if isinstance(v, float) else v for v in row.values())
+    return text.getvalue()

@@ -24,9 +24,49 @@ def test_coding_does_without_the_compiler():
     assert said(f"import qr.measure.steps; print(*[m for m in {absent} if m in sys.modules])") == []
 
 
-def test_training_does_without_metrics_of_others():
-    code = "import qr.train.steps; print(*[m for m in sys.modules if m.startswith('torchmetrics')])"
-    assert said(code) == []
+STEPS = """
+import torch, lightning_fabric, qr.train.steps
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+fabric = lightning_fabric.Fabric(accelerator='cpu')
+wrapped, optimizer = fabric.setup(model, optimizer)
+def step():
+    optimizer.zero_grad()
+    fabric.backward(wrapped(torch.ones(3, 2)).sum())
+    optimizer.step()
+    assert torch.is_grad_enabled() and model.weight.grad.abs().sum() > 0
+step()
+"""
+
+
+def test_training_does_without_metrics_of_others_and_the_compiler():
+    absent = "['torchmetrics', 'torch._dynamo', 'sympy', 'scipy.stats']"
+    code = f"{STEPS}\nprint(*[m for m in {absent} if m in sys.modules])"
+    assert said(f"exec({code!r})") == []
+
+
+def test_steps_are_the_same_with_and_without_the_compiler():
+    """Beginning at the same weights; the compiler is imported before the second and third."""
+    code = STEPS.replace("model = ", "torch.manual_seed(0)\nmodel = ")
+    code += "import torch._dynamo\nstep(); step(); print(model.weight.tolist())"
+    plain = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert said(f"exec({code!r})") == plain.stdout.split() != []
+
+
+def test_who_compiles_gets_the_compiler():
+    code = f"{STEPS}\nmodel = torch.compile(model, backend='eager')\nstep()\n"
+    code += "wrapped = fabric.setup_module(model); step()\n"
+    code += "print(torch._dynamo.__file__, type(model).__name__, torch._dynamo.utils.counters['stats']['unique_graphs'])"
+    file, kind, graphs = said(f"exec({code!r})")
+    assert file.endswith("__init__.py") and kind == "OptimizedModule" and int(graphs) > 0
+
+
+def test_quantiles_of_new_tables_are_those_of_scipy():
+    code = "import compressai; from compressai.entropy_models import GaussianConditional as g; "
+    code += "print(float(g._standardized_quantile(0.025)))"
+    assert abs(float(*said(code)) + 1.959963984540054) < 1e-12
 
 
 def test_who_imports_them_afterwards_gets_them():

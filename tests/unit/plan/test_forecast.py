@@ -1,7 +1,9 @@
 """The plan counts what the workflow would run, and learns from what it has run."""
 
+import io
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from qr.codecs.catalogue import CodecId
@@ -10,7 +12,7 @@ from qr.config.grid import Grid, Job
 from qr.config.settings import overlay
 from qr.plan import cost
 from qr.plan.cost import Measured
-from qr.plan.forecast import SOURCES, plan
+from qr.plan.forecast import SOURCES, as_csv, as_text, plan
 from qr.plan.work import Work
 from support.paths import ROOT
 
@@ -154,3 +156,14 @@ def test_every_job_has_one_source_and_the_total_adds_up(settings, tmp_path):
     known = [row["disk_gb"] for row in found.values() if row["disk_gb"] is not None]
     assert len(known) == 2
     assert total["disk_gb"] == pytest.approx(sum(known))
+
+
+def test_the_plan_is_read_as_it_is_written(settings, tmp_path):
+    finish(tmp_path, "baseline", "mbt2018_mse_q1", 100, "baseline/mbt2018_mse_q1/codec.safetensors")
+    planned = plan(settings, tmp_path)
+    expected = pd.DataFrame(planned)
+    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(as_csv(planned))), expected, check_dtype=False)
+    lines = as_text(planned).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    read = pd.read_csv(io.StringIO(as_text(planned)), sep=r"\s+", na_values="-")
+    pd.testing.assert_frame_equal(read, expected, check_dtype=False)
