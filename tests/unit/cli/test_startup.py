@@ -58,7 +58,8 @@ def test_steps_are_the_same_with_and_without_the_compiler():
 def test_who_compiles_gets_the_compiler():
     code = f"{STEPS}\nmodel = torch.compile(model, backend='eager')\nstep()\n"
     code += "wrapped = fabric.setup_module(model); step()\n"
-    code += "print(torch._dynamo.__file__, type(model).__name__, torch._dynamo.utils.counters['stats']['unique_graphs'])"
+    code += "graphs = torch._dynamo.utils.counters['stats']['unique_graphs']\n"
+    code += "print(torch._dynamo.__file__, type(model).__name__, graphs)"
     file, kind, graphs = said(f"exec({code!r})")
     assert file.endswith("__init__.py") and kind == "OptimizedModule" and int(graphs) > 0
 
