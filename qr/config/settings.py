@@ -8,6 +8,9 @@ from typing import Any
 
 Config = Mapping[str, Any]
 
+# Steps: the compiler takes about a minute, and some 0.05 s off a small step (docs/performance.md).
+COMPILED_FROM = 1000
+
 
 def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     """Lay `top` over `base`: mappings merge key by key, everything else is replaced."""
@@ -24,35 +27,45 @@ def of_baseline(config: Config, metric: str, started: bool) -> dict[str, Any]:
     """Of a baseline; `started` from another codec rather than at random."""
     settings = overlay(config["training"], config["baseline"][metric])
     if started and metric == "mse":
-        return overlay(settings, config["baseline"]["warm_start"])
-    return settings
+        settings = overlay(settings, config["baseline"]["warm_start"])
+    return _compiled(config, settings)
 
 
 def of_soft_phase(config: Config) -> dict[str, Any]:
     """Of the soft phase, and of warming up any other rectifier."""
-    return overlay(config["training"], config["soft"]["training"])
+    return _compiled(config, overlay(config["training"], config["soft"]["training"]))
 
 
 def of_predictive_phase(config: Config, metric: str) -> dict[str, Any]:
     """Of the predictive phase."""
     settings = overlay(config["training"], config["predictive"]["training"])
-    return overlay(settings, config["predictive"]["ms-ssim"]) if metric == "ms-ssim" else settings
+    if metric == "ms-ssim":
+        settings = overlay(settings, config["predictive"]["ms-ssim"])
+    return _compiled(config, settings)
 
 
 def of_trial(config: Config) -> dict[str, Any]:
     """Of the predictive phase of one trial of the exploration."""
     explore = config["explore"]
-    return overlay(config["training"], explore["training"]) | {
+    settings = overlay(config["training"], explore["training"]) | {
         "steps": explore["max_epochs"] * explore["epoch_steps"],
         "validate_every": explore["epoch_steps"],
         "stop_patience": explore["patience"],
     }
+    return _compiled(config, settings)
 
 
 def of_trial_warm_up(config: Config) -> dict[str, Any]:
     """Of a trial's soft phase: no longer than the real one."""
     settings = of_trial(config)
-    return settings | {"steps": min(settings["steps"], config["soft"]["training"]["steps"])}
+    steps = min(settings["steps"], config["soft"]["training"]["steps"])
+    return _compiled(config, settings | {"steps": steps})
+
+
+def _compiled(config: Config, settings: dict[str, Any]) -> dict[str, Any]:
+    """With `compile`: whether it is wanted, and the training is long enough to pay for it."""
+    pays = settings["steps"] >= COMPILED_FROM
+    return settings | {"compile": config["engine"]["compile"] and pays}
 
 
 def digest(value: Any) -> str:

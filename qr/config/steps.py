@@ -69,7 +69,7 @@ def _training(grid: Grid, codec: CodecId) -> Settings:
     return {
         **vars(codec),
         "lmbda": trade_off,
-        **_without(config["engine"], *_HOW, "coding", "arithmetic"),
+        **_without(config["engine"], *_HOW, "coding", "arithmetic", "compile"),
         "validation_crop": config["data"]["validation_crop"],
     }
 

@@ -39,7 +39,7 @@ from qr.files import folder_bytes
 from qr.measure.rows import Contender, decode_all, encode_all
 from qr.plan import cost
 from qr.plan.cost import Measured, Table
-from qr.plan.work import CACHED, TIMED_CODING, Rate, Timed, Work
+from qr.plan.work import CACHED, COMPILED, TIMED_CODING, Rate, Timed, Work
 from qr.train.loop import Trainer
 from qr.train.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
 from qr.train.state import StateFolder
@@ -143,6 +143,7 @@ def _train(config: Mapping[str, Any], training: Timed) -> Table:
     torch.set_num_threads(rate.threads)
     phase = _phase(rate, config["rectifier"]["distance"])
     short = {"steps": _STEPS, "validate_every": _STEPS, "stop_patience": None}
+    short |= {"compile": rate.precision.endswith(COMPILED)}
     settings = config["training"] | short | {"batch_size": rate.batch}
     # The work of one device: what several have to tell each other is left out.
     engine = config["engine"] | {"devices": 1, "save_every_seconds": math.inf}

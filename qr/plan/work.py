@@ -16,6 +16,7 @@ from qr.decoders import variants
 from qr.errors import DataError
 
 TIMED_CODING = ("encode", "decode")
+COMPILED = ", compiled"  # behind a precision
 CACHED = "predictive-cached"  # a predictive step whose latents were computed before
 
 _UNCOUNTED = 24  # images of a role that neither a manifest nor a limit counts; Kodak has 24
@@ -36,6 +37,7 @@ class Rate:
         batch: images of one step on one device.
         size: of an image, width x height.
         device: cpu or cuda.
+        precision: of the engine, with `COMPILED` where torch.compile takes part.
     """
 
     model: str
@@ -134,7 +136,7 @@ class Work:
             size=f"{crop}x{crop}",
             device="cpu" if engine["accelerator"] == "cpu" else "cuda",
             threads=1 + engine["workers"],
-            precision=engine["precision"],
+            precision=engine["precision"] + COMPILED * settings["compile"],
         )
         validation = replace(rate, split="validation", size=f"{held_back}x{held_back}")
         validations = 1 + math.ceil(settings["steps"] / settings["validate_every"])

@@ -19,7 +19,7 @@ from qr.data.feed import Batch, Data, batches
 from qr.errors import Diverged, Interrupted
 from qr.train.average import Average
 from qr.train.course import Course
-from qr.train.fabric import any_rank, make_fabric, means
+from qr.train.fabric import any_rank, compiled, make_fabric, means
 from qr.train.optimizers import annealed, make_optimizers
 from qr.train.phases import Phase
 from qr.train.progress import Progress
@@ -98,7 +98,8 @@ class Trainer:
     def _run(self) -> None:
         self._counted_at = self._saved_at = time.monotonic()
         self._validate_if_due()
-        with self.batches() as coming:
+        faster = compiled(self.phase) if self.settings["compile"] else nullcontext()
+        with self.batches() as coming, faster:
             for batch in coming:
                 self.progress.add_step(self.train_step(batch))
                 self._validate_if_due()

@@ -1,15 +1,22 @@
 """Small trainings, and ways to disturb them."""
 
+import math
 import os
+import signal
 
 import torch
 
 from qr.config import steps
+from qr.config.settings import overlay
+from qr.data.feed import Data
 from qr.decoders import registry, variants
 from qr.decoders.decoder import build_decoder
+from qr.train.loop import Trainer
 from qr.train.phases import BaselinePhase, PredictivePhase, SoftPhase
+from qr.train.state import StateFolder
 from qr.train.stp import Run
 from support.codecs import fresh_codec
+from support.photographs import picture
 
 SETTINGS = {
     "steps": 10,
@@ -24,6 +31,7 @@ SETTINGS = {
     "schedule": "plateau",
     "plateau": {"factor": 0.5, "patience": 0},
     "stop_patience": None,
+    "compile": False,
     "ema": None,
 }
 ENGINE = {
@@ -78,3 +86,16 @@ def run_of(step, config, codec_id, manifests, state, role="predictive"):
     """What a command makes of its options."""
     settings = steps.settings(step, config, codec_id)
     return Run(settings, steps.engine(config), (), manifests, state, role)
+
+
+def train_compiled(folder, entries, killed_before=None):
+    """A short compiled training, whose weights are in `folder` afterwards."""
+    data = Data(entries, torch.cat([picture(64, 64, 100 + k) for k in range(2)]))
+    how = overlay(SETTINGS, {"compile": True, "steps": 5})
+    phase = new_phase("predictive", "bmshj2018-factorized", "decoder")
+    state = StateFolder(folder, {"identity": "same"})
+    trainer = Trainer(phase, data, how, ENGINE, 11, state, "title", math.inf)
+    if killed_before is not None:
+        at_step(trainer, killed_before, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    trainer.fit()
+    torch.save(phase.state_dict(), folder / "weights.pt")

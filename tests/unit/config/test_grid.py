@@ -20,7 +20,7 @@ CONFIG = {
     "seeds": [0, 1],
     "extra": [],
     "engine": {
-        "precision": "32-true", "accelerator": "cpu", "devices": 1, "coding": "cpu",
+        "precision": "32-true", "accelerator": "cpu", "devices": 1, "compile": False, "coding": "cpu",
         "arithmetic": "float64", "workers": 2,
     },
     "data": {"validation_crop": 64},
