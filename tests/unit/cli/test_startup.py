@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from support.paths import ROOT
 
 BEGIN = "from qr.cli import startup; startup.lighten(); import sys, warnings; "
@@ -17,6 +19,20 @@ def said(code):
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["cli.main", "coding.arguments", "measure.tables", "archive.export", "present.write"],
+)
+def test_what_needs_no_model_does_without_torch(module):
+    assert said(f"import qr.{module}; print(*[m for m in ['torch'] if m in sys.modules])") == []
+
+
+def test_help_and_plan_do_without_arrays():
+    absent = "['torch', 'numpy', 'pandas', 'scipy', 'PIL', 'matplotlib']"
+    code = "import qr.cli.main, qr.config.load, qr.plan.forecast; "
+    assert said(f"{code} print(*[m for m in {absent} if m in sys.modules])") == []
 
 
 def test_coding_does_without_the_compiler():
@@ -58,7 +74,8 @@ def test_steps_are_the_same_with_and_without_the_compiler():
 def test_who_compiles_gets_the_compiler():
     code = f"{STEPS}\nmodel = torch.compile(model, backend='eager')\nstep()\n"
     code += "wrapped = fabric.setup_module(model); step()\n"
-    code += "print(torch._dynamo.__file__, type(model).__name__, torch._dynamo.utils.counters['stats']['unique_graphs'])"
+    code += "graphs = torch._dynamo.utils.counters['stats']['unique_graphs']\n"
+    code += "print(torch._dynamo.__file__, type(model).__name__, graphs)"
     file, kind, graphs = said(f"exec({code!r})")
     assert file.endswith("__init__.py") and kind == "OptimizedModule" and int(graphs) > 0
 

@@ -156,7 +156,9 @@ def test_the_plan_is_read_as_it_is_written(settings, tmp_path):
     finish(tmp_path, "baseline", "mbt2018_mse_q1", 100, "baseline/mbt2018_mse_q1/codec.safetensors")
     planned = plan(settings, tmp_path)
     expected = pd.DataFrame(planned)
-    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(as_csv(planned))), expected, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(io.StringIO(as_csv(planned))), expected, check_dtype=False
+    )
     lines = as_text(planned).splitlines()
     assert len({len(line) for line in lines}) == 1
     read = pd.read_csv(io.StringIO(as_text(planned)), sep=r"\s+", na_values="-")
