@@ -131,9 +131,9 @@ def collect(
 
     Example: qr collect images part1.csv part2.csv -c config.yaml --out metrics/images.csv
     """
-    from qr.measure import steps
+    from qr.measure import tables
 
-    steps.collect(settings("collect", config), kind, parts, out, images)
+    tables.collect(settings("collect", config), kind, parts, out, images)
 
 
 @app.command()
@@ -142,6 +142,6 @@ def summary(images: Annotated[Path, typer.Option(help="metrics/images.csv")], ou
 
     Example: qr summary --images metrics/images.csv --out metrics/summary.csv
     """
-    from qr.measure import steps
+    from qr.measure import tables
 
-    steps.summary(images, out)
+    tables.summary(images, out)

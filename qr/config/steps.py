@@ -203,8 +203,8 @@ STEPS = {
         _runtime,
     ),
     "anchors": Step(("qr.measure.steps:anchors",), _of("anchors")),
-    "collect": Step(("qr.measure.steps:collect",), _collect, inert=()),
-    "summary": Step(("qr.measure.steps:summary",), _of(), inert=()),
+    "collect": Step(("qr.measure.tables:collect",), _collect, inert=()),
+    "summary": Step(("qr.measure.tables:summary",), _of(), inert=()),
     "export": Step(("qr.archive.export:write_compressai",), _of(), inert=()),
     "figures": Step(
         ("qr.present.write:write_figures", "qr.present.figures.*"),

@@ -20,11 +20,9 @@ from qr.decoders.decoder import build_decoder
 from qr.decoders.weights import load_decoder
 from qr.errors import QRError, ResultsError
 from qr.files import write_csv
-from qr.measure import collect as collecting
 from qr.measure import pictures as drawing
 from qr.measure.anchors import run_anchors
 from qr.measure.rows import Contender, decode_all, encode_all
-from qr.measure.schema import IMAGES, SCHEMAS
 
 Settings = Mapping[str, Any]
 
@@ -75,32 +73,6 @@ def pictures(
 def anchors(settings: Settings, images: Path, out: Path) -> None:
     """Code the images with classical codecs, and write rows of metrics/anchors.csv."""
     write_csv(run_anchors(read_manifest(images), settings["anchors"]), out)
-
-
-def collect(
-    settings: Settings, kind: str, parts: Sequence[Path], out: Path, images: Path | None = None
-) -> None:
-    """Join the parts that single jobs wrote into metrics/`kind`.csv.
-
-    Args:
-        images: manifest of a test set; rows of other images are left out.
-
-    Raises:
-        ResultsError: there is no such table, or a part is malformed.
-    """
-    if kind not in SCHEMAS:
-        raise ResultsError(f"unknown table {kind!r}; known are: {', '.join(SCHEMAS)}")
-    table = collecting.collect(parts, SCHEMAS[kind], settings["order"])
-    if kind == "exploration" and settings["derived_factor"] is not None:
-        table = collecting.with_derived(table, settings["derived_factor"])
-    if images is not None:
-        table = table[table["image"].isin([entry.name for entry in read_manifest(images)])]
-    write_csv(table, out)
-
-
-def summary(images: Path, out: Path) -> None:
-    """Average metrics/images.csv over the images."""
-    write_csv(collecting.summarise(collecting.read(images, IMAGES)), out)
 
 
 def load_codec(settings: Settings, path: Path) -> tuple[Codec, CodecId]:

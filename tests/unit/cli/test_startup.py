@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from support.paths import ROOT
 
 BEGIN = "from qr.cli import startup; startup.lighten(); import sys, warnings; "
@@ -17,6 +19,20 @@ def said(code):
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["cli.main", "coding.arguments", "measure.tables", "archive.export", "present.write"],
+)
+def test_what_needs_no_model_does_without_torch(module):
+    assert said(f"import qr.{module}; print(*[m for m in ['torch'] if m in sys.modules])") == []
+
+
+def test_help_and_plan_do_without_arrays():
+    absent = "['torch', 'numpy', 'pandas', 'scipy', 'PIL', 'matplotlib']"
+    code = "import qr.cli.main, qr.config.load, qr.plan.forecast; "
+    assert said(f"{code} print(*[m for m in {absent} if m in sys.modules])") == []
 
 
 def test_coding_does_without_the_compiler():
