@@ -20,8 +20,8 @@ CONFIG = {
     "seeds": [0, 1],
     "extra": [],
     "engine": {
-        "precision": "32-true", "accelerator": "cpu", "devices": 1, "compile": False, "coding": "cpu",
-        "arithmetic": "float64", "workers": 2,
+        "precision": "32-true", "accelerator": "cpu", "devices": 1, "compile": False,
+        "coding": "cpu", "arithmetic": "float64", "workers": 2,
     },
     "data": {"validation_crop": 64},
     "rectifier": {"width": 8},
