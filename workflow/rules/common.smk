@@ -29,7 +29,7 @@ ask(load.accept, config, workflow.configfiles)
 SAID = json.loads(json.dumps(config))
 RUN, RESULTS = f"runs/{SAID['version']}", f"results/{SAID['version']}"
 CONFIG_FILE, REPORT = f"{RUN}/config.yaml", f"{RESULTS}/report.html"
-# What is said to depend on the machine is settled when a run begins, once for all its jobs.
+# A precision that is `auto` is settled when a run begins, once for all its jobs.
 EARLIER = ((configuration, Path(RESULTS)), (load.begun, CONFIG_FILE))
 # Executors that submit jobs have a number of them; a job on its node knows that it is one.
 ELSEWHERE = workflow.remote_exec or workflow.resource_settings.nodes is not None
