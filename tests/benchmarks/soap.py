@@ -20,8 +20,9 @@ from qr.codecs.catalogue import lmbda
 from qr.config import load
 from qr.config.settings import of_baseline, overlay
 from qr.data.crops import validation_batch
+from qr.data.feed import Data
 from qr.data.manifests import scan
-from qr.train.loop import Data, Trainer
+from qr.train.loop import Trainer
 from qr.train.phases import BaselinePhase
 from qr.train.state import StateFolder
 

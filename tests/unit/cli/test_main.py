@@ -181,7 +181,7 @@ def test_no_room_for_tensorboards_events(workshop, refused, command, monkeypatch
 
 
 def test_another_error_of_the_system_keeps_its_traceback(workshop, monkeypatch):
-    def broken(*_):
+    def broken(*_, **__):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(load, "load", broken)
@@ -266,7 +266,7 @@ def test_a_missing_configuration(workshop, refused):
         ("mbt2018_psnr_q1", "unknown metric"),
         ("mbt2018_mse_q9", "out of range"),
         ("mbt2018", "names no codec"),
-        ("cheng2020-anchor_mse_q1", "the configuration has no models.cheng2020-anchor"),
+        ("cheng2020-attn-m_mse_q1", "the configuration has no models.cheng2020-attn-m"),
     ],
 )
 def test_a_codec_that_does_not_exist(workshop, refused, codec, says):

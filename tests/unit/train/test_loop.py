@@ -306,6 +306,9 @@ class Parabola(nn.Module):
             loss = loss * math.nan
         return {"loss": loss}
 
+    def known(self, x):
+        return x
+
     def validate(self, x):
         return {"loss": (self.w - self.best) ** 2}
 
