@@ -24,9 +24,7 @@ _LEFT_OUT = {
 # Decorators that speak to the compiler; beside each, what it does else while a function runs.
 _DECORATORS: dict[str, dict[str, Callable[..., AbstractContextManager]]] = {
     "torch._compile": {"_disable_dynamo": lambda *_: nullcontext()},
-    "torch.optim.optimizer": {
-        "_use_grad_for_differentiable": lambda optimizer, *_: _gradients(optimizer)
-    },
+    "torch.optim.optimizer": {"_use_grad_for_differentiable": lambda own, *_: _gradients(own)},
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 from qr.archive.seal import check_same, configuration, finished
@@ -60,9 +61,13 @@ TABLE_FILES = expand(
 REPORTS = expand(f"{RESULTS}/{{where}}report.html", where=WHERE)
 
 
+# Snakemake asks for every job, and it takes longest; jobs of a step with equal variants share it.
+CODE = cache(steps.code)
+
+
 def code(step, *variants):
     """What the rule's result depends on besides its inputs; Snakemake reruns when it changes."""
-    return lambda wildcards: steps.code(step, variants, tuple(CONFIG["plugins"]))
+    return lambda wildcards: CODE(step, variants, tuple(CONFIG["plugins"]))
 
 
 def settings(step):
