@@ -14,7 +14,7 @@ TARGETS = ("figures", "tables")
 
 FIGURES, TABLES = {"draw", "figures"}, {"tabulate", "tables"}
 RESULTS = FIGURES | TABLES | {"collect", "summary"}
-TRAINING = {"baseline", "explore", "soft", "predictive"}
+TRAINING = {"baseline", "latents", "explore", "soft", "predictive"}  # latents go with their takers
 MEASURING = {"encode", "decode", "runtime"}
 
 
@@ -44,7 +44,7 @@ def rerun(workspace, *overlays):
     [
         ("present/style", "_DPI = ", "_DPI = 1 + ", FIGURES),
         ("present/layout", "NOTHING = ", "NOTHING = 2 * ", TABLES),
-        ("analyse/gains", "[0.025, 0.975]", "[0.05, 0.95]", FIGURES | TABLES),
+        ("analyse/inference", "LEVEL = 0.95", "LEVEL = 0.9", FIGURES | TABLES),
         ("measure/collect", "np.lexsort(ranks)", "np.lexsort(ranks[:])", RESULTS),
         ("measure/quality", "255**2", "254**2", {"decode", "anchors"} | RESULTS),
         (
