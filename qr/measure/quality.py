@@ -108,10 +108,10 @@ def _psnr(decoded: "Tensor", original: "Tensor") -> float:
 
 def _ms_ssim(decoded: "Tensor", original: "Tensor") -> float:
     """Averaged over RGB."""
-    from qr.measure.similarity import ms_ssim as implementation
+    from pytorch_msssim import ms_ssim as implementation
 
     with _one_thread():
-        return float(implementation(decoded / 255, original / 255))
+        return float(implementation(decoded / 255, original / 255, data_range=1.0))
 
 
 @contextmanager
