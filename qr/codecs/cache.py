@@ -12,7 +12,7 @@ from qr.codecs.base import Codec
 from qr.codecs.families import HyperpriorCodec
 from qr.codecs.weights import codec_digest
 from qr.data.images import read_image
-from qr.data.latents import INDEX, MIRRORED, PARTS, Latents, picture_file
+from qr.data.latents import INDEX, MIRRORED, Latents, picture_file
 from qr.data.manifests import Entry
 from qr.data.tensors import to_tensor
 from qr.device import exact
@@ -52,24 +52,24 @@ def check(latents: Latents, codec: Codec) -> None:
         )
 
 
+def known(codec: Codec, x: Tensor) -> dict[str, Tensor]:
+    """What is kept of images x, N x 3 x H x W of any size, by the names in `PARTS`."""
+    with exact():
+        y, latent = codec.latent(codec.padded(x))
+        parts = {"y": y, "y_hat": latent.y_hat}
+        if isinstance(codec, HyperpriorCodec):
+            parts["hyper"] = latent.side.hyper
+    return parts
+
+
 def _both(codec: Codec, entry: Entry) -> dict[str, Tensor]:
     """The tensors of a picture and of its mirror image, by name."""
     x = to_tensor(read_image(entry.path))
-    both = {"": x, MIRRORED: x.flip(-1)}
     return {
-        before + name: part
-        for before, picture in both.items()
-        for name, part in _parts(codec, picture).items()
+        before + name: part[0].cpu()
+        for before, picture in (("", x), (MIRRORED, x.flip(-1)))
+        for name, part in known(codec, picture).items()
     }
-
-
-def _parts(codec: Codec, x: Tensor) -> dict[str, Tensor]:
-    with exact():
-        y, latent = codec.latent(codec.padded(x))
-        known = [y, latent.y_hat]
-        if isinstance(codec, HyperpriorCodec):
-            known.append(latent.side.hyper)
-    return {name: part[0].cpu() for name, part in zip(PARTS, known, strict=False)}
 
 
 def _stride(codec: Codec) -> int:

@@ -21,10 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from qr import device, provenance
-from qr.codecs import registry
+from qr.codecs import cache, registry
 from qr.codecs.base import Codec
 from qr.codecs.catalogue import METRICS, CodecId, lmbda
-from qr.codecs.families import HyperpriorCodec
 from qr.config import precision
 from qr.config.grid import Job
 from qr.data.feed import Batch, Data
@@ -166,11 +165,9 @@ def _batch(rate: Rate, codec: Codec) -> Batch:
     x = _noise(rate.batch, rate.size)
     if rate.step != CACHED:
         return (x,)
-    with torch.no_grad():
-        y, latent = codec.latent(x)
-        around = F.pad(latent.y_hat, [codec.reach] * 4)
-        known = [latent.side.hyper] if isinstance(codec, HyperpriorCodec) else []
-    return x, y, around, *known
+    parts = cache.known(codec, x)
+    parts["y_hat"] = F.pad(parts["y_hat"], [codec.reach] * 4)
+    return x, *parts.values()
 
 
 def _compare_precisions(config: Mapping[str, Any], training: Timed) -> None:

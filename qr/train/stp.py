@@ -99,7 +99,7 @@ class Run:
             # Of the pictures, not of the manifests: those name folders, which may move.
             "training images": digest([entry.pixels_sha256 for entry in data.entries]),
             "validation images": tensor_digest({"x": data.validation}),
-            "latents": "computed" if latents is None else "cached",
+            "latents": "computed" if latents is None else steps.code("latents"),
             "starting weights": tensor_digest(phase.state_dict()),
             "variant": " ".join(names),
             "seed": str(seed),

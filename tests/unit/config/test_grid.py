@@ -5,9 +5,10 @@ import pytest
 from qr.codecs.catalogue import CodecId
 from qr.config import steps
 from qr.config.grid import Grid
-from qr.config.paths import Files
+from qr.config.paths import Files, codec_file
 from qr.config.search import explored_qualities, nearest
 from qr.config.settings import overlay
+from qr.errors import CheckpointError
 
 CONFIG = {
     "models": {
@@ -109,6 +110,18 @@ def test_cached_latents_are_computed_once_for_all_that_take_them():
     assert latents_of(apart) == explored + [f"predictive/{codec}" for codec in apart.codecs]
     assert apart.devices("latents") == (0, 1)
     assert latents_of(grid(data={"roles": roles})) == []
+
+
+def test_a_command_is_told_where_a_plain_codec_lies(tmp_path):
+    plain = CodecId("cheng2020-attn", "mse", 2)
+    path = tmp_path / "baseline" / str(plain) / "codec.safetensors"
+    path.parent.mkdir(parents=True)
+    with pytest.raises(CheckpointError) as without:
+        codec_file(tmp_path, plain)
+    path.touch()
+    with pytest.raises(CheckpointError) as found:
+        codec_file(tmp_path, plain)
+    assert str(path) in str(found.value) and str(path) not in str(without.value)
 
 
 def test_trials_that_train_the_codec_take_no_cached_latents():
