@@ -56,7 +56,7 @@ class Step:
 
 # Sections are handed over whole but for what is named: a new key counts until somebody says that
 # it decides nothing.
-_HOW = ("accelerator", "workers", "save_every_seconds")  # to compute, not what
+_HOW = ("accelerator", "workers", "device_cache_mb", "save_every_seconds")  # to compute, not what
 
 
 def _without(section: Mapping[str, Any], *names: str) -> Settings:

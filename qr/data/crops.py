@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,8 +13,23 @@ from torch.utils.data import Dataset
 
 from qr.data.images import read_image
 from qr.data.manifests import Entry
+from qr.errors import DataError
 
 CACHE_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a crop lies: in the image of number `index`, a square of `side` pixels.
+
+    A `flip` mirrors what was cut out. A side below the crop's is enlarged to it.
+    """
+
+    index: int
+    top: int
+    left: int
+    side: int
+    flip: bool
 
 
 class CropDataset(Dataset):
@@ -52,26 +68,29 @@ class CropDataset(Dataset):
         return self.samples
 
     def __getitem__(self, k: int) -> np.ndarray:
-        entry, rng = self._drawn(k)
-        pixels = self._pixels.get(entry)
-        height, width = pixels.shape[:2]
+        place = self.place(k)
+        return _square(self._pixels.get(self.entries[place.index]), place, self.crop)
+
+    def place(self, k: int) -> Place:
+        """Where sample k lies."""
+        index, rng = self._drawn(k)
+        height, width = self.entries[index].height, self.entries[index].width
         side = min(self.crop, height, width)
         top, left = rng.integers(0, [height - side + 1, width - side + 1])
-        flip = rng.random() < 0.5
-        return _square(pixels, top, left, side, self.crop, flip)
+        return Place(index, int(top), int(left), side, rng.random() < 0.5)
 
     def batch(self, numbers: Sequence[int]) -> tuple[np.ndarray, ...]:
         """The samples of these numbers, N x 3 x crop x crop, as the only part of a batch."""
         return (np.stack([self[k] for k in numbers]),)
 
-    def _drawn(self, k: int) -> tuple[Entry, np.random.Generator]:
-        """The image of sample k, and the generator of what else it draws."""
+    def _drawn(self, k: int) -> tuple[int, np.random.Generator]:
+        """The number of sample k's image, and the generator of what else it draws."""
         if not 0 <= k < self.samples:
             raise IndexError(k)
         epoch, position = divmod(k, len(self.entries))
-        index = _order(self.seed, epoch, len(self.entries))[position]
+        index = int(_order(self.seed, epoch, len(self.entries))[position])
         # The 1 keeps this stream apart from the epochs': NumPy pads seeds with zeros.
-        return self.entries[index], np.random.default_rng([self.seed, k, 1])
+        return index, np.random.default_rng([self.seed, k, 1])
 
 
 @lru_cache(maxsize=4)
@@ -79,14 +98,13 @@ def _order(seed: int, epoch: int, n: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(n)
 
 
-def _square(
-    pixels: np.ndarray, top: int, left: int, side: int, crop: int, flip: bool
-) -> np.ndarray:
+def _square(pixels: np.ndarray, place: Place, crop: int) -> np.ndarray:
     """Cut a square out of HxWx3, enlarge it to `crop` if it is smaller; 3 x crop x crop."""
-    square = pixels[top : top + side, left : left + side]
-    if side < crop:
+    below, right = place.top + place.side, place.left + place.side
+    square = pixels[place.top : below, place.left : right]
+    if place.side < crop:
         square = np.asarray(Image.fromarray(square).resize((crop, crop), Image.Resampling.BICUBIC))
-    if flip:
+    if place.flip:
         square = square[:, ::-1]
     return np.ascontiguousarray(square.transpose(2, 0, 1))
 
@@ -94,6 +112,22 @@ def _square(
 def as_floats(samples: np.ndarray) -> Tensor:
     """Samples of 0 to 255 as float32 in [0, 1], of the same shape."""
     return torch.from_numpy(samples).to(torch.float32) / 255
+
+
+def read_pixels(entry: Entry) -> np.ndarray:
+    """The image of an entry, HxWx3 uint8.
+
+    Raises:
+        DataError: it cannot be read any more, or has another size than it had.
+    """
+    pixels = np.array(read_image(entry.path))
+    if pixels.shape[:2] != (entry.height, entry.width):
+        raise DataError(
+            f"{entry.path} has changed since the data step looked at it: it had {entry.width} x "
+            f"{entry.height} pixels and has {pixels.shape[1]} x {pixels.shape[0]}; put the old "
+            "file back, or run the data step again"
+        )
+    return pixels
 
 
 class _PixelCache:
@@ -109,7 +143,7 @@ class _PixelCache:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        pixels = np.asarray(read_image(entry.path))
+        pixels = read_pixels(entry)
         self._kept[key] = pixels
         self.bytes += pixels.nbytes
         while self.bytes > self.limit:
@@ -126,4 +160,5 @@ def _central(entry: Entry, crop: int) -> np.ndarray:
     pixels = np.asarray(read_image(entry.path))
     height, width = pixels.shape[:2]
     side = min(crop, height, width)
-    return _square(pixels, (height - side) // 2, (width - side) // 2, side, crop, flip=False)
+    place = Place(0, (height - side) // 2, (width - side) // 2, side, flip=False)
+    return _square(pixels, place, crop)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from qr.data.crops import CropDataset, as_floats
 from qr.data.latents import LatentCrops, Latents
@@ -47,34 +47,50 @@ class Data:
         return LatentCrops(self.entries, crop, seed, samples, self.latents)
 
 
-@contextmanager
-def batches(
-    dataset: CropDataset,
-    start: int,
-    batch_size: int,
-    workers: int,
-    rank: int = 0,
-    world: int = 1,
-) -> Iterator[Iterator[Batch]]:
-    """Batches of `dataset` from global step `start` on, the same for any number of workers.
+class SampleNumbers(Sequence[list[int]]):
+    """Numbers of the samples of one rank, for each global step from `start` on.
 
     Step s covers samples s * batch_size and following; samples that fill no batch are left
-    out. Of each such batch, rank r of `world` gets every world-th sample from the r-th on: the
-    parts that the data set's `batch` has, pixels of 0 to 255 as (batch_size / world) x 3 x crop x
-    crop in [0, 1]. No global random state is used.
-    When the block ends, however it does, the workers have ended too.
+    out. Of each such batch, rank r of `world` gets every world-th sample from the r-th on.
 
     Raises:
         ConfigError: `world` does not divide `batch_size`.
+    """
+
+    def __init__(self, samples: int, start: int, batch_size: int, rank: int = 0, world: int = 1):
+        if batch_size % world:
+            raise ConfigError(
+                f"a batch of {batch_size} cannot be shared by {world} devices equally"
+            )
+        self.steps = range(start, samples // batch_size)
+        self.batch_size, self.rank, self.world = batch_size, rank, world
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __getitem__(self, index: Any) -> Any:
+        first = self.steps[index] * self.batch_size
+        return list(range(first + self.rank, first + self.batch_size, self.world))
+
+
+@contextmanager
+def batches(
+    dataset: CropDataset, numbers: SampleNumbers, workers: int
+) -> Iterator[Iterator[Batch]]:
+    """A batch of `dataset` for each of `numbers`, the same for any number of workers.
+
+    It has the parts that the data set's `batch` has, pixels of 0 to 255 as N x 3 x crop x crop in
+    [0, 1]. No global random state is used. When the block ends, however it does, the workers have
+    ended too.
+
+    Raises:
         DataError: an image cannot be read any more.
         TrainingError: a worker was killed, cannot start or cannot go on. If it was killed, this
             may be raised anywhere within the block, which then must not save what it holds.
     """
-    if batch_size % world:
-        raise ConfigError(f"a batch of {batch_size} cannot be shared by {world} devices equally")
     loader = DataLoader(
         _Made(dataset),
-        batch_sampler=_Batches(len(dataset), start, batch_size, rank, world),
+        batch_sampler=numbers,
         num_workers=workers,
         collate_fn=_as_it_is,
         worker_init_fn=_outlive_a_stop,
@@ -103,22 +119,6 @@ def _started(loader: DataLoader, workers: int) -> Any:
 def _is_of_a_worker(error: RuntimeError) -> bool:
     """Whether torch says by this error that a worker has ended."""
     return str(error).startswith("DataLoader worker")
-
-
-class _Batches(Sampler[list[int]]):
-    """Sample numbers of one rank, a batch for each global step from `start` on."""
-
-    def __init__(self, samples: int, start: int, batch_size: int, rank: int, world: int):
-        self.steps = range(start, samples // batch_size)
-        self.batch_size, self.rank, self.world = batch_size, rank, world
-
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for step in self.steps:
-            first = step * self.batch_size
-            yield list(range(first + self.rank, first + self.batch_size, self.world))
 
 
 class _Made(Dataset):

@@ -88,7 +88,8 @@ class LatentCrops(CropDataset):
         return tuple(map(np.stack, zip(*map(self._sample, numbers), strict=True)))
 
     def _sample(self, k: int) -> tuple[np.ndarray, ...]:
-        entry, rng = self._drawn(k)
+        index, rng = self._drawn(k)
+        entry = self.entries[index]
         stride, size = self.latents.stride, self.crop // self.latents.stride
         rows, columns = entry.height // stride, entry.width // stride
         top, left = rng.integers(0, [rows - size + 1, columns - size + 1])

@@ -124,11 +124,10 @@ class _TimedTrainer(Trainer):
     def batches(self) -> AbstractContextManager[Iterator[Batch]]:
         return nullcontext(itertools.repeat(self.batch, self.settings["steps"]))
 
-    def train_step(self, batch: Batch) -> dict[str, float]:
+    def train_step(self, batch: Batch) -> None:
         step = super().train_step
-        values, seconds = timed(self.fabric.device, lambda: step(batch))
+        _, seconds = timed(self.fabric.device, lambda: step(batch))
         self.step_seconds.append(seconds)
-        return values
 
     def validation_means(self) -> dict[str, float]:
         means, seconds = timed(self.fabric.device, super().validation_means)

@@ -122,18 +122,78 @@ def _require_compiler(phase: Phase) -> None:
         ) from error
 
 
-def means(fabric: Fabric, values: Mapping[str, Tensor]) -> dict[str, float]:
-    """Means of scalars over the ranks, the same on each; one wait for the GPU fetches all."""
-    stacked = torch.stack([value.detach().double() for value in values.values()])
-    if fabric.world_size > 1:
-        reduced = fabric.all_reduce(stacked, reduce_op="mean")
-        assert isinstance(reduced, Tensor)  # as a tensor was given
-        stacked = reduced
-    return dict(zip(values, stacked.tolist(), strict=True))
+def layout(device: torch.device, name: str) -> torch.memory_format:
+    """How pictures and weights lie in memory while they train in precision `name`.
+
+    A GPU's units for bfloat16 want a pixel's channels side by side. On processors, Cheng2020
+    crashes so in float32, in which it is validated (torch 2.14.1).
+    """
+    if device.type == "cuda" and name == precision.MIXED:
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """On a GPU, sums are taken in the same order each time, so that training resumes to the bit.
+
+    An operation that has no such form warns once; all that `qr` trains with has one.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # What nobody has written yet, nobody reads.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+_TOGETHER = {"cuda": 50}  # steps; a processor, which waits for nothing, fetches after each
+
+
+class Unread:
+    """Scalars of training steps that are still on the device: each fetch waits for it."""
+
+    def __init__(self, fabric: Fabric):
+        self._fabric = fabric
+        self._names: tuple[str, ...] = ()
+        self._steps: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to fetch them; on all ranks at the same step."""
+        return len(self) >= _TOGETHER.get(self._fabric.device.type, 1)
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        """Note those of one step; all steps have the same names."""
+        self._names = tuple(values)
+        self._steps.append(torch.stack([value.detach().double() for value in values.values()]))
+
+    def fetch(self) -> list[dict[str, float]]:
+        """Means over the ranks, the same on each, of every step that is there; then none is."""
+        steps, self._steps = self._steps, []
+        if not steps:
+            return []
+        rows = _over_ranks(self._fabric, torch.stack(steps)).tolist()
+        return [dict(zip(self._names, row, strict=True)) for row in rows]
 
 
 def any_rank(fabric: Fabric, wish: bool) -> bool:
     """Whether a rank has the wish: each has its own clock and signals, but all must do the same."""
     if fabric.world_size == 1:
         return wish
-    return means(fabric, {"": torch.tensor(float(wish), device=fabric.device)})[""] > 0
+    return _over_ranks(fabric, torch.tensor(float(wish), device=fabric.device)).item() > 0
+
+
+def _over_ranks(fabric: Fabric, values: Tensor) -> Tensor:
+    if fabric.world_size == 1:
+        return values
+    reduced = fabric.all_reduce(values, reduce_op="mean")
+    assert isinstance(reduced, Tensor)  # as a tensor was given
+    return reduced

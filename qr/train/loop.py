@@ -15,17 +15,20 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from qr.data.feed import Batch, Data, batches
+from qr.data.feed import Batch, Data, SampleNumbers, batches
+from qr.data.resident import ResidentCrops, fits
 from qr.errors import Diverged, Interrupted
 from qr.train.average import Average
 from qr.train.course import Course
-from qr.train.fabric import any_rank, compiled, make_fabric, means
+from qr.train.fabric import Unread, any_rank, compiled, layout, make_fabric, repeatable
 from qr.train.optimizers import annealed, make_optimizers
 from qr.train.phases import Phase
 from qr.train.progress import Progress
 from qr.train.seeds import derive_seed
 from qr.train.state import StateFolder, put_back, trained
 from qr.train.stop import StopRequest
+
+_TOTAL, _NORM = "total", "gradient norm"  # of a step, beside the phase's values
 
 
 class Trainer:
@@ -63,6 +66,9 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.fabric = make_fabric(engine)
         self.fabric.launch()
+        self._layout = layout(self.fabric.device, engine["precision"])
+        phase.to(memory_format=self._layout)
+        self._unread = Unread(self.fabric)
         optimizers = make_optimizers(phase, settings)
         self.scheduler = ReduceLROnPlateau(optimizers[0], **settings["plateau"])
         self.model, *self.optimizers = self.fabric.setup(phase, *optimizers)
@@ -92,16 +98,16 @@ class Trainer:
                         self._run()
             put_back(self.phase, self.best)
         finally:
-            self.phase.eval().to("cpu")
+            self.phase.eval().to("cpu").to(memory_format=torch.contiguous_format)
         return self.progress
 
     def _run(self) -> None:
         self._counted_at = self._saved_at = time.monotonic()
         self._validate_if_due()
         faster = compiled(self.phase) if self.settings["compile"] else nullcontext()
-        with self.batches() as coming, faster:
+        with self.batches() as coming, faster, repeatable(self.fabric.device):
             for batch in coming:
-                self.progress.add_step(self.train_step(batch))
+                self.train_step(batch)
                 self._validate_if_due()
                 self._save_if_due()
                 self._count_seconds()
@@ -115,56 +121,59 @@ class Trainer:
 
     def batches(self) -> AbstractContextManager[Iterator[Batch]]:
         """This rank's batches from the next step to the last: what the phase's `forward` takes."""
-        batch_size = self.settings["batch_size"]
-        dataset = self.data.crops(
-            self.settings["crop"],
-            derive_seed(self.seed, "crops"),
-            samples=self.settings["steps"] * batch_size,
-        )
-        return batches(
-            dataset,
-            self.progress.step,
-            batch_size,
-            self.engine["workers"],
-            self.fabric.global_rank,
-            self.fabric.world_size,
-        )
+        fabric, engine, batch_size = self.fabric, self.engine, self.settings["batch_size"]
+        samples = self.settings["steps"] * batch_size
+        crops = self.data.crops(self.settings["crop"], derive_seed(self.seed, "crops"), samples)
+        ranks = fabric.global_rank, fabric.world_size
+        numbers = SampleNumbers(samples, self.progress.step, batch_size, *ranks)
+        # Latents would have to travel in any case.
+        if self.data.latents is None and fits(crops.entries, engine["device_cache_mb"]):
+            resident = ResidentCrops(crops, fabric.device, self._layout)
+            return nullcontext(map(resident.batch, numbers))
+        return batches(crops, numbers, engine["workers"])
 
-    def train_step(self, batch: Batch) -> dict[str, float]:
-        """Change the weights by one batch; returns the phase's values, means over the ranks.
+    def train_step(self, batch: Batch) -> None:
+        """Change the weights by one batch, and note the phase's values.
 
         Raises:
-            Diverged: the loss or a gradient is not finite; the weights before are saved.
+            Diverged: of this step or one whose values were not looked at yet, the loss or the
+                gradient is not finite. If it is of this one, the weights before are saved.
         """
         self.model.train()
         rank = self.fabric.global_rank
         torch.manual_seed(derive_seed(self.seed, "noise", self.progress.step, rank))
-        values = self.model(*(part.to(self.fabric.device) for part in batch))
+        device = self.fabric.device
+        values = self.model(*(part.to(device, non_blocking=True) for part in batch))
         loss = values["loss"] + values.get("aux", 0.0)
-        # All ranks see the same NaN.
-        numbers = means(self.fabric, values | {"total": loss})
-        if not math.isfinite(numbers.pop("total")):
-            self._save()
-            self._fail(f"the loss is {numbers['loss']}")
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
-        self._clip_gradients()
+        most, optimizer = self.settings["clip_grad_norm"], self.optimizers[0]
+        norm = self.fabric.clip_gradients(
+            self.model, optimizer, max_norm=most, error_if_nonfinite=False
+        )
+        assert norm is not None  # as it is the norm that is clipped
+        self._unread.add({**values, _TOTAL: loss, _NORM: norm})
+        if self._unread.full:
+            self._read(self.progress.step)
         self._anneal()
         for optimizer in self.optimizers:
             optimizer.step()
-        self.average.add(self.progress.step + 1)
-        return numbers
+        self.progress.step += 1
+        self.average.add(self.progress.step)
 
-    def _clip_gradients(self) -> None:
-        most = self.settings["clip_grad_norm"]
-        try:
-            self.fabric.clip_gradients(self.model, self.optimizers[0], max_norm=most)
-        except RuntimeError as error:
-            if "non-finite" not in str(error):  # a worker may be lost at any moment
-                raise
-            self._save()
-            self._fail(f"a gradient is not finite ({error})")
+    def _read(self, last: int) -> None:
+        """Look at what the steps up to number `last` gave, since the time before."""
+        first = last + 1 - len(self._unread)
+        for step, values in enumerate(self._unread.fetch(), start=first):
+            total, norm = values.pop(_TOTAL), values.pop(_NORM)
+            if math.isfinite(total) and math.isfinite(norm):
+                self.progress.add(values)
+                continue
+            if step == self.progress.step:  # it has not changed the weights yet
+                self._save()
+            loss = f"the loss is {values['loss']}"
+            self._fail("a gradient is not finite" if math.isfinite(total) else loss, step)
 
     def _anneal(self) -> None:
         if self.settings["schedule"] == "cosine":
@@ -172,9 +181,9 @@ class Trainer:
             for group in self.optimizers[0].param_groups:
                 group["lr"] = self.settings["learning_rate"] * fraction
 
-    def _fail(self, what: str) -> NoReturn:
+    def _fail(self, what: str, step: int) -> NoReturn:
         raise Diverged(
-            f"{self.title}: {what} at step {self.progress.step}. The last good state is kept in "
+            f"{self.title}: {what} at step {step}. The last good state is kept in "
             f"{self.state.folder}; delete that folder to start anew, with a lower learning_rate "
             "or clip_grad_norm",
             self.progress,
@@ -188,6 +197,7 @@ class Trainer:
         due = progress.step % settings["validate_every"] == 0 or progress.step == settings["steps"]
         if progress.validated == progress.step or not due:
             return
+        self._read(progress.step - 1)
         self._log("train", progress.train_means())
         with self.average.in_place():
             found = self.validation_means()
@@ -220,7 +230,7 @@ class Trainer:
                 sums[name] = sums.get(name, 0.0) + value.item() * count
         found = {name: total / len(self.data.validation) for name, total in sums.items()}
         if not math.isfinite(found["loss"]):
-            self._fail(f"the validation loss is {found['loss']}")
+            self._fail(f"the validation loss is {found['loss']}", self.progress.step)
         return found
 
     def _log(self, split: str, values: Mapping[str, float]) -> None:
@@ -241,6 +251,8 @@ class Trainer:
     # State
 
     def _save_if_due(self) -> None:
+        if len(self._unread) and self.fabric.world_size > 1:
+            return  # to ask the other ranks is to wait for the GPU
         now = time.monotonic()
         if any_rank(self.fabric, self._stop.requested or now > self.stop_at):
             self._save()
@@ -252,6 +264,7 @@ class Trainer:
             self._save()
 
     def _save(self) -> None:
+        self._read(self.progress.step - 1)  # what is saved is known to be good
         self._count_seconds()
         self._saved_at = time.monotonic()
         if self.fabric.is_global_zero:

@@ -36,9 +36,8 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def add_step(self, values: Mapping[str, float]) -> None:
-        """Count a step, and what it gave."""
-        self.step += 1
+    def add(self, values: Mapping[str, float]) -> None:
+        """Note what a step gave."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 

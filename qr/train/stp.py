@@ -40,7 +40,7 @@ class Run:
 
     Attributes:
         settings: the step's, by `qr.config.steps.settings`: all that fixes its result.
-        engine: accelerator, workers, save_every_seconds: how it is computed.
+        engine: accelerator, workers, device_cache_mb, save_every_seconds: how it is computed.
         plugins: the user's files.
         manifests: folder of the data step.
         state: folder for the training state.

@@ -43,9 +43,8 @@ class Timed(Trainer):
 
     def train_step(self, batch):
         start = time.process_time()
-        values = super().train_step(batch)
+        super().train_step(batch)
         self.seconds.append(time.process_time() - start)
-        return values
 
 
 def trainer(data, folder, refresh, batch, steps, seed=0):
@@ -73,7 +72,7 @@ def times(data, folder):
     for _ in range(TIMED // BLOCK):
         for each in trainers.values():
             for _ in range(BLOCK):
-                each.progress.add_step(each.train_step(noise))
+                each.train_step(noise)
     for refresh, each in trainers.items():
         counted = each.seconds[1:]  # the first only collects a gradient
         print(f"| {refresh} | {sum(counted) / len(counted):.4f} |", flush=True)

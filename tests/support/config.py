@@ -8,7 +8,12 @@ SMALL = {
         "cheng2020-attn": {"qualities": [], "N": 8},
     },
     "metrics": ["mse"],
-    "engine": {"accelerator": "cpu", "workers": 0, "save_every_seconds": 1e-9},
+    "engine": {
+        "accelerator": "cpu",
+        "workers": 0,
+        "device_cache_mb": 0,
+        "save_every_seconds": 1e-9,
+    },
     "data": {"validation_crop": 64},
     "rectifier": {"width": 8},
     "training": {"batch_size": 2, "crop": 64, "validate_every": 3, "schedule": "plateau"},

@@ -1,6 +1,6 @@
 """Trains a phase on some processes that share each batch, and prints what came of it.
 
-    cd tests; python -m support.ranks PHASE RANKS IMAGES STATE [STOP]
+    cd tests; python -m support.ranks DEVICE PHASE RANKS IMAGES STATE [STOP]
 
 At step STOP, the last rank is asked to stop, as a scheduler would.
 """
@@ -23,7 +23,7 @@ from support.photographs import picture
 from support.training import ENGINE, SETTINGS, at_step, new_phase
 
 
-def main(phase: str, ranks: str, images: str, state: str, stop: str = "-1") -> None:
+def main(device: str, phase: str, ranks: str, images: str, state: str, stop: str = "-1") -> None:
     torch.set_num_threads(1)
     entries = list(scan(Path(images).iterdir(), 1).values())
     validation = torch.cat([picture(64, 64, 100 + k) for k in range(3)])
@@ -31,7 +31,7 @@ def main(phase: str, ranks: str, images: str, state: str, stop: str = "-1") -> N
         new_phase(phase),
         Data(entries, validation),
         SETTINGS | {"batch_size": 4},
-        ENGINE | {"devices": int(ranks)},
+        ENGINE | {"accelerator": device, "devices": int(ranks)},
         11,
         StateFolder(Path(state), {"identity": ranks}),
         "this training",

@@ -39,6 +39,7 @@ ENGINE = {
     "devices": 1,
     "precision": "32-true",
     "workers": 0,
+    "device_cache_mb": 0,
     "save_every_seconds": 1e-9,
 }
 PHASES = ("baseline", "soft joint", "soft frozen", "predictive")

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from qr.codecs import cache
-from qr.data.feed import Data, batches
+from qr.data.feed import Data, SampleNumbers, batches
 from qr.data.latents import INDEX, Latents
 from qr.data.manifests import scan
 from qr.data.tensors import to_tensor
@@ -42,7 +42,9 @@ def cached(entries, tmp_path):
 
 def crops(entries, latents, steps=4, batch_size=3):
     data = Data(entries, torch.zeros(1, 3, CROP, CROP), latents)
-    with batches(data.crops(CROP, 5, steps * batch_size), 0, batch_size, 0) as found:
+    samples = steps * batch_size
+    numbers = SampleNumbers(samples, 0, batch_size)
+    with batches(data.crops(CROP, 5, samples), numbers, 0) as found:
         return [
             tuple(part[n : n + 1] for part in batch) for batch in found for n in range(batch_size)
         ]
@@ -169,7 +171,7 @@ def test_batches_do_not_depend_on_workers(entries, cached):
     data = Data(entries, torch.zeros(1, 3, 8, 8), cached(fresh_codec("mbt2018")))
     sets = []
     for workers in (0, 2):
-        with batches(data.crops(CROP, 5, 12), 1, 3, workers) as found:
+        with batches(data.crops(CROP, 5, 12), SampleNumbers(12, 1, 3), workers) as found:
             sets.append([[part.numpy() for part in batch] for batch in found])
     assert len(sets[0]) == 3
     for one, other in zip(*sets, strict=True):

@@ -22,7 +22,7 @@ CONFIG = {
     "extra": [],
     "engine": {
         "precision": "32-true", "accelerator": "cpu", "devices": 1, "compile": False,
-        "coding": "cpu", "arithmetic": "float64", "workers": 2,
+        "coding": "cpu", "arithmetic": "float64", "workers": 2, "device_cache_mb": 0,
     },
     "data": {"validation_crop": 64},
     "rectifier": {"width": 8},

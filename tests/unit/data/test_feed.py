@@ -16,7 +16,7 @@ from PIL import Image
 
 from qr.data import crops
 from qr.data.crops import CropDataset, as_floats
-from qr.data.feed import batches
+from qr.data.feed import SampleNumbers, batches
 from qr.data.manifests import scan, write_manifest
 from qr.errors import ConfigError, DataError, TrainingError
 from support.photographs import photograph
@@ -34,9 +34,13 @@ def dataset(entries, samples=100):
     return CropDataset(entries, crop=32, seed=3, samples=samples)
 
 
+def made(data, start, batch_size, workers, **ranks):
+    return batches(data, SampleNumbers(len(data), start, batch_size, **ranks), workers)
+
+
 def listed(*arguments, **options):
     """The pictures of all batches, which have no other part."""
-    with batches(*arguments, **options) as found:
+    with made(*arguments, **options) as found:
         return [batch for (batch,) in found]
 
 
@@ -118,7 +122,7 @@ def nobody_left():
 def test_a_worker_that_is_killed_while_the_training_computes_ends_it(entries):
     with (
         pytest.raises(TrainingError, match=r"(?s)batches ended: DataLoader worker.*same command"),
-        batches(dataset(entries), 0, 8, 2) as found,
+        made(dataset(entries), 0, 8, 2) as found,
     ):
         next(found)
         kill_one(multiprocessing.active_children())
@@ -132,7 +136,7 @@ def test_a_worker_that_is_killed_while_the_training_waits_for_it_ends_it(entries
     monkeypatch.setattr(crops, "read_image", stuck)
     with (
         pytest.raises(TrainingError, match="batches ended: DataLoader worker"),
-        batches(dataset(entries), 0, 8, 2) as found,
+        made(dataset(entries), 0, 8, 2) as found,
     ):
         children = multiprocessing.active_children()
         threading.Thread(target=kill_one_that_hangs, args=[children]).start()
@@ -143,7 +147,7 @@ def test_a_worker_that_is_killed_while_the_training_waits_for_it_ends_it(entries
 def test_a_worker_that_hangs_ends_with_the_training(entries, monkeypatch):
     reached.clear()
     monkeypatch.setattr(crops, "read_image", stuck)
-    with pytest.raises(ZeroDivisionError), batches(dataset(entries), 0, 8, 2):
+    with pytest.raises(ZeroDivisionError), made(dataset(entries), 0, 8, 2):
         assert reached.wait(PATIENCE)
         raise ZeroDivisionError
     assert nobody_left()
@@ -178,11 +182,11 @@ def test_a_bug_in_a_worker_keeps_its_traceback(entries, monkeypatch):
 SCRIPT = """
 import sys
 from qr.data.crops import CropDataset
-from qr.data.feed import batches
+from qr.data.feed import SampleNumbers, batches
 from qr.data.manifests import read_manifest
 
 entries = read_manifest(sys.argv[1])
-with batches(CropDataset(entries, 256, 3, 64), 0, 16, 2) as found:
+with batches(CropDataset(entries, 256, 3, 64), SampleNumbers(64, 0, 16), 2) as found:
     print(sum(len(batch) for (batch,) in found))
 """
 

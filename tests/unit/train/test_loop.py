@@ -14,13 +14,19 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 from qr.codecs import weights
+from qr.codecs.catalogue import CodecId
 from qr.config.settings import overlay
 from qr.data.feed import Data
+from qr.decoders import variants
+from qr.decoders.decoder import build_decoder
 from qr.errors import CheckpointError, Interrupted, TrainingError
+from qr.measure.rows import Contender, decode_all, encode_all
+from qr.train import fabric, loop
 from qr.train.loop import Trainer
 from qr.train.optimizers import OPTIMIZERS, annealed
 from qr.train.seeds import derive_seed
 from qr.train.state import StateFolder
+from support.devices import DEVICES
 from support.photographs import picture
 from support.training import ENGINE, PHASES, SETTINGS, at_step, in_a_child, new_phase
 
@@ -49,6 +55,10 @@ def outcome(trainer):
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in progress.rows]
     digest = weights.tensor_digest(trainer.phase.state_dict())
     return digest, rows, progress.finished, progress.best_step
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def kill():
@@ -140,19 +150,23 @@ def test_killed_at_random_moments_and_resumed_it_ends_the_same(new_trainer):
     assert outcome(new_trainer("soft joint")) == expected
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
     ("phase", "number"),
     [*((phase, signal.SIGTERM) for phase in PHASES), ("predictive", signal.SIGINT)],
 )
-def test_asked_to_stop_it_saves_and_goes_on_later(new_trainer, phase, number):
-    expected = outcome(new_trainer(phase, "undisturbed"))
+def test_asked_to_stop_it_saves_and_goes_on_later(new_trainer, phase, number, device):
+    engine = {"accelerator": device}
+    expected = outcome(new_trainer(phase, "undisturbed", engine))
     handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     for step in (1, 4, 9):
-        stopped = at_step(new_trainer(phase), step, lambda: os.kill(os.getpid(), number))
+        stopped = at_step(
+            new_trainer(phase, engine=engine), step, lambda: os.kill(os.getpid(), number)
+        )
         with pytest.raises(Interrupted, match=f"stopped at step {step + 1}, state saved"):
             stopped.fit()
         assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
-    assert outcome(new_trainer(phase)) == expected
+    assert outcome(new_trainer(phase, engine=engine)) == expected
 
 
 def test_a_signal_to_all_processes_of_the_job_stops_it_as_well(new_trainer):
@@ -192,7 +206,7 @@ def test_a_finished_training_is_not_repeated(new_trainer):
 def test_a_damaged_state_costs_one_saving_and_changes_nothing(new_trainer, tmp_path, capsys):
     expected = outcome(new_trainer(folder="undisturbed"))
     with pytest.raises(Interrupted):
-        at_step(new_trainer(), 6, lambda: os.kill(os.getpid(), signal.SIGTERM)).fit()
+        at_step(new_trainer(), 6, terminate).fit()
     path = tmp_path / "state" / "state.pt"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 16
@@ -203,7 +217,7 @@ def test_a_damaged_state_costs_one_saving_and_changes_nothing(new_trainer, tmp_p
 
 def test_a_state_of_something_else_is_not_continued(new_trainer):
     with pytest.raises(Interrupted):
-        at_step(new_trainer(), 2, lambda: os.kill(os.getpid(), signal.SIGTERM)).fit()
+        at_step(new_trainer(), 2, terminate).fit()
     with pytest.raises(CheckpointError, match="another identity"):
         new_trainer(identity="other").fit()
 
@@ -275,6 +289,96 @@ def test_mixed_precision_sees_the_same_pixels_and_learns_nearly_the_same(new_tra
     # Later they also change what is learned; of so many weights, chance turns half the other way.
     for one, other in zip(exact.gradients, mixed.gradients, strict=True):
         assert nn.functional.cosine_similarity(one, other, dim=0) > 0.5
+
+
+# As on a GPU: images that stay there, losses that are fetched together, channels side by side
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("phase", PHASES)
+def test_images_that_stay_on_the_device_change_nothing(new_trainer, phase, device):
+    def trained(megabytes):
+        engine = {"accelerator": device, "device_cache_mb": megabytes}
+        return outcome(new_trainer(phase, f"{megabytes}", engine))
+
+    assert trained(1) == trained(0)
+
+
+def test_losses_that_are_fetched_together_are_the_same(new_trainer, monkeypatch):
+    expected = outcome(new_trainer("soft joint", "undisturbed"))
+    monkeypatch.setattr(fabric, "_TOGETHER", {"cpu": 4})
+    for step in (1, 6):
+        stopped = at_step(new_trainer("soft joint"), step, terminate)
+        with pytest.raises(Interrupted, match=f"stopped at step {step + 1}, state saved"):
+            stopped.fit()
+    assert outcome(new_trainer("soft joint")) == expected
+
+
+@pytest.mark.parametrize(("every", "saved_at"), [(1e9, None), (1e-9, 4)])
+def test_of_losses_fetched_together_the_bad_one_is_named_and_nothing_after_it_saved(
+    new_trainer, tmp_path, monkeypatch, every, saved_at
+):
+    """Where each step is saved, each is looked at, too."""
+    monkeypatch.setattr(fabric, "_TOGETHER", {"cpu": 50})
+    phase = Parabola()
+    phase.broken_at = 4
+    trainer = new_trainer(phase, steps=40, engine={"save_every_seconds": every}, validate_every=30)
+    with pytest.raises(TrainingError, match=r"this training: the loss is nan at step 4"):
+        trainer.fit()
+    saved = StateFolder(tmp_path / "state", {"identity": "same"}).load()
+    assert (saved and saved["progress"]["step"]) == saved_at
+    assert trainer.progress.step == (30 if saved_at is None else 5)
+
+
+@pytest.mark.parametrize("phase", ["baseline", "predictive"])
+def test_channels_side_by_side_learn_the_same_and_leave_weights_as_they_lay(
+    new_trainer, phase, monkeypatch
+):
+    """In bfloat16, where sums may be taken in another order; resumed, the same to the bit."""
+
+    def trainer(folder):
+        return new_trainer(
+            new_phase(phase, "bmshj2018-factorized"), folder, {"precision": "bf16-mixed"}
+        )
+
+    plain = outcome(trainer("plain"))
+    monkeypatch.setattr(loop, "layout", lambda *_: torch.channels_last)
+    changed = trainer("changed")
+    expected = outcome(changed)
+    assert all(p.is_contiguous() for p in changed.phase.parameters())
+    losses = [[row["loss"] for row in rows] for _, rows, *_ in (plain, expected)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    with pytest.raises(Interrupted):
+        at_step(trainer("stopped"), 5, terminate).fit()
+    assert outcome(trainer("stopped")) == expected
+
+
+def test_a_gpu_in_bfloat16_alone_wants_channels_side_by_side():
+    wanted = {
+        (device, precision): fabric.layout(torch.device(device), precision)
+        for device in ("cpu", "cuda")
+        for precision in ("32-true", "bf16-mixed")
+    }
+    assert [at for at, how in wanted.items() if how == torch.channels_last] == [
+        ("cuda", "bf16-mixed")
+    ]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_was_trained_on_a_device_codes_on_the_processor(
+    new_trainer, entries, tmp_path, device
+):
+    phase = new_phase("baseline")
+    engine = {"accelerator": device, "precision": "bf16-mixed", "device_cache_mb": 1}
+    new_trainer(phase, engine=engine).fit()
+    assert all(found.device.type == "cpu" for found in phase.state_dict().values())
+    codec = phase.codec
+    codec.model.update(force=True)
+    coded = encode_all(codec, CodecId("mbt2018-mean", "mse", 1), entries, tmp_path)
+    decoder = build_decoder(variants.get("baseline"), codec, 8).eval()
+    # Each file holds a digest of its symbols, which decoding has to meet.
+    rows = decode_all(codec, entries, coded, tmp_path, [Contender("baseline", None, decoder)])
+    assert [row["image"] for row in rows] == [entry.name for entry in entries]
 
 
 def test_worker_processes_change_nothing(new_trainer):
@@ -377,9 +481,7 @@ def test_an_early_stop_survives_a_resume(new_trainer):
     settings = {"steps": 200, "validate_every": 1, "learning_rate": 0.05, "stop_patience": 3}
     expected = outcome(new_trainer(Parabola(0.25), "undisturbed", **settings))
     with pytest.raises(Interrupted):
-        at_step(
-            new_trainer(Parabola(0.25), **settings), 6, lambda: os.kill(os.getpid(), signal.SIGTERM)
-        ).fit()
+        at_step(new_trainer(Parabola(0.25), **settings), 6, terminate).fit()
     assert outcome(new_trainer(Parabola(0.25), **settings)) == expected
 
 
@@ -485,7 +587,7 @@ def test_a_resumed_training_goes_on_in_the_data(new_trainer):
     whole, first, second = Parabola(), Parabola(), Parabola()
     new_trainer(whole, "undisturbed").fit()
     with pytest.raises(Interrupted):
-        at_step(new_trainer(first), 4, lambda: os.kill(os.getpid(), signal.SIGTERM)).fit()
+        at_step(new_trainer(first), 4, terminate).fit()
     new_trainer(second).fit()
     batches = first.batches + second.batches
     assert len(batches) == SETTINGS["steps"]

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from support.devices import cuda
 from support.paths import ROOT
 from support.workspace import PATIENCE
 
@@ -14,10 +15,11 @@ TESTS = ROOT / "tests"
 
 @pytest.fixture
 def train(photographs, tmp_path):
-    def run(phase, ranks, state=None, stop=-1):
+    def run(phase, ranks, state=None, stop=-1, device="cpu"):
         """What the training printed; None where it was stopped."""
         folder = tmp_path / (state or f"{ranks}")
-        command = [sys.executable, "-m", "support.ranks", phase, ranks, photographs, folder, stop]
+        arguments = (device, phase, ranks, photographs, folder, stop)
+        command = [sys.executable, "-m", "support.ranks", *arguments]
         done = subprocess.run(
             list(map(str, command)), cwd=TESTS, capture_output=True, text=True, timeout=PATIENCE
         )
@@ -47,9 +49,10 @@ def test_two_ranks_have_the_loss_curve_of_one(train, phase, tolerance):
     assert losses(train(phase, 2)) == pytest.approx(losses(train(phase, 1)), rel=tolerance)
 
 
-def test_when_one_rank_is_asked_to_stop_both_do_and_go_on_exactly(train):
-    undisturbed = train("baseline", 2)
-    assert train("baseline", 2, "stopped", stop=4) is None
-    resumed = train("baseline", 2, "stopped")
+@pytest.mark.parametrize("device", ["cpu", cuda(2)])
+def test_when_one_rank_is_asked_to_stop_both_do_and_go_on_exactly(train, device):
+    undisturbed = train("baseline", 2, device=device)
+    assert train("baseline", 2, "stopped", stop=4, device=device) is None
+    resumed = train("baseline", 2, "stopped", device=device)
     assert losses(resumed) == losses(undisturbed)
     assert resumed["weights"] == undisturbed["weights"]
