@@ -44,7 +44,7 @@ docs: setup
 	sphinx-build -W --keep-going -q -b html docs docs/_build
 
 bench: setup
-	pytest -s --benchmark-only tests/benchmarks
+	OMP_NUM_THREADS=1 pytest -s --benchmark-only --benchmark-quiet tests/benchmarks
 
 clean:
 	rm -rf .venv .venv-* runs/smoke results/smoke .snakemake docs/_build docs/api

@@ -360,6 +360,7 @@ WHOLE = {("models",), ("data", "sources"), ("data", "roles"), ("anchors",), ("re
 # Keys that no step reads: which jobs there are and where they are, how they are computed.
 UNREAD = {
     ("plugins",), ("seeds",), ("extra",), ("engine", "accelerator"), ("engine", "workers"),
+    ("engine", "device_cache_mb"),
     ("engine", "save_every_seconds"), ("runtime", "metric"), ("runtime", "quality"),
     ("explore", "qualities"), ("explore", "variants"), ("resources",),
 }  # fmt: skip

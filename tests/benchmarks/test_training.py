@@ -1,0 +1,156 @@
+"""A training step, as it was and as it is."""
+
+import itertools
+
+import pytest
+import torch
+from PIL import Image
+
+from qr.codecs import cache
+from qr.codecs.latent import Latent
+from qr.config.precision import FULL, MIXED
+from qr.data.crops import CropDataset, as_floats
+from qr.data.latents import Latents
+from qr.data.manifests import scan
+from qr.data.resident import ResidentCrops
+from qr.train.fabric import compiled
+from support.photographs import photograph
+from support.trainers import baseline, predictive, trainer
+
+SCALE, JOINT = "bmshj2018-hyperprior", "mbt2018"
+MODELS = ("bmshj2018-factorized", SCALE, JOINT, "cheng2020-attn")
+
+
+@pytest.fixture(scope="module")
+def entries(tmp_path_factory):
+    """24 pictures of the size of those in ImageNet's samples."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for number in range(24):
+        Image.fromarray(photograph(320, 427, number)).save(folder / f"{number}.png")
+    return list(scan(folder.iterdir(), 1).values())
+
+
+@pytest.fixture
+def noise(device):
+    return (torch.rand(8, 3, 128, 128, device=device),)
+
+
+def test_precision(compare, device, tmp_path, noise):
+    full, mixed = (
+        trainer(baseline(SCALE, 64, 96), tmp_path / name, device, name) for name in (FULL, MIXED)
+    )
+    what = "step of Scale, N 64, M 96, 8 crops of 128: bf16-mixed for 32-true"
+    compare(
+        what,
+        lambda: full.train_step(noise),
+        lambda: mixed.train_step(noise),
+        device=device,
+        precision=MIXED,
+    )
+
+
+@pytest.mark.parametrize("precision", [FULL, MIXED])
+def test_compiled(compare, device, tmp_path, noise, precision):
+    plain, fast = (
+        trainer(baseline(SCALE, 64, 96), tmp_path / name, device, precision)
+        for name in ("plain", "fast")
+    )
+    with compiled(fast.phase):
+        compare(
+            f"the same in {precision}: compiled",
+            lambda: plain.train_step(noise),
+            lambda: fast.train_step(noise),
+            device=device,
+            precision=precision,
+            same=lambda: plain.train_step(noise),
+        )
+
+
+def test_soap(compare, device, tmp_path, noise):
+    adam, soap = (
+        trainer(baseline(SCALE, 64, 96), tmp_path / name, device, MIXED, optimizer=name)
+        for name in ("adam", "soap")
+    )
+    compare(
+        "the same in bf16-mixed: ten steps of SOAP for ten of Adam",
+        lambda: [adam.train_step(noise) for _ in range(10)],
+        lambda: [soap.train_step(noise) for _ in range(10)],
+        rounds=3,
+        device=device,
+        precision=MIXED,
+    )
+
+
+@pytest.mark.parametrize("precision", [FULL, MIXED])
+@pytest.mark.parametrize(("model", "M"), [(SCALE, 192), (JOINT, 128)])
+def test_cached_latents(compare, device, tmp_path, entries, model, M, precision):
+    """Reading included: of images, and of latents from disk."""
+    phases = [predictive(model, 64, M, "decoder") for _ in range(2)]
+    cache.compute(phases[0].codec, entries, tmp_path / "latents", "latents")
+    how = {"batch_size": 2, "crop": 192}
+    computed = trainer(phases[0], tmp_path / "a", device, precision, entries, **how)
+    latents = Latents(tmp_path / "latents")
+    cached = trainer(phases[1], tmp_path / "b", device, precision, entries, latents, **how)
+    with computed.batches() as pictures, cached.batches() as known:
+        for _ in entries:  # each is decoded once
+            next(pictures), next(known)
+        compare(
+            f"step of `decoder` on {model}, N 64, M {M}, 2 crops of 192, {precision}: cached",
+            lambda: computed.train_step(next(pictures)),
+            lambda: cached.train_step(next(known)),
+            device=device,
+            precision=precision,
+        )
+
+
+class Rectified(torch.nn.Module):
+    """A decoder in place of g_s, in a codec that runs as a whole."""
+
+    def __init__(self, decoder):
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, y_hat):
+        x_hat, _ = self.decoder(Latent(y_hat))
+        return x_hat
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_frozen_encoder(compare, device, tmp_path, noise, model):
+    """Before: codec and rectifier as a whole, forwards and backwards, as fine-tuning has it."""
+    ours = trainer(predictive(model, 64, 96, "qr"), tmp_path, device, FULL)
+    phase = predictive(model, 64, 96, "qr").to(device).train()
+    whole = phase.codec.model.requires_grad_(True)
+    whole.g_s = Rectified(phase.decoder.requires_grad_(True))
+    optimizer = torch.optim.Adam(whole.parameters(), lr=1e-4)
+
+    def step():
+        out = whole(*noise)
+        rate = sum(-torch.log2(p).sum() for p in out["likelihoods"].values()) / noise[0].numel()
+        loss = rate + 0.0067 * 255**2 * torch.nn.functional.mse_loss(out["x_hat"], *noise)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    compare(
+        f"step of `qr` on {model}, N 64, M 96, W 128, 8 crops of 128: the encoder stays as it is",
+        step,
+        lambda: ours.train_step(noise),
+        device=device,
+        precision=FULL,
+    )
+
+
+def test_crops(compare, device, entries):
+    data = CropDataset(entries, 256, 0, 10**6)
+    resident = ResidentCrops(data, device, torch.contiguous_format)
+    numbers = (range(k, k + 16) for k in itertools.count(step=16))
+    for k in range(0, 48, 16):
+        data.batch(range(k, k + 16)), resident.batch(range(k, k + 16))
+    compare(
+        "a batch of 16 crops of 256, in float32 where it is used: from images that stay there",
+        lambda: as_floats(data.batch(next(numbers))[0]).to(device),
+        lambda: resident.batch(next(numbers)),
+        rounds=20,
+        device=device,
+    )
