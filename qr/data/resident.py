@@ -1,25 +1,22 @@
-"""Training images that stay on the device that trains, and their crops, gathered there.
+"""Training images that stay on the device that trains, and their crops, cut out there.
 
-A processor cannot cut out as many crops as a GPU takes. So the decoded images lie there, one after
-the other, and of a batch only its places travel. Any device will do, the processor too.
+A processor cannot decode and send as many crops as a GPU takes. Any device will do, the processor
+too.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from qr.data.crops import CropDataset, Place, as_floats, read_pixels
+from qr.data.crops import CropDataset, read_pixels
 from qr.data.manifests import Entry
-
-_CHANNELS = 3
 
 
 def fits(entries: Sequence[Entry], megabytes: float) -> bool:
-    """Whether the decoded images take at most so many MB (of 10^6 bytes), and any are allowed."""
-    return _CHANNELS * sum(e.width * e.height for e in entries) <= 1e6 * megabytes
+    """Whether the decoded images take at most so many MB, of 10^6 bytes."""
+    return 3 * sum(entry.width * entry.height for entry in entries) <= 1e6 * megabytes
 
 
 class ResidentCrops:
@@ -35,66 +32,39 @@ class ResidentCrops:
     """
 
     def __init__(self, dataset: CropDataset, device: torch.device, layout: torch.memory_format):
-        self.dataset, self.layout = dataset, layout
-        self._pictures = _pictures(tuple(dataset.entries), device)
+        self.dataset, self.device, self.layout = dataset, device, layout
+        self._images = _images(tuple(dataset.entries), device)
+        # As a tensor: a GPU multiplies by 1 / 255 instead of dividing by a number.
+        self._most = torch.tensor(255.0, device=device)
 
     def batch(self, numbers: Sequence[int]) -> tuple[Tensor]:
         """Samples, N x 3 x crop x crop float32 in [0, 1], as the only part of a batch.
 
         Raises:
-            DataError: an image cannot be read any more.
+            DataError: an image cannot be read any more, or has changed.
         """
-        crop = self.dataset.crop
-        places = [self.dataset.place(k) for k in numbers]
-        found = self._pictures.squares(places, crop)
-        for row, (k, place) in enumerate(zip(numbers, places, strict=True)):
-            if place.side < crop:
-                enlarged = torch.from_numpy(self.dataset[k]).permute(1, 2, 0)
-                found[row] = enlarged.to(found.device, non_blocking=True)
-        levels = self._pictures.levels[found.int()]
-        return (levels.permute(0, 3, 1, 2).contiguous(memory_format=self.layout),)
+        squares = torch.stack([self._square(k) for k in numbers])
+        levels = squares.permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
+        return (levels.to(torch.float32) / self._most,)
 
+    def _square(self, k: int) -> Tensor:
+        """Sample k, crop x crop x 3 uint8."""
+        place = self.dataset.place(k)
+        if place.side < self.dataset.crop:
+            enlarged = torch.from_numpy(self.dataset[k]).permute(1, 2, 0)
+            return enlarged.to(self.device, non_blocking=True)
+        below, right = place.top + place.side, place.left + place.side
+        square = self._image(place.index)[place.top : below, place.left : right]
+        return square.flip(1) if place.flip else square
 
-class _Pictures:
-    """Decoded images on a device, which has room for all of them.
-
-    Attributes:
-        levels: 0 to 255 as float32 in [0, 1]. A table, since a GPU divides by multiplying.
-    """
-
-    def __init__(self, entries: Sequence[Entry], device: torch.device):
-        self.entries = entries
-        ends = np.cumsum([entry.width * entry.height for entry in entries])
-        self._starts = np.array([0, *ends])
-        self._pixels = torch.empty(int(ends[-1]), _CHANNELS, dtype=torch.uint8, device=device)
-        self._there: set[int] = set()
-        self.levels = as_floats(np.arange(256)).to(device)
-
-    def squares(self, places: Sequence[Place], side: int) -> Tensor:
-        """N x side x side x 3 uint8; of a place that is smaller, anything."""
-        device = self._pixels.device
-        corners = np.array([self._corner(p) if p.side == side else (0, 0, 0) for p in places])
-        first, down, right = torch.from_numpy(corners.T.copy()).to(device, non_blocking=True)
-        steps = torch.arange(side, device=device)
-        rows = first[:, None, None] + down[:, None, None] * steps[:, None]
-        return self._pixels[rows + right[:, None, None] * steps]
-
-    def _load(self, index: int) -> None:
-        if index in self._there:
-            return
-        pixels = torch.from_numpy(read_pixels(self.entries[index]).reshape(-1, _CHANNELS))
-        self._pixels[self._starts[index] : self._starts[index + 1]] = pixels
-        self._there.add(index)
-
-    def _corner(self, place: Place) -> tuple[int, int, int]:
-        """A square's first pixel, and how many pixels on the next one is, down and to the right."""
-        self._load(place.index)
-        width = self.entries[place.index].width
-        column = place.left + (place.side - 1 if place.flip else 0)
-        first = self._starts[place.index] + place.top * width + column
-        return first, width, -1 if place.flip else 1
+    def _image(self, index: int) -> Tensor:
+        if index not in self._images:
+            pixels = torch.from_numpy(read_pixels(self.dataset.entries[index]))
+            self._images[index] = pixels.to(self.device)
+        return self._images[index]
 
 
 @lru_cache(maxsize=1)  # the trials of an exploration share them
-def _pictures(entries: tuple[Entry, ...], device: torch.device) -> _Pictures:
-    return _Pictures(entries, device)
+def _images(_entries: tuple[Entry, ...], _device: torch.device) -> dict[int, Tensor]:
+    """Decoded images by number, H x W x 3 uint8: at first none."""
+    return {}
