@@ -24,7 +24,7 @@ SHORT = {
     "Joint": "mbt2018",
     "Attn": "cheng2020-attn",
 }
-VARIANTS = ("decoder", "qr", "qr-picture")  # besides the baseline
+VARIANTS = ("centroid", "decoder", "decoder-noisy")  # their synthesis is the codec's own
 
 
 def excited(name):
