@@ -31,13 +31,14 @@ class Diverged(TrainingError):
     """The loss or a gradient is not finite.
 
     Attributes:
+        step: the first with such a number, from 0 on.
         progress: of the training, a `qr.train.progress.Progress`, with its validations before.
         phase: baseline, soft or predictive.
     """
 
-    def __init__(self, message: str, progress: Any, phase: str):
+    def __init__(self, message: str, step: int, progress: Any, phase: str):
         super().__init__(message)
-        self.progress, self.phase = progress, phase
+        self.step, self.progress, self.phase = step, progress, phase
 
 
 class ClusterError(QRError):

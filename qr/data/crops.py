@@ -69,7 +69,8 @@ class CropDataset(Dataset):
 
     def __getitem__(self, k: int) -> np.ndarray:
         place = self.place(k)
-        return _square(self._pixels.get(self.entries[place.index]), place, self.crop)
+        pixels = self._pixels.get(self.entries[place.index])
+        return _square(pixels, place.top, place.left, place.side, self.crop, place.flip)
 
     def place(self, k: int) -> Place:
         """Where sample k lies."""
@@ -98,13 +99,14 @@ def _order(seed: int, epoch: int, n: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(n)
 
 
-def _square(pixels: np.ndarray, place: Place, crop: int) -> np.ndarray:
+def _square(
+    pixels: np.ndarray, top: int, left: int, side: int, crop: int, flip: bool
+) -> np.ndarray:
     """Cut a square out of HxWx3, enlarge it to `crop` if it is smaller; 3 x crop x crop."""
-    below, right = place.top + place.side, place.left + place.side
-    square = pixels[place.top : below, place.left : right]
-    if place.side < crop:
+    square = pixels[top : top + side, left : left + side]
+    if side < crop:
         square = np.asarray(Image.fromarray(square).resize((crop, crop), Image.Resampling.BICUBIC))
-    if place.flip:
+    if flip:
         square = square[:, ::-1]
     return np.ascontiguousarray(square.transpose(2, 0, 1))
 
@@ -160,5 +162,4 @@ def _central(entry: Entry, crop: int) -> np.ndarray:
     pixels = np.asarray(read_image(entry.path))
     height, width = pixels.shape[:2]
     side = min(crop, height, width)
-    place = Place(0, (height - side) // 2, (width - side) // 2, side, flip=False)
-    return _square(pixels, place, crop)
+    return _square(pixels, (height - side) // 2, (width - side) // 2, side, crop, flip=False)

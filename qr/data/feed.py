@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from qr.data.crops import CropDataset, as_floats
 from qr.data.latents import LatentCrops, Latents
@@ -47,7 +47,7 @@ class Data:
         return LatentCrops(self.entries, crop, seed, samples, self.latents)
 
 
-class SampleNumbers(Sequence[list[int]]):
+class SampleNumbers(Sampler[list[int]]):
     """Numbers of the samples of one rank, for each global step from `start` on.
 
     Step s covers samples s * batch_size and following; samples that fill no batch are left
@@ -68,9 +68,10 @@ class SampleNumbers(Sequence[list[int]]):
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __getitem__(self, index: Any) -> Any:
-        first = self.steps[index] * self.batch_size
-        return list(range(first + self.rank, first + self.batch_size, self.world))
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in self.steps:
+            first = step * self.batch_size
+            yield list(range(first + self.rank, first + self.batch_size, self.world))
 
 
 @contextmanager

@@ -9,17 +9,20 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from qr.data import png
+from qr.data.formats import avif, jxl, png
+from qr.data.formats.colours import CodePoints
 from qr.data.pixels import Samples, of_tiff, to_rgb
 from qr.data.walk import files_below
 from qr.errors import DataError
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
+SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".avif", ".jxl"}
+)
 
 # Only these decoders ever see a file: others (EPS, say) start programs or have no use here.
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JXL")
 
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # from there on Pillow suspects a bomb
 MAX_FILE_BYTES = 2**30
@@ -33,15 +36,19 @@ def read_image(path: Path | str) -> Image.Image:
     - EXIF orientation is applied, then all metadata are dropped, damaged ones unread;
     - a colour profile that is not sRGB is converted to it (relative colorimetric, with black
       point compensation), but for deep grey; one that cannot be used is left out, with a warning;
+    - code points in place of a profile (PNG, AVIF) must be sRGB's or nearly so;
     - transparency (RGBA, LA, palette or colour key) is composited over white;
     - 16-bit grey v becomes round(v / 257), 12-bit grey likewise by its own range, and inverted
-      where a TIFF says that white is zero; 16-bit colour keeps its high byte, as Pillow does;
+      where a TIFF says that white is zero; 16-bit colour keeps its high byte, as Pillow does, and
+      that of AVIF and JPEG XL is rounded to 8 bits by their decoders;
     - grey is repeated in the three channels; palette, CMYK and YCbCr are converted by Pillow;
     - of several frames or pages, the first counts.
 
     Raises:
         DataError: names the file, which is missing, empty, cut short, damaged (in what counts),
-            of another format, of signed or floating-point pixels, or of more than `MAX_PIXELS`.
+            of another format, of signed or floating-point pixels, of a wide gamut or high dynamic
+            range without a profile, or of more than `MAX_PIXELS`; or the plugin for JPEG XL is
+            missing.
     """
     return decode_image(read_bytes(path), path)
 
@@ -84,21 +91,38 @@ def decode_image(data: bytes, name: Path | str) -> Image.Image:
 def _decode(data: bytes) -> tuple[Image.Image, Samples]:
     """The image as Pillow has it, and what that leaves open."""
     samples = Samples()
+    colours: CodePoints | None = None
     if data.startswith(png.SIGNATURE):
+        colours, samples = png.code_points(data), Samples(png.depth(data))
         data = png.essential(data)
-        samples = Samples(png.depth(data))
-    image = Image.open(BytesIO(data), formats=FORMATS)
-    if image.width * image.height > MAX_PIXELS:
-        raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS}")
+    elif avif.is_avif(data):
+        colours = avif.code_points(data)
+    elif jxl.is_jxl(data):
+        _check_size(*jxl.size(data))
+        jxl.load_plugin()
+        samples = Samples(16)  # of grey that has more than 8
+    # What is no JPEG XL must not need its plugin.
+    image = Image.open(BytesIO(data), formats=FORMATS if jxl.is_jxl(data) else FORMATS[:-1])
+    _check_size(*image.size)
+    if colours is not None and not image.info.get("icc_profile"):
+        colours.require_srgb()
     if image.format == "TIFF":
         samples = of_tiff(image)
-    elif image.mode.startswith("I"):  # of PPM, which Pillow scales to 16 bits
+    elif image.format == "PPM" and image.mode.startswith("I"):  # which Pillow scales to 16 bits
         samples = Samples(16)
     image.load()
     return image, samples
 
 
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"{width} x {height} pixels, more than {MAX_PIXELS}")
+
+
 def _upright(image: Image.Image, name: Path | str) -> Image.Image:
+    # JPEG XL's decoder has turned it already, but for a JPEG that it holds as it was.
+    if image.format == "JXL" and not image.jpeg:  # type: ignore[attr-defined]
+        return image
     try:
         return ImageOps.exif_transpose(image)
     except Exception as error:  # on damaged bytes, its reader raises nearly anything

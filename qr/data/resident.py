@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qr.data.crops import CropDataset, read_pixels
 from qr.data.manifests import Entry
+from qr.errors import TrainingError
 
 
 def fits(entries: Sequence[Entry], megabytes: float) -> bool:
@@ -28,11 +29,10 @@ class ResidentCrops:
     Args:
         dataset: what the samples are.
         device: where they are made.
-        layout: of the batches in memory.
     """
 
-    def __init__(self, dataset: CropDataset, device: torch.device, layout: torch.memory_format):
-        self.dataset, self.device, self.layout = dataset, device, layout
+    def __init__(self, dataset: CropDataset, device: torch.device):
+        self.dataset, self.device = dataset, device
         self._images = _images(tuple(dataset.entries), device)
         # As a tensor: a GPU multiplies by 1 / 255 instead of dividing by a number.
         self._most = torch.tensor(255.0, device=device)
@@ -42,17 +42,17 @@ class ResidentCrops:
 
         Raises:
             DataError: an image cannot be read any more, or has changed.
+            TrainingError: the device has no memory for it.
         """
         squares = torch.stack([self._square(k) for k in numbers])
-        levels = squares.permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
+        levels = squares.permute(0, 3, 1, 2).contiguous()
         return (levels.to(torch.float32) / self._most,)
 
     def _square(self, k: int) -> Tensor:
         """Sample k, crop x crop x 3 uint8."""
         place = self.dataset.place(k)
         if place.side < self.dataset.crop:
-            enlarged = torch.from_numpy(self.dataset[k]).permute(1, 2, 0)
-            return enlarged.to(self.device, non_blocking=True)
+            return torch.from_numpy(self.dataset[k]).permute(1, 2, 0).to(self.device)
         below, right = place.top + place.side, place.left + place.side
         square = self._image(place.index)[place.top : below, place.left : right]
         return square.flip(1) if place.flip else square
@@ -60,7 +60,13 @@ class ResidentCrops:
     def _image(self, index: int) -> Tensor:
         if index not in self._images:
             pixels = torch.from_numpy(read_pixels(self.dataset.entries[index]))
-            self._images[index] = pixels.to(self.device)
+            try:
+                self._images[index] = pixels.to(self.device)
+            except (MemoryError, torch.OutOfMemoryError) as error:
+                raise TrainingError(
+                    f"training images do not fit on {self.device}: the same command goes on from "
+                    "the saved state, with a lower engine.device_cache_mb"
+                ) from error
         return self._images[index]
 
 

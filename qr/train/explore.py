@@ -123,7 +123,7 @@ class Exploration:
         """That an alpha cannot be trained is something that the search wants to know."""
         if not rows:  # the codec itself gives no finite loss
             raise error
-        rows[-1]["stop_reason"] = f"diverged at step {error.progress.step}"
+        rows[-1]["stop_reason"] = f"diverged at step {error.step}"
         return _Trial(choice, math.inf, rows)
 
     def _rate(self, codec: Codec) -> float:

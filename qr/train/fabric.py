@@ -137,7 +137,7 @@ def layout(device: torch.device, name: str) -> torch.memory_format:
 def repeatable(device: torch.device) -> Iterator[None]:
     """On a GPU, sums are taken in the same order each time, so that training resumes to the bit.
 
-    An operation that has no such form warns once; all that `qr` trains with has one.
+    An operation that has no such form warns.
     """
     if device.type != "cuda":
         yield
@@ -151,7 +151,7 @@ def repeatable(device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(False)
 
 
-_TOGETHER = {"cuda": 50}  # steps; a processor, which waits for nothing, fetches after each
+_TOGETHER = {"cuda": 20}  # steps; a processor, which waits for nothing, fetches after each
 
 
 class Unread:

@@ -94,7 +94,8 @@ class Trainer:
                 self._restore()
                 self.fabric.barrier()
                 if not self.progress.finished:
-                    with self._stop, self._course.written(self.progress.step):
+                    exact = repeatable(self.fabric.device)
+                    with self._stop, self._course.written(self.progress.step), exact:
                         self._run()
             put_back(self.phase, self.best)
         finally:
@@ -105,7 +106,7 @@ class Trainer:
         self._counted_at = self._saved_at = time.monotonic()
         self._validate_if_due()
         faster = compiled(self.phase) if self.settings["compile"] else nullcontext()
-        with self.batches() as coming, faster, repeatable(self.fabric.device):
+        with self.batches() as coming, faster:
             for batch in coming:
                 self.train_step(batch)
                 self._validate_if_due()
@@ -128,12 +129,11 @@ class Trainer:
         numbers = SampleNumbers(samples, self.progress.step, batch_size, *ranks)
         # Latents would have to travel in any case.
         if self.data.latents is None and fits(crops.entries, engine["device_cache_mb"]):
-            resident = ResidentCrops(crops, fabric.device, self._layout)
-            return nullcontext(map(resident.batch, numbers))
+            return nullcontext(map(ResidentCrops(crops, fabric.device).batch, numbers))
         return batches(crops, numbers, engine["workers"])
 
     def train_step(self, batch: Batch) -> None:
-        """Change the weights by one batch, and note the phase's values.
+        """Change the weights by one batch, note the phase's values, and count the step.
 
         Raises:
             Diverged: of this step or one whose values were not looked at yet, the loss or the
@@ -142,8 +142,8 @@ class Trainer:
         self.model.train()
         rank = self.fabric.global_rank
         torch.manual_seed(derive_seed(self.seed, "noise", self.progress.step, rank))
-        device = self.fabric.device
-        values = self.model(*(part.to(device, non_blocking=True) for part in batch))
+        device, how = self.fabric.device, self._layout
+        values = self.model(*(part.to(device, memory_format=how) for part in batch))
         loss = values["loss"] + values.get("aux", 0.0)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
@@ -183,9 +183,10 @@ class Trainer:
 
     def _fail(self, what: str, step: int) -> NoReturn:
         raise Diverged(
-            f"{self.title}: {what} at step {step}. The last good state is kept in "
+            f"{self.title}: {what} at step {step}. What was saved before it is in "
             f"{self.state.folder}; delete that folder to start anew, with a lower learning_rate "
             "or clip_grad_norm",
+            step,
             self.progress,
             self.phase.name,
         )

@@ -1,24 +1,74 @@
 """A training step, as it was and as it is."""
 
 import itertools
+import math
 
 import pytest
 import torch
 from PIL import Image
 
-from qr.codecs import cache
+from qr.codecs import cache, registry
 from qr.codecs.latent import Latent
+from qr.config import load
 from qr.config.precision import FULL, MIXED
+from qr.config.settings import overlay
 from qr.data.crops import CropDataset, as_floats
+from qr.data.feed import Data
 from qr.data.latents import Latents
 from qr.data.manifests import scan
 from qr.data.resident import ResidentCrops
-from qr.train.fabric import compiled
+from qr.decoders import variants
+from qr.decoders.decoder import build_decoder
+from qr.train.fabric import compiled, repeatable
+from qr.train.loop import Trainer
+from qr.train.phases import BaselinePhase, PredictivePhase
+from qr.train.state import StateFolder
+from support.paths import ROOT
 from support.photographs import photograph
-from support.trainers import baseline, predictive, trainer
 
 SCALE, JOINT = "bmshj2018-hyperprior", "mbt2018"
 MODELS = ("bmshj2018-factorized", SCALE, JOINT, "cheng2020-attn")
+
+
+def baseline(model, N, M):
+    """The phase that trains a codec of random weights."""
+    torch.manual_seed(0)
+    return BaselinePhase(registry.build_codec(model, 1, N, M), "mse", 0.0067)
+
+
+def predictive(model, N, M, variant, width=128):
+    """The phase that trains a variant on such a codec."""
+    torch.manual_seed(0)
+    codec, chosen = registry.build_codec(model, 1, N, M), variants.get(variant)
+    decoder = build_decoder(chosen, codec, width)
+    return PredictivePhase(codec, decoder, chosen, "mse", 0.0067, 0.01, "l2")
+
+
+def trainer(phase, folder, device, precision, entries=(), latents=None, **settings):
+    """Trains `phase` by the settings of config.yaml, but for those that are given."""
+    config = load.load(ROOT / "config.yaml")
+    how = {"steps": 10**6, "validate_every": 10**6, "compile": False}
+    engine = config["engine"] | {
+        "accelerator": device.type,
+        "precision": precision,
+        "workers": 0,
+        "save_every_seconds": math.inf,
+    }
+    return Trainer(
+        phase,
+        Data(list(entries), torch.zeros(1, 3, 64, 64), latents),
+        overlay(config["training"], how | settings),
+        engine,
+        0,
+        StateFolder(folder, {}),
+        "benchmark",
+    )
+
+
+@pytest.fixture(autouse=True)
+def as_in_training(device):
+    with repeatable(device):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +193,7 @@ def test_frozen_encoder(compare, device, tmp_path, noise, model):
 
 def test_crops(compare, device, entries):
     data = CropDataset(entries, 256, 0, 10**6)
-    resident = ResidentCrops(data, device, torch.contiguous_format)
+    resident = ResidentCrops(data, device)
     numbers = (range(k, k + 16) for k in itertools.count(step=16))
     for k in range(0, 48, 16):
         data.batch(range(k, k + 16)), resident.batch(range(k, k + 16))

@@ -1,8 +1,9 @@
 """Trains a phase on some processes that share each batch, and prints what came of it.
 
-    cd tests; python -m support.ranks DEVICE PHASE RANKS IMAGES STATE [STOP]
+    cd tests; python -m support.ranks DEVICE PHASE RANKS IMAGES STATE [STOP [TOGETHER]]
 
-At step STOP, the last rank is asked to stop, as a scheduler would.
+At step STOP, the last rank is asked to stop, as a scheduler would. Losses of TOGETHER steps are
+fetched at once, as on a GPU.
 """
 
 import json
@@ -17,13 +18,23 @@ from qr.codecs import weights
 from qr.data.feed import Data
 from qr.data.manifests import scan
 from qr.errors import Interrupted
+from qr.train import fabric
 from qr.train.loop import Trainer
 from qr.train.state import StateFolder
 from support.photographs import picture
 from support.training import ENGINE, SETTINGS, at_step, new_phase
 
 
-def main(device: str, phase: str, ranks: str, images: str, state: str, stop: str = "-1") -> None:
+def main(
+    device: str,
+    phase: str,
+    ranks: str,
+    images: str,
+    state: str,
+    stop: str = "-1",
+    together: str = "1",
+) -> None:
+    fabric._TOGETHER["cpu"] = int(together)
     torch.set_num_threads(1)
     entries = list(scan(Path(images).iterdir(), 1).values())
     validation = torch.cat([picture(64, 64, 100 + k) for k in range(3)])
@@ -31,7 +42,7 @@ def main(device: str, phase: str, ranks: str, images: str, state: str, stop: str
         new_phase(phase),
         Data(entries, validation),
         SETTINGS | {"batch_size": 4},
-        ENGINE | {"accelerator": device, "devices": int(ranks)},
+        ENGINE | {"accelerator": device, "devices": int(ranks), "save_every_seconds": 1e9},
         11,
         StateFolder(Path(state), {"identity": ranks}),
         "this training",

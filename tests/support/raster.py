@@ -1,9 +1,10 @@
-"""PNG and TIFF files written by hand: what no library writes is read, too."""
+"""Files and profiles written by hand: what no library writes is read, too."""
 
 import struct
 import zlib
 
 import numpy as np
+from PIL import ImageCms
 
 GREY, RGB = 0, 2  # PNG's colour types
 WHITE_IS_ZERO, BLACK_IS_ZERO, COLOURS = 0, 1, 2  # TIFF's photometric interpretations
@@ -65,3 +66,11 @@ def _directory(start, length, height, width, channels, bits, photometric, kind, 
     mark = b"II*\0" if order == "<" else b"MM\0*"
     counts = struct.pack(f"{order}I", 8) + struct.pack(f"{order}H", len(tags))
     return mark + counts + entries + bytes(4) + outside
+
+
+def swapped_primaries():
+    """An sRGB profile whose red and blue primaries have changed places: no other is needed."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
+    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    return bytes(profile).replace("sRGB".encode("utf-16-be"), "XRGB".encode("utf-16-be"))

@@ -230,18 +230,10 @@ def test_a_profile_of_srgb_changes_nothing():
         assert read(bearing(profile, **kind)).reshape(-1, 3).tolist() == [[200, 30, 60]] * 4
 
 
-def swapped_primaries():
-    """An sRGB profile whose red and blue primaries have changed places: no other is needed."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
-    profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
-    return bytes(profile).replace("sRGB".encode("utf-16-be"), "XRGB".encode("utf-16-be"))
-
-
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_another_profile_is_converted(kind):
     """With red and blue exchanged in the profile, they are in the picture."""
-    found = read(bearing(swapped_primaries(), format=kind))
+    found = read(bearing(raster.swapped_primaries(), format=kind))
     assert abs(found.reshape(-1, 3) - [60, 30, 200]).max() <= 1
 
 

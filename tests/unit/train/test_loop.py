@@ -19,7 +19,7 @@ from qr.config.settings import overlay
 from qr.data.feed import Data
 from qr.decoders import variants
 from qr.decoders.decoder import build_decoder
-from qr.errors import CheckpointError, Interrupted, TrainingError
+from qr.errors import CheckpointError, Diverged, Interrupted, TrainingError
 from qr.measure.rows import Contender, decode_all, encode_all
 from qr.train import fabric, loop
 from qr.train.loop import Trainer
@@ -55,6 +55,9 @@ def outcome(trainer):
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in progress.rows]
     digest = weights.tensor_digest(trainer.phase.state_dict())
     return digest, rows, progress.finished, progress.best_step
+
+
+SELDOM = {"save_every_seconds": 1e9}
 
 
 def terminate():
@@ -156,7 +159,7 @@ def test_killed_at_random_moments_and_resumed_it_ends_the_same(new_trainer):
     [*((phase, signal.SIGTERM) for phase in PHASES), ("predictive", signal.SIGINT)],
 )
 def test_asked_to_stop_it_saves_and_goes_on_later(new_trainer, phase, number, device):
-    engine = {"accelerator": device}
+    engine = {"accelerator": device} | SELDOM
     expected = outcome(new_trainer(phase, "undisturbed", engine))
     handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     for step in (1, 4, 9):
@@ -295,23 +298,37 @@ def test_mixed_precision_sees_the_same_pixels_and_learns_nearly_the_same(new_tra
 
 
 @pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("phase", PHASES)
-def test_images_that_stay_on_the_device_change_nothing(new_trainer, phase, device):
-    def trained(megabytes):
-        engine = {"accelerator": device, "device_cache_mb": megabytes}
-        return outcome(new_trainer(phase, f"{megabytes}", engine))
+def test_images_that_stay_on_the_device_change_nothing(
+    new_trainer, phase, precision, device, monkeypatch
+):
+    engine = {"accelerator": device, "precision": precision}
+    expected = outcome(new_trainer(phase, "from workers", engine | {"device_cache_mb": 0}))
+    monkeypatch.setattr(loop, "batches", lambda *_: pytest.fail("they come from workers"))
+    assert outcome(new_trainer(phase, "staying", engine | {"device_cache_mb": 1})) == expected
 
-    assert trained(1) == trained(0)
+
+def longest(trainer, monkeypatch):
+    """The list, that is filled later, of how many steps were looked at together."""
+    found, fetch = [], trainer._unread.fetch
+    monkeypatch.setattr(
+        trainer._unread, "fetch", lambda: (found.append(len(trainer._unread)), fetch())[1]
+    )
+    return found
 
 
 def test_losses_that_are_fetched_together_are_the_same(new_trainer, monkeypatch):
     expected = outcome(new_trainer("soft joint", "undisturbed"))
-    monkeypatch.setattr(fabric, "_TOGETHER", {"cpu": 4})
+    monkeypatch.setattr(fabric, "_TOGETHER", {"cpu": 2})
     for step in (1, 6):
-        stopped = at_step(new_trainer("soft joint"), step, terminate)
+        stopped = at_step(new_trainer("soft joint", engine=SELDOM), step, terminate)
         with pytest.raises(Interrupted, match=f"stopped at step {step + 1}, state saved"):
             stopped.fit()
-    assert outcome(new_trainer("soft joint")) == expected
+    last = new_trainer("soft joint", engine=SELDOM)
+    together = longest(last, monkeypatch)
+    assert outcome(last) == expected
+    assert max(together) == 2
 
 
 @pytest.mark.parametrize(("every", "saved_at"), [(1e9, None), (1e-9, 4)])
@@ -323,11 +340,11 @@ def test_of_losses_fetched_together_the_bad_one_is_named_and_nothing_after_it_sa
     phase = Parabola()
     phase.broken_at = 4
     trainer = new_trainer(phase, steps=40, engine={"save_every_seconds": every}, validate_every=30)
-    with pytest.raises(TrainingError, match=r"this training: the loss is nan at step 4"):
+    with pytest.raises(Diverged, match=r"this training: the loss is nan at step 4") as caught:
         trainer.fit()
     saved = StateFolder(tmp_path / "state", {"identity": "same"}).load()
     assert (saved and saved["progress"]["step"]) == saved_at
-    assert trainer.progress.step == (30 if saved_at is None else 5)
+    assert caught.value.step == 4
 
 
 @pytest.mark.parametrize("phase", ["baseline", "predictive"])
@@ -343,9 +360,16 @@ def test_channels_side_by_side_learn_the_same_and_leave_weights_as_they_lay(
 
     plain = outcome(trainer("plain"))
     monkeypatch.setattr(loop, "layout", lambda *_: torch.channels_last)
-    changed = trainer("changed")
+    changed, seen = trainer("changed"), []
+    (first, *_) = [part for part in changed.phase.modules() if isinstance(part, nn.Conv2d)]
+    first.register_forward_pre_hook(
+        lambda part, inputs: seen.append(
+            [x.is_contiguous(memory_format=torch.channels_last) for x in (part.weight, *inputs)]
+        )
+    )
     expected = outcome(changed)
-    assert all(p.is_contiguous() for p in changed.phase.parameters())
+    assert [True, True] in seen and [False, True] not in seen
+    assert all(found.is_contiguous() for found in changed.phase.state_dict().values())
     losses = [[row["loss"] for row in rows] for _, rows, *_ in (plain, expected)]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
     with pytest.raises(Interrupted):

@@ -15,10 +15,10 @@ TESTS = ROOT / "tests"
 
 @pytest.fixture
 def train(photographs, tmp_path):
-    def run(phase, ranks, state=None, stop=-1, device="cpu"):
+    def run(phase, ranks, state=None, stop=-1, device="cpu", together=1):
         """What the training printed; None where it was stopped."""
         folder = tmp_path / (state or f"{ranks}")
-        arguments = (device, phase, ranks, photographs, folder, stop)
+        arguments = (device, phase, ranks, photographs, folder, stop, together)
         command = [sys.executable, "-m", "support.ranks", *arguments]
         done = subprocess.run(
             list(map(str, command)), cwd=TESTS, capture_output=True, text=True, timeout=PATIENCE
@@ -49,10 +49,11 @@ def test_two_ranks_have_the_loss_curve_of_one(train, phase, tolerance):
     assert losses(train(phase, 2)) == pytest.approx(losses(train(phase, 1)), rel=tolerance)
 
 
+@pytest.mark.parametrize("together", [1, 2])
 @pytest.mark.parametrize("device", ["cpu", cuda(2)])
-def test_when_one_rank_is_asked_to_stop_both_do_and_go_on_exactly(train, device):
+def test_when_one_rank_is_asked_to_stop_both_do_and_go_on_exactly(train, device, together):
     undisturbed = train("baseline", 2, device=device)
-    assert train("baseline", 2, "stopped", stop=4, device=device) is None
-    resumed = train("baseline", 2, "stopped", device=device)
+    assert train("baseline", 2, "stopped", 4, device, together) is None
+    resumed = train("baseline", 2, "stopped", -1, device, together)
     assert losses(resumed) == losses(undisturbed)
     assert resumed["weights"] == undisturbed["weights"]

@@ -3,6 +3,8 @@
 import zlib
 from collections.abc import Iterator
 
+from qr.data.formats.colours import CodePoints
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Ancillary chunks that change what one sees; orientation and profile may be missing.
 _SEEN, _OPTIONAL = {b"tRNS"}, {b"eXIf", b"iCCP"}
@@ -62,3 +64,13 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
 def depth(data: bytes) -> int:
     """Bits of a sample, as the header says."""
     return data[24]
+
+
+def code_points(data: bytes) -> CodePoints | None:
+    """Those of its chunk cICP, if it has a sound one."""
+    for name, content, sound in _chunks(data):
+        if name == b"cICP" and sound and len(content) == 4:
+            return CodePoints(content[0], content[1])
+        if name == b"IDAT":  # it would have come before
+            break
+    return None
