@@ -63,8 +63,9 @@ def compress(
 
     Example: qr compress photos 'more/*.jpg' --out coded --codec cheng2020-attn_mse_q3
 
-    Reads PNG, JPEG, WebP, BMP, TIFF and PPM as 8-bit RGB: what is transparent becomes white,
-    EXIF orientation is applied, colour profiles are converted to sRGB, and metadata are dropped.
+    Reads PNG, JPEG, WebP, AVIF, BMP, TIFF, PPM and, by a plugin, JPEG XL as 8-bit RGB: what is
+    transparent becomes white, EXIF orientation is applied, colour profiles are converted to sRGB,
+    and metadata are dropped.
     """
     from qr.coding import arguments
 
