@@ -34,8 +34,23 @@ def differences(rows: pd.DataFrame, variant: str, reference: str) -> pd.DataFram
         training pairs with every seed. Images too small for MS-SSIM are left out. Empty
         where there is nothing to pair.
     """
+    return difference(by_seed(rows, variant), by_seed(rows, reference))
+
+
+def by_seed(rows: pd.DataFrame, variant: str) -> pd.DataFrame:
+    """Seeds × images: a variant's quality in dB, by the measure that its codec is judged by.
+
+    Args:
+        rows: as for `differences`.
+    """
     column = QUALITY_COLUMN[rows["metric"].iloc[0]]
-    ours, theirs = _by_seed(rows, variant, column), _by_seed(rows, reference, column)
+    rows = rows[rows["variant"] == variant]
+    seeds = rows["seed"].astype("Float64").fillna(UNTRAINED).astype(int)
+    return rows.assign(seed=seeds).pivot(index="seed", columns="image", values=column)
+
+
+def difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+    """Of two tables of seeds × images, on what both have; as `differences` pairs them."""
     images = ours.columns.intersection(theirs.columns)
     trained = [set(table.index) - {UNTRAINED} for table in (ours, theirs)]
     seeds = sorted(set.intersection(*(s for s in trained if s))) if any(trained) else [UNTRAINED]
@@ -43,12 +58,6 @@ def differences(rows: pd.DataFrame, variant: str, reference: str) -> pd.DataFram
     # Two perfect pictures differ by nothing, although inf - inf is NaN.
     gains = (a - b).mask((a == b) & np.isinf(a), 0.0)
     return gains.dropna(axis="columns")
-
-
-def _by_seed(rows: pd.DataFrame, variant: str, column: str) -> pd.DataFrame:
-    rows = rows[rows["variant"] == variant]
-    seeds = rows["seed"].astype("Float64").fillna(UNTRAINED).astype(int)
-    return rows.assign(seed=seeds).pivot(index="seed", columns="image", values=column)
 
 
 def _spread(table: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from qr.measure.schema import (
     EXPLORATION,
     IMAGES,
     KEY,
+    OTHERS,
     POINT,
     QUALITY_COLUMN,
     RUNTIME,
@@ -60,6 +61,11 @@ class Metrics:
     @cached_property
     def anchors(self) -> pd.DataFrame:
         return self._read_or_empty(ANCHORS)
+
+    @cached_property
+    def others(self) -> pd.DataFrame:
+        """Codecs that were measured elsewhere."""
+        return self._read_or_empty(OTHERS)
 
     def of_decoders(self) -> "Metrics":
         """The same without the bounds, which are no decoders."""

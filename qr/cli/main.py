@@ -11,10 +11,12 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 
-from qr.cli import measure, pictures, plan, present, startup, train
+import qr
+from qr.cli import measure, pictures, plan, present, results, startup, train
 from qr.errors import Interrupted, QRError
 
 app = typer.Typer(
@@ -31,7 +33,27 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _commands in (pictures, train, measure, present, plan):
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"qr-benchmark {qr.__version__}: quantization rectifiers")  # no other package's `qr`
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Say which qr this is."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+for _commands in (pictures, train, measure, present, results, plan):
     app.add_typer(_commands.app)
 
 

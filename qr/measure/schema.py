@@ -174,6 +174,19 @@ ANCHORS = Schema(
     ("codec", "setting", "image"),
     _ROWS_LACK,
 )
+# No part of a run: `qr results add` writes it beside the others.
+OTHERS = Schema(
+    "others",
+    {
+        "codec": "name of a codec that was measured elsewhere",
+        "metric": "what it was trained for: mse or ms-ssim; empty: for neither",
+        "quality": "number of the point, from 1 (lowest rate)",
+        "bpp": "bits per pixel, as its evaluation has them",
+    }
+    | QUALITY,
+    ("codec", "metric", "quality"),
+    frozenset(QUALITY) | {"metric"},
+)
 SCHEMAS = {s.name: s for s in (IMAGES, SUMMARY, EXPLORATION, TRAINING, RUNTIME, ANCHORS)}
 
 # What columns hold; all others hold numbers with a fraction.

@@ -23,6 +23,7 @@ class Table:
         group: number of leading columns that are printed only where they change.
         shown: which rows of `frame` are printed; all, if None.
         notes: sentences under the table.
+        nothing: stands in place of rows where there are none.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Table:
     group: int = 1
     shown: pd.Series | None = None
     notes: list[str] = field(default_factory=list)
+    nothing: str = "No such results in this run."
 
     def cells(self) -> list[list[str]]:
         """The printed rows."""
@@ -88,7 +90,7 @@ def markdown(table: Table) -> str:
     lines = [list(table.columns), align, *_without_repeats(rows, table.group)]
     body = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
     paragraphs = [f"**{table.title}**", "\n".join(body)]
-    paragraphs += [] if rows else ["No such results in this run."]
+    paragraphs += [] if rows else [table.nothing]
     return "\n\n".join([*paragraphs, *table.notes]) + "\n"
 
 

@@ -77,6 +77,7 @@ _PUBLISHED = {  # all grey
     "bpg-444-x265-ycbcr": (0, (4, 2)),
     "vtm": (0, (1, 1.2)),
 }
+_DASHES = ((0, (6, 1)), (0, (3, 1, 1, 1)), (0, (1, 0.8)), (0, (8, 2, 2, 2)))  # of added codecs
 
 _RC = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
@@ -116,7 +117,12 @@ def _free_look(name: str) -> Look:
     """A look that none of ours has, by the name alone; two may meet, out of some 270."""
     taken = {(colour, marker) for colour, marker, _ in _LOOKS.values()}
     free = [look for look in product(_COLOURS, _MARKERS, _LINES) if look[:2] not in taken]
-    return free[int(sha256(name.encode()).hexdigest(), 16) % len(free)]
+    return free[_place(name, len(free))]
+
+
+def _place(name: str, places: int) -> int:
+    """One of some places, by the name alone."""
+    return int(sha256(name.encode()).hexdigest(), 16) % places
 
 
 def of_run(metrics: Metrics) -> dict[str, dict[str, Any]]:
@@ -131,8 +137,10 @@ def anchor(name: str) -> dict[str, Any]:
 
 
 def published(name: str) -> dict[str, Any]:
-    """Line style of a published curve: thin and grey."""
-    return {"linewidth": 0.7, "color": GREY, "linestyle": _PUBLISHED[name]}
+    """Line style of a curve from elsewhere: thin; grey, or purple where a user has added it."""
+    if name in _PUBLISHED:
+        return {"linewidth": 0.7, "color": GREY, "linestyle": _PUBLISHED[name]}
+    return {"linewidth": 1.0, "color": PURPLE, "linestyle": _DASHES[_place(name, len(_DASHES))]}
 
 
 @contextmanager

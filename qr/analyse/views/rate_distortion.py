@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from qr.analyse.anchors import CLASSICAL, PAPERS, anchor_means, is_kodak, published
@@ -31,8 +32,9 @@ class RateDistortion:
         gains: over the baseline, of the variants that read the same bits: model, quality, variant,
             bpp, gain_db, gain_low_db, gain_high_db (NaN: no interval), images, seeds.
         classical: classical codecs on the run's own images: codec, setting.
-        published: where these are Kodak's: model, codec, quality. `ZOO` and `PAPER` are shown
-            with their model, the others, whose model is empty, with all.
+        published: where these are Kodak's, and what was measured elsewhere and added: model, codec,
+            quality. `ZOO` and `PAPER` are shown with their model, the others, whose model is empty,
+            with all.
     """
 
     points: pd.DataFrame
@@ -51,6 +53,7 @@ def rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, Any]
     points = _points(metrics.summary[metrics.summary["metric"] == metric], metric)
     models = points["model"].unique()
     known = _published(models, metric) if is_kodak(images["image"].unique()) else []
+    known += _elsewhere(metrics.others, metric)
     columns = ["model", "codec", "quality", "bpp", "quality_db", *QUALITY]
     return RateDistortion(
         points,
@@ -80,6 +83,12 @@ def _gains(
     table = table[~table["variant"].map(has_own_bitstreams).astype(bool)]
     bits = points[points["variant"] == REFERENCE].set_index(POINT)["bpp"]
     return table.join(bits, on=POINT)
+
+
+def _elsewhere(others: pd.DataFrame, metric: str) -> list[pd.DataFrame]:
+    """Curves of codecs that were trained for `metric`, or for none."""
+    rows = _judged(others[others["metric"].isin([metric, np.nan])], metric)
+    return [rows.assign(model="")] if not rows.empty else []
 
 
 def _published(models: Iterable[str], metric: str) -> list[pd.DataFrame]:

@@ -70,3 +70,9 @@ def test_a_shell_completes_commands_and_what_a_run_holds(run, line, expected):
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert set(done.stdout.split()) == expected
+
+
+def test_the_version_says_whose_qr_it_is(works):
+    import qr
+
+    assert works("--version").split(":")[0] == f"qr-benchmark {qr.__version__}"

@@ -1,0 +1,100 @@
+"""What two versions of the results say of the same decoders, picture by picture."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from qr.analyse.gains import CONTROL, REFERENCE, by_seed, difference, differences
+from qr.analyse.inference import DEFAULT, interval
+from qr.errors import ResultsError
+from qr.measure.schema import KEY, POINT
+
+_EQUAL = 1e-9  # dB: no more than last bits
+
+
+def compare(
+    before: pd.DataFrame, after: pd.DataFrame, statistics: Mapping[str, Any] = DEFAULT
+) -> pd.DataFrame:
+    """How decoders moved from one version to another.
+
+    Args:
+        before, after: images.csv of each.
+        statistics: `bootstrap` and `seed` of `interval`.
+
+    Returns:
+        model, metric, quality, variant; bits_percent, the change of all files' bytes; what:
+        quality (in dB, by the measure that the codec is judged by), gain (over the baseline) or
+        own gain (over the control); before_db, after_db, of the images and seeds that both have;
+        change_db, change_low_db, change_high_db, images, seeds; moved: whether the interval leaves
+        zero out.
+
+    Raises:
+        ResultsError: they have no decoder and picture in common.
+    """
+    rows = [
+        (*key, bits, what, *_moved(old, new, statistics))
+        for key, bits, tables in _both(before, after)
+        for what, (old, new) in tables.items()
+        if not difference(new, old).empty
+    ]
+    if not rows:
+        raise ResultsError("the two versions have no decoder and picture in common")
+    columns = ["bits_percent", "what", "before_db", "after_db", "change_db", "change_low_db"]
+    return pd.DataFrame(
+        rows, columns=[*KEY, *columns, "change_high_db", "images", "seeds", "moved"]
+    )
+
+
+_Tables = dict[str, tuple[pd.DataFrame, pd.DataFrame]]
+
+
+def _both(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[tuple, float, _Tables]]:
+    """Each decoder that both have: its key, how its bits changed, and what to compare."""
+    points = dict(list(after.groupby(POINT)))
+    for point, old in before.groupby(POINT, sort=False):
+        new = points.get(point)
+        if new is None:
+            continue
+        for variant in old["variant"].unique():
+            if variant in set(new["variant"]):
+                tables = _tables(old, variant), _tables(new, variant)
+                shared = {what: (tables[0][what], tables[1][what]) for what in tables[0]}
+                yield (*point, variant), _bits(old, new, variant), shared
+
+
+def _tables(rows: pd.DataFrame, variant: str) -> dict[str, pd.DataFrame]:
+    """Seeds × images, dB; empty where a version lacks what a variant is compared with."""
+    found = {"quality": by_seed(rows, variant)}
+    for what, reference in (("gain", REFERENCE), ("own gain", CONTROL)):
+        if variant != reference:
+            there = reference in set(rows["variant"])
+            found[what] = differences(rows, variant, reference) if there else pd.DataFrame()
+    return found
+
+
+def _bits(old: pd.DataFrame, new: pd.DataFrame, variant: str) -> float:
+    """Change of the bytes of the images that both have, percent."""
+    first, second = (
+        rows[rows["variant"] == variant].drop_duplicates("image").set_index("image")["bytes"]
+        for rows in (old, new)
+    )
+    images = first.index.intersection(second.index)
+    if images.empty:
+        return math.nan
+    return 100 * (second[images].sum() / first[images].sum() - 1)
+
+
+def _moved(old: pd.DataFrame, new: pd.DataFrame, statistics: Mapping[str, Any]) -> tuple:
+    table = difference(new, old)
+    change = interval(table, statistics)
+    means = [_mean(side, table) for side in (old, new)]
+    beyond = change.low > _EQUAL or change.high < -_EQUAL
+    return (*means, change.value, change.low, change.high, change.images, change.seeds, beyond)
+
+
+def _mean(side: pd.DataFrame, shared: pd.DataFrame) -> float:
+    """Over shared seeds and images; what was not trained has one row, for all seeds."""
+    rows = side if len(side) == 1 else side.loc[shared.index]
+    return float(rows[shared.columns].mean(axis=None))

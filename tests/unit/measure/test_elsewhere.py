@@ -1,0 +1,119 @@
+"""Codecs that somebody measured elsewhere: read, kept, replaced, drawn, or refused by name."""
+
+import json
+import math
+
+import pytest
+
+from qr.analyse.metrics import Metrics
+from qr.analyse.views.rate_distortion import rate_distortion
+from qr.archive.export import write_compressai
+from qr.measure.elsewhere import add
+from qr.present.figures import rd_psnr
+from support.metrics import write_metrics
+
+THEIRS = {
+    "name": "theirs",
+    "description": "Inference",
+    "results": {
+        "psnr-rgb": [32.0, 29.5, 34.25],
+        "ms-ssim-rgb": [0.98, 0.9, 0.99],
+        "bpp": [0.5, 0.2, 0.9],
+        "encoding_time": [1, 1, 1],
+    },
+}
+STATISTICS = {"bootstrap": 100, "seed": 0, "endpoint": {"variant": "qr", "over": ["decoder"]}}
+
+
+@pytest.fixture
+def metrics(tmp_path):
+    return write_metrics(tmp_path / "metrics", models=["mbt2018"])
+
+
+@pytest.fixture
+def evaluation(tmp_path):
+    def write(document, name="theirs.json"):
+        path = tmp_path / name
+        path.write_text(document if isinstance(document, str) else json.dumps(document))
+        return path
+
+    return write
+
+
+def others(metrics):
+    return Metrics(metrics).others
+
+
+def test_points_go_by_rate_and_decibels_are_those_of_the_values(metrics, evaluation):
+    assert add(evaluation(THEIRS), metrics, "mse", None) == ("theirs", 3)
+    rows = others(metrics)
+    assert list(rows["quality"]) == [1, 2, 3]
+    assert list(rows["bpp"]) == [0.2, 0.5, 0.9]
+    assert list(rows["psnr_db"]) == [29.5, 32.0, 34.25]
+    assert list(rows["ms_ssim_db"]) == pytest.approx([10.0, -10 * math.log10(0.02), 20.0])
+
+
+def test_a_codec_is_replaced_and_others_stay(metrics, evaluation):
+    for metric in ("mse", None):
+        for name in ("one", "two"):
+            add(evaluation(THEIRS), metrics, metric, name)
+    shorter = {"results": {"bpp": [0.3], "psnr-rgb": [30.0]}}
+    for metric in ("mse", None):
+        add(evaluation(shorter), metrics, metric, "one")
+    rows = others(metrics)
+    counts = rows.groupby(["codec", rows["metric"].fillna("none")]).size()
+    assert counts.to_dict() == {
+        ("one", "mse"): 1, ("one", "none"): 1, ("two", "mse"): 3, ("two", "none"): 3,
+    }  # fmt: skip
+
+
+def test_what_we_export_is_read_again(metrics, tmp_path):
+    files = write_compressai(metrics / "summary.csv", tmp_path / "json")
+    path = next(file for file in files if file.stem == "mbt2018_mse_qr")
+    add(path, metrics, "mse", "again")
+    summary = Metrics(metrics).summary
+    ours = summary[(summary["variant"] == "qr") & (summary["metric"] == "mse")]
+    ours = ours.groupby("quality")[["bpp", "psnr_db"]].mean().sort_values("bpp")
+    assert list(others(metrics)["bpp"]) == pytest.approx(list(ours["bpp"]))
+    assert list(others(metrics)["psnr_db"]) == pytest.approx(list(ours["psnr_db"]))
+
+
+@pytest.mark.parametrize(("metric", "shown"), [("mse", True), ("ms-ssim", False), (None, True)])
+def test_its_curve_is_drawn_beside_codecs_of_its_metric(metrics, evaluation, metric, shown):
+    add(evaluation(THEIRS), metrics, metric, "theirs")
+    read = Metrics(metrics)
+    assert ("theirs" in set(rate_distortion(read, "mse", STATISTICS).published["codec"])) == shown
+    legend = [t.get_text() for t in rd_psnr.draw(read, STATISTICS).legends[0].get_texts()]
+    assert ("theirs" in legend) == shown
+
+
+@pytest.mark.parametrize(
+    ("document", "why"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "has no results"),
+        ({"results": [1]}, "has no results"),
+        ({"results": {"psnr-rgb": [30]}}, "must have bpp"),
+        ({"results": {"bpp": [0.1]}}, "must have bpp"),
+        ({"results": {"bpp": [], "psnr-rgb": []}}, "must have bpp"),
+        ({"results": {"bpp": [0.1, 0.2], "psnr-rgb": [30]}}, "as many numbers of each"),
+        ({"results": {"bpp": ["x"], "psnr-rgb": [30]}}, "bpp must be numbers"),
+        ({"results": {"bpp": [0.1], "psnr-rgb": [float("nan")]}}, "psnr-rgb must be numbers"),
+    ],
+)
+def test_what_is_no_evaluation_is_refused_and_changes_nothing(
+    refused, metrics, evaluation, document, why
+):
+    path = evaluation(document)
+    refused("results", "add", path, "--metrics", metrics, says=[path, why])
+    assert not (metrics / "others.csv").exists()
+
+
+def test_a_folder_without_metrics_and_an_unknown_metric_are_refused(
+    refused, works, metrics, evaluation, tmp_path
+):
+    path = evaluation(THEIRS)
+    refused("results", "add", path, "--metrics", tmp_path, says=[tmp_path, "no summary.csv"])
+    wrong = ("results", "add", path, "--metrics", metrics, "--trained-for", "psnr")
+    refused(*wrong, says=["psnr", "mse, ms-ssim"])
+    assert "theirs: 3 points" in works("results", "add", path, "--metrics", metrics)
