@@ -11,25 +11,33 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from qr import __version__
+from qr.archive import parquet
 from qr.archive.manifest import as_text
 from qr.archive.seal import NAME as MANIFEST
 from qr.errors import ResultsError
 from qr.files import write_text
 
 NAME = "ro-crate-metadata.json"  # the specification's
+_FILES = (parquet.NAME,)
 PARTS = ("metrics", "figures", "tables", "compressai", "pictures")
 _LICENSE = "https://spdx.org/licenses/MIT"
 _PAPER = "https://arxiv.org/abs/2403.17236"
 _ANYTHING = "application/octet-stream"
 # Not known on every machine.
-_TYPES = {".md": "text/markdown", ".tex": "application/x-tex", ".webp": "image/webp"}
+_TYPES = {
+    ".parquet": "application/vnd.apache.parquet",
+    ".md": "text/markdown",
+    ".tex": "application/x-tex",
+    ".webp": "image/webp",
+}
 
 
 def build(results: Path, manifest: Mapping[str, Any], date: str) -> str:
     """The text of `ro-crate-metadata.json`: the same from the same files, manifest and date.
 
     Args:
-        results: folder of the version; the files in `PARTS` are described, there and in `sets`.
+        results: folder of the version; its Parquet file and those in `PARTS`, there and in `sets`,
+            are described.
         manifest: described as the file that it is going to be.
         date: of publication, ISO 8601.
     """
@@ -59,6 +67,7 @@ def renew(results: Path) -> None:
         date = root["datePublished"]
     except (OSError, ValueError, KeyError) as error:
         raise ResultsError(f"{results} is no finished version: {error!r}") from error
+    parquet.write(results, manifest)
     write_text(build(results, manifest, date), results / NAME)
 
 
@@ -66,6 +75,7 @@ def _files(results: Path) -> list[Path]:
     """Those of every test set, but for hidden ones, which Snakemake leaves in folders."""
     tops = [results, *results.glob("sets/*")]
     found = [path for top in tops for part in PARTS for path in (top / part).rglob("[!.]*")]
+    found += [results / name for name in _FILES]
     return sorted(path for path in found if path.is_file())
 
 

@@ -133,6 +133,8 @@ def describe(
 ) -> None:
     """Describe the files of a finished version anew, after some were drawn again.
 
+    Its metrics are also written as Parquet again.
+
     Example: qr describe results/cpu-v1
     """
     from qr.archive import crate
@@ -143,10 +145,11 @@ def describe(
 def _seal(manifest: dict[str, Any], out: Path) -> None:
     """Write the version's metadata, and then the manifest: from then on nothing is overwritten."""
     from qr import provenance
-    from qr.archive import crate
+    from qr.archive import crate, parquet
     from qr.archive.manifest import write
     from qr.files import write_text
 
+    parquet.write(out.parent, manifest)
     described = crate.build(out.parent, manifest, provenance.commit_date())
     write_text(described, out.parent / crate.NAME)
     write(manifest, out)

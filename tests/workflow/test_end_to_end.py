@@ -52,7 +52,8 @@ def test_every_artifact_exists_and_holds_something(done):
     expected = [f"figures/{n}.{k}" for n in FIGURES for k in ("png", "pdf")]
     expected += [f"tables/{n}.{k}" for n in TABLES for k in ("csv", "md", "tex")]
     expected += [f"metrics/{name}.csv" for name in SCHEMAS]
-    expected += ["manifest.json", "ro-crate-metadata.json", "report.html", "workflow.html"]
+    expected += ["manifest.json", "metrics.parquet", "ro-crate-metadata.json"]
+    expected += ["report.html", "workflow.html"]
     expected += ["pictures/bmshj2018-hyperprior_mse_q2/pictures.json"]
     for name in expected:
         assert (results / name).stat().st_size > 100, name

@@ -98,6 +98,7 @@ rule manifest:
             labels={"file": "manifest"},
         ),
         crate=f"{RESULTS}/ro-crate-metadata.json",
+        parquet=f"{RESULTS}/metrics.parquet",
     log:
         f"{RUN}/logs/manifest.log",
     conda:

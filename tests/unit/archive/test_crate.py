@@ -7,6 +7,7 @@ import pytest
 from rocrate.rocrate import ROCrate
 
 from qr.archive import crate, manifest
+from support.metrics import write_metrics
 from support.paths import ROOT
 
 RESULTS = ROOT / "results"
@@ -16,12 +17,13 @@ MANIFEST = {"version": "tiny-v1", "git_commit": "0123abc"}
 
 @pytest.fixture
 def results(tmp_path):
-    for name in ("metrics/images.csv", "figures/rd.png", "figures/rd.pdf", "tables/gains.md",
+    for name in ("figures/rd.png", "figures/rd.pdf", "tables/gains.md",
                  "tables/gains.tex", "compressai/mse/a.json", "pictures/codec/a.webp",
                  "sets/other/tables/gains.md"):  # fmt: skip
         path = tmp_path / "results" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"content of {name}")
+    write_metrics(tmp_path / "results" / "metrics", models=["mbt2018"])
     (tmp_path / "results" / "compressai" / ".snakemake_timestamp").touch()
     (tmp_path / "results" / "notes.txt").write_text("not the run's")
     (tmp_path / "results" / "sets" / "other" / "report.html").write_text("large, and made anew")
@@ -65,6 +67,7 @@ def test_a_version_that_was_redrawn_is_described_anew(results, works):
     described = {file.id: file for file in ROCrate(results).data_entities}
     digest = hashlib.sha256(b"drawn again").hexdigest()
     assert described["figures/rd.png"]["sha256"] == digest
+    assert described["metrics.parquet"]["encodingFormat"] == "application/vnd.apache.parquet"
     assert '"datePublished": "2026-01-02"' in (results / crate.NAME).read_text()
 
 
@@ -89,7 +92,8 @@ def test_the_graph_is_whole(results):
     assert all(r in entities or "w3id.org/ro/crate" in r for r in referred)
     run = entities["#run"]
     assert entities[run["instrument"]["@id"]]["identifier"] == "0123abc"
-    assert len(run["result"]) == 9
+    metrics = list((results / "metrics").iterdir())
+    assert len(run["result"]) == 8 + len(metrics)
 
 
 def test_the_same_files_give_the_same_bytes(results):
