@@ -6,6 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from docutils import nodes
+from latex2mathml.converter import convert
+
 from qr import __version__
 
 # CompressAI's import; nothing that a reader could act upon.
@@ -25,6 +28,7 @@ extensions = [
 exclude_patterns = ["_build", "api/modules.rst"]
 html_theme = "furo"
 html_title = f"qr {release}"
+html_math_renderer = "mathml"  # which browsers draw by themselves, also without a network
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -43,3 +47,17 @@ apidoc_modules = [
         "automodule_options": {"members", "show-inheritance"},
     }
 ]
+
+
+def _inline(page, node):
+    page.body.append(convert(node.astext()))
+    raise nodes.SkipNode
+
+
+def _displayed(page, node):
+    page.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+    raise nodes.SkipNode
+
+
+def setup(app):
+    app.add_html_math_renderer("mathml", (_inline, None), (_displayed, None))
