@@ -41,10 +41,13 @@ lint: setup
 	snakemake --lint $(SMOKE)
 
 docs: setup
+	qr report -c config.yaml -c workflow/tiers/cpu.yaml --metrics results/cpu-v1/metrics \
+	    --manifest results/cpu-v1/manifest.json --pictures results/cpu-v1/pictures --alone --out docs/_extra/report.html
 	sphinx-build -W --keep-going -q -b html docs docs/_build
+	python docs/links.py docs/_build
 
 bench: setup
 	OMP_NUM_THREADS=1 pytest -s --benchmark-only --benchmark-quiet tests/benchmarks
 
 clean:
-	rm -rf .venv .venv-* runs/smoke results/smoke .snakemake docs/_build docs/api
+	rm -rf .venv .venv-* runs/smoke results/smoke .snakemake docs/_build docs/_extra docs/api

@@ -27,6 +27,8 @@ extensions = [
 ]
 exclude_patterns = ["_build", "api/modules.rst"]
 html_theme = "furo"
+viewcode_follow_imported_members = False
+html_extra_path = ["_extra"]  # the committed study's report, which `make docs` draws
 html_title = f"qr {release}"
 html_math_renderer = "mathml"  # which browsers draw by themselves, also without a network
 

@@ -53,6 +53,10 @@ def report(
     pictures: Annotated[
         Optional[Path], typer.Option(help="Folder of what `qr pictures` made, codec by codec.")
     ] = None,
+    alone: Annotated[
+        bool,
+        typer.Option("--alone", help="No workflow.html will be beside it: leave out the link."),
+    ] = False,
 ) -> None:
     """Write the report: one HTML file that needs no network.
 
@@ -62,7 +66,8 @@ def report(
     from qr.present.report.page import write_report
 
     read = settings("report", config)
-    write_report(read["version"], metrics, out, manifest, pictures, read["statistics"])
+    statistics = read["statistics"]
+    write_report(read["version"], metrics, out, manifest, pictures, statistics, alone)
 
 
 @app.command()

@@ -39,6 +39,7 @@ def write_report(
     manifest: Path | None = None,
     pictures: Path | None = None,
     statistics: Mapping[str, Any] = DEFAULT,
+    alone: bool = False,
 ) -> None:
     """Write the report of a version.
 
@@ -49,6 +50,7 @@ def write_report(
         pictures: folder of what `qr pictures` made, one folder a codec; where it is missing,
             the report says so in place of the viewer.
         statistics: `bootstrap` and `seed` of the intervals, as in the configuration.
+        alone: Snakemake's own report will not be beside it, and is not linked to.
 
     Raises:
         ResultsError: metrics, manifest or pictures are missing or malformed.
@@ -71,7 +73,7 @@ def write_report(
         viewer=_json(found) if (found := viewer.load(pictures, metrics.images)) else None,
         manifest=_read_manifest(manifest) if manifest else None,
         yaml=lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
-        workflow=WORKFLOW,
+        workflow=None if alone else WORKFLOW,
         measures=MEASURES,
         plotly=get_plotlyjs(),
     )

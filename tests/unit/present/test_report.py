@@ -334,3 +334,10 @@ def test_pictures_of_other_images_are_refused(version, tmp_path):
 def test_a_viewer_of_nothing_is_none(tmp_path):
     assert viewer.load(tmp_path / "none", pd.DataFrame()) is None
     assert viewer.load(None, pd.DataFrame()) is None
+
+
+def test_a_report_that_stands_alone_links_to_nothing_beside_it(version, tmp_path):
+    for alone in (False, True):
+        out = tmp_path / f"{alone}.html"
+        write_report("looks", version / "metrics", out, alone=alone)
+        assert ("workflow.html" in out.read_text()) != alone
