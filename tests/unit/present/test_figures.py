@@ -376,3 +376,17 @@ def test_every_image_is_a_point_of_error_and_quality(metrics):
     assert mean.get_xdata() == pytest.approx(-fixture.ERROR_REDUCTION["qr"])
     own = fixture.gain("qr", 4) - fixture.gain("decoder", 4)
     assert mean.get_ydata() == pytest.approx(own)
+
+
+def test_the_forest_shows_the_known_mean_gains_beside_that_of_the_control(metrics):
+    figure = draw(metrics, "forest")
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert names == [variant("decoder"), variant("qr")]
+    for ax in figure.axes:
+        for place, name in enumerate(("decoder", "qr")):
+            known = np.mean([fixture.gain(name, quality) for quality in (1, 2, 4)])
+            (mark,) = lines_of(ax, marker=style.variant(name)["marker"])
+            assert mark.get_xydata().tolist() == [[pytest.approx(known, abs=1e-6), place]]
+        (dashed,) = lines_of(ax, linestyle="--", color=style.GREY)
+        control = np.mean([fixture.gain("decoder", quality) for quality in (1, 2, 4)])
+        assert dashed.get_xdata()[0] == pytest.approx(control, abs=1e-6)
