@@ -195,7 +195,9 @@ class Training:
         unmade = (*map(str, self.products), self.state, "results")
         self.workspace = local.copy(folder, *unmade)
         limit = f"resources: {{{fault.rule}: {{minutes: {fault.minutes}}}}}"
-        (folder / "site.yaml").write_text(f"{limit}\nengine: {{workers: {fault.workers}}}\n")
+        # Else there would be no workers: images would stay where training is.
+        engine = f"engine: {{workers: {fault.workers}, device_cache_mb: 0}}"
+        (folder / "site.yaml").write_text(f"{limit}\n{engine}\n")
         edit(folder / "slurm/config.yaml", "# (slurm_partition): cpu", rf"\1: {fault.node}")
         # As many threads as the local run had, also beside workers: sums depend on it.
         threads = ("--set-threads", f"{fault.rule}=1")
