@@ -34,10 +34,10 @@ def compare(
         ResultsError: they have no decoder and picture in common.
     """
     rows = [
-        (*key, bits, what, *_moved(old, new, statistics))
+        (*key, bits, what, *_moved(old, new, change, statistics))
         for key, bits, tables in _both(before, after)
         for what, (old, new) in tables.items()
-        if not difference(new, old).empty
+        if not (change := difference(new, old)).empty
     ]
     if not rows:
         raise ResultsError("the two versions have no decoder and picture in common")
@@ -59,19 +59,19 @@ def _both(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[tuple, fl
             continue
         for variant in old["variant"].unique():
             if variant in set(new["variant"]):
-                tables = _tables(old, variant), _tables(new, variant)
-                shared = {what: (tables[0][what], tables[1][what]) for what in tables[0]}
+                one, other = _tables(old, variant), _tables(new, variant)
+                shared = {what: (one[what], other[what]) for what in one if what in other}
                 yield (*point, variant), _bits(old, new, variant), shared
 
 
 def _tables(rows: pd.DataFrame, variant: str) -> dict[str, pd.DataFrame]:
-    """Seeds × images, dB; empty where a version lacks what a variant is compared with."""
-    found = {"quality": by_seed(rows, variant)}
-    for what, reference in (("gain", REFERENCE), ("own gain", CONTROL)):
-        if variant != reference:
-            there = reference in set(rows["variant"])
-            found[what] = differences(rows, variant, reference) if there else pd.DataFrame()
-    return found
+    """Seeds × images, dB, by what they say, as far as there is what a variant is compared with."""
+    others = set(rows["variant"]) - {variant}
+    return {"quality": by_seed(rows, variant)} | {
+        what: differences(rows, variant, reference)
+        for what, reference in (("gain", REFERENCE), ("own gain", CONTROL))
+        if reference in others
+    }
 
 
 def _bits(old: pd.DataFrame, new: pd.DataFrame, variant: str) -> float:
@@ -86,12 +86,13 @@ def _bits(old: pd.DataFrame, new: pd.DataFrame, variant: str) -> float:
     return 100 * (second[images].sum() / first[images].sum() - 1)
 
 
-def _moved(old: pd.DataFrame, new: pd.DataFrame, statistics: Mapping[str, Any]) -> tuple:
-    table = difference(new, old)
-    change = interval(table, statistics)
-    means = [_mean(side, table) for side in (old, new)]
-    beyond = change.low > _EQUAL or change.high < -_EQUAL
-    return (*means, change.value, change.low, change.high, change.images, change.seeds, beyond)
+def _moved(
+    old: pd.DataFrame, new: pd.DataFrame, change: pd.DataFrame, statistics: Mapping[str, Any]
+) -> tuple:
+    found = interval(change, statistics)
+    means = [_mean(side, change) for side in (old, new)]
+    beyond = found.low > _EQUAL or found.high < -_EQUAL
+    return (*means, found.value, found.low, found.high, found.images, found.seeds, beyond)
 
 
 def _mean(side: pd.DataFrame, shared: pd.DataFrame) -> float:

@@ -16,6 +16,7 @@ from qr.measure.schema import ANYTHING, INTEGER, OTHERS, SCHEMAS, TEXT
 
 NAME = "metrics.parquet"
 MANIFEST = b"qr.manifest"  # the key of its JSON among the file's metadata
+_FILES = (*SCHEMAS.values(), OTHERS)
 _WHERE = ("set", "file")  # which test set ('' for the first), and which of its metrics files
 
 
@@ -28,8 +29,7 @@ def write(results: Path, manifest: Mapping[str, Any]) -> None:
     Raises:
         ResultsError: a metrics file is malformed, or the file cannot be written.
     """
-    files = [SCHEMAS[name].columns for name in SCHEMAS] + [OTHERS.columns]
-    columns = dict.fromkeys(column for each in files for column in each)
+    columns = dict.fromkeys(column for schema in _FILES for column in schema.columns)
     table = pd.concat(_tables(results), ignore_index=True).reindex(columns=[*_WHERE, *columns])
     made = pyarrow.Table.from_pandas(
         table.astype({column: _kind(column) for column in table}), preserve_index=False
@@ -43,7 +43,7 @@ def write(results: Path, manifest: Mapping[str, Any]) -> None:
 
 def _tables(results: Path) -> Iterator[pd.DataFrame]:
     for folder in (results, *sorted(results.glob("sets/*"))):
-        for schema in (*SCHEMAS.values(), OTHERS):
+        for schema in _FILES:
             path = folder / "metrics" / f"{schema.name}.csv"
             if path.is_file():
                 name = "" if folder == results else folder.name

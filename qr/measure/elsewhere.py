@@ -36,8 +36,9 @@ def add(path: Path, metrics: Path, metric: str | None, name: str | None) -> tupl
     """
     if not (metrics / "summary.csv").is_file():
         raise ResultsError(f"{metrics} is no folder of metrics: it has no summary.csv")
-    found = _points(path)
-    rows = found.assign(codec=name or _name(path), metric=metric)[list(OTHERS.columns)]
+    document = _document(path)
+    found = _points(path, document["results"])
+    rows = found.assign(codec=name or _name(path, document), metric=metric)[list(OTHERS.columns)]
     write_csv(_beside(rows, metrics / f"{OTHERS.name}.csv"), metrics / f"{OTHERS.name}.csv")
     return rows["codec"].iloc[0], len(rows)
 
@@ -51,8 +52,8 @@ def _beside(rows: pd.DataFrame, file: Path) -> pd.DataFrame:
     return pd.concat([old[kept], rows], ignore_index=True)
 
 
-def _name(path: Path) -> str:
-    name = _document(path).get("name")
+def _name(path: Path, document: Mapping[str, Any]) -> str:
+    name = document.get("name")
     return name if isinstance(name, str) and name.strip() else path.stem
 
 
@@ -66,9 +67,8 @@ def _document(path: Path) -> Mapping[str, Any]:
     return document
 
 
-def _points(path: Path) -> pd.DataFrame:
+def _points(path: Path, results: Mapping[str, Any]) -> pd.DataFrame:
     """A row a point: quality, bpp and the columns of all measures."""
-    results = _document(path)["results"]
     known = {measure.name: measure.column for measure in MEASURES} | {"bpp": "bpp"}
     columns = {known[key]: _numbers(path, key, results[key]) for key in known if key in results}
     lengths = {len(column) for column in columns.values()}

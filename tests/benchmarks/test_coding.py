@@ -3,20 +3,18 @@
 import pytest
 import torch
 from compressai.utils.eval_model.__main__ import inference
-from PIL import Image
 
 from qr.codecs import registry, weights
 from qr.codecs.catalogue import CodecId
 from qr.coding import code
 from qr.data.images import read_image
-from qr.data.manifests import scan
 from qr.data.tensors import to_tensor
 from qr.decoders import variants
 from qr.decoders.decoder import build_decoder
 from qr.device import exact
 from qr.measure.rows import Contender, decode_all, encode_all
 from support.codecs import excite
-from support.photographs import photograph
+from support.photographs import written
 
 SHORT = {
     "Factorized": "bmshj2018-factorized",
@@ -38,10 +36,7 @@ def excited(name):
 @pytest.fixture(scope="module")
 def entries(tmp_path_factory):
     """Two pictures of Kodak's size."""
-    folder = tmp_path_factory.mktemp("pictures")
-    for number in range(2):
-        Image.fromarray(photograph(512, 768, number)).save(folder / f"{number}.png")
-    return list(scan(folder.iterdir(), 1).values())
+    return written(tmp_path_factory.mktemp("pictures"), 2, 512, 768)
 
 
 @pytest.mark.parametrize("name", SHORT)

@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from PIL import Image
 
 from qr.codecs import cache, registry
 from qr.codecs.latent import Latent
@@ -15,7 +14,6 @@ from qr.config.settings import overlay
 from qr.data.crops import CropDataset, as_floats
 from qr.data.feed import Data
 from qr.data.latents import Latents
-from qr.data.manifests import scan
 from qr.data.resident import ResidentCrops
 from qr.decoders import variants
 from qr.decoders.decoder import build_decoder
@@ -24,7 +22,7 @@ from qr.train.loop import Trainer
 from qr.train.phases import BaselinePhase, PredictivePhase
 from qr.train.state import StateFolder
 from support.paths import ROOT
-from support.photographs import photograph
+from support.photographs import written
 
 SCALE, JOINT = "bmshj2018-hyperprior", "mbt2018"
 MODELS = ("bmshj2018-factorized", SCALE, JOINT, "cheng2020-attn")
@@ -74,10 +72,7 @@ def as_in_training(device):
 @pytest.fixture(scope="module")
 def entries(tmp_path_factory):
     """24 pictures of the size of those in ImageNet's samples."""
-    folder = tmp_path_factory.mktemp("photographs")
-    for number in range(24):
-        Image.fromarray(photograph(320, 427, number)).save(folder / f"{number}.png")
-    return list(scan(folder.iterdir(), 1).values())
+    return written(tmp_path_factory.mktemp("photographs"), 24, 320, 427)
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 import numpy as np
 import torch
+from PIL import Image
+
+from qr.data.manifests import scan
 
 
 def photograph(height, width, seed=0):
@@ -20,3 +23,10 @@ def picture(height, width, seed=0):
     """1 x 3 x H x W in [0, 1]."""
     pixels = torch.from_numpy(photograph(height, width, seed))
     return pixels.permute(2, 0, 1)[None].float() / 255
+
+
+def written(folder, count, height, width):
+    """What a manifest says of so many photographs, which are in `folder` then."""
+    for number in range(count):
+        Image.fromarray(photograph(height, width, number)).save(folder / f"{number}.png")
+    return list(scan(folder.iterdir(), 1).values())

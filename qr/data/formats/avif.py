@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from qr.data.formats.boxes import boxes
 from qr.data.formats.colours import CodePoints
 
-_WAY = ("meta", "iprp", "ipco", "colr")  # boxes within boxes (ISO/IEC 14496-12 and 23008-12)
+_WAY = ("meta", "iprp", "ipco", "colr")  # boxes within boxes (ISO/IEC 23008-12)
 
 
 def is_avif(data: bytes) -> bool:
@@ -26,21 +27,7 @@ def _within(data: bytes, way: tuple[str, ...]) -> Iterator[bytes]:
     if not way:
         yield data
         return
-    for name, content in _boxes(data):
+    for name, content in boxes(data):
         if name == way[0].encode():
             # `meta` alone has a version and flags before its boxes.
             yield from _within(content[4:] if name == b"meta" else content, way[1:])
-
-
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Names and contents; ends where the bytes are no box."""
-    position = 0
-    while position + 8 <= len(data):
-        size, header = int.from_bytes(data[position : position + 4], "big"), 8
-        if size == 1:  # a longer one follows the name
-            size, header = int.from_bytes(data[position + 8 : position + 16], "big"), 16
-        end = position + size if size else len(data)  # 0: to the end
-        if end < position + header:
-            return
-        yield data[position + 4 : position + 8], data[position + header : end]
-        position = end

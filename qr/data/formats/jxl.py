@@ -1,6 +1,9 @@
 """JPEG XL, which Pillow reads by a plugin; it decodes a file at once, of whatever size."""
 
+from collections.abc import Iterator
 from importlib import import_module
+
+from qr.data.formats.boxes import boxes
 
 _CODESTREAM, _CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # of width to height
@@ -25,10 +28,10 @@ def size(data: bytes) -> tuple[int, int]:
     Raises:
         ValueError: there is no header.
     """
-    start = data.find(_CODESTREAM)  # in a container, the first that is in a box
-    if start < 0 or len(data) < start + 4:
+    stream = next(_streams(data), b"")
+    if not stream.startswith(_CODESTREAM) or len(stream) < 4:
         raise ValueError("the file is cut short")
-    bits = _Bits(data[start + 2 : start + 14])
+    bits = _Bits(stream[2:14])
     small = bits.take(1)
     height = _side(bits, small)
     ratio = bits.take(3)
@@ -36,6 +39,15 @@ def size(data: bytes) -> tuple[int, int]:
         return _side(bits, small), height
     across, down = _RATIOS[ratio - 1]
     return height * across // down, height
+
+
+def _streams(data: bytes) -> Iterator[bytes]:
+    """The codestream; of a container, its boxes that hold it, or parts of it behind a number."""
+    if data.startswith(_CODESTREAM):
+        yield data
+    for name, content in boxes(data):
+        if name in (b"jxlc", b"jxlp"):
+            yield content[4:] if name == b"jxlp" else content
 
 
 def _side(bits: "_Bits", small: int) -> int:

@@ -55,6 +55,11 @@ def test_means_are_of_the_images_and_seeds_that_both_have():
     assert row["before_db"] == pytest.approx(shared["psnr_db"].mean())
 
 
+def test_what_a_version_lacks_to_compare_with_is_left_out():
+    table = compare(images(), images(variants=("baseline", "qr")), QUICK)
+    assert set(table[table["variant"] == "qr"]["what"]) == {"quality", "gain"}
+
+
 def test_bits_are_compared_by_their_sum():
     after = images().assign(bytes=lambda rows: rows["bytes"] * 2)
     assert compare(images(), after, QUICK)["bits_percent"].unique() == pytest.approx([100.0])

@@ -12,22 +12,19 @@ import time
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from qr.data import crops
 from qr.data.crops import CropDataset, as_floats
 from qr.data.feed import SampleNumbers, batches
-from qr.data.manifests import scan, write_manifest
+from qr.data.manifests import write_manifest
 from qr.errors import ConfigError, DataError, TrainingError
-from support.photographs import photograph
+from support.photographs import written
 from support.workspace import PATIENCE
 
 
 @pytest.fixture
 def entries(tmp_path):
-    for number in range(7):
-        Image.fromarray(photograph(40, 50, number)).save(tmp_path / f"{number}.png")
-    return list(scan(tmp_path.iterdir()).values())
+    return written(tmp_path, 7, 40, 50)
 
 
 def dataset(entries, samples=100):

@@ -5,6 +5,7 @@ import zlib
 from io import BytesIO
 
 import numpy as np
+import pillow_jxl  # noqa: F401  # lets Pillow write JPEG XL
 import pytest
 from PIL import Image
 
@@ -13,8 +14,6 @@ from qr.data.images import decode_image, read_image
 from qr.errors import DataError
 from support.photographs import photograph
 from support.raster import swapped_primaries
-
-pytest.importorskip("pillow_jxl")
 
 PLAIN = Image.fromarray(photograph(90, 124))
 
@@ -161,6 +160,15 @@ SIZES = [(1, 1), (8, 8), (256, 256), (264, 256), (500, 333), (640, 480), (1920, 
 def test_the_size_of_a_jpeg_xl_is_what_its_header_says(size, container):
     image = Image.new("RGB", size, "red")
     assert jxl.size(encoded(image, "JXL", effort=1, use_container=container)) == size
+
+
+def test_bytes_of_metadata_are_no_header():
+    """That happen to be those by which a codestream begins."""
+    exif = b"II*\0\x08\0\0\0" + b"\xff\x0a\xff\xff\xff\xff" + bytes(40)
+    box = (len(exif) + 12).to_bytes(4, "big") + b"Exif" + bytes(4) + exif
+    data = encoded(PLAIN, "JXL", use_container=True)
+    at = data.index(b"jxlc") - 4 if b"jxlc" in data else data.index(b"jxlp") - 4
+    assert jxl.size(data[:at] + box + data[at:]) == PLAIN.size
 
 
 def test_a_jpeg_xl_of_enormous_size_is_refused_before_it_is_decoded(monkeypatch):
