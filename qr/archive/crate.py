@@ -18,7 +18,6 @@ from qr.errors import ResultsError
 from qr.files import write_text
 
 NAME = "ro-crate-metadata.json"  # the specification's
-_FILES = (parquet.NAME,)
 PARTS = ("metrics", "figures", "tables", "compressai", "pictures")
 _LICENSE = "https://spdx.org/licenses/MIT"
 _PAPER = "https://arxiv.org/abs/2403.17236"
@@ -75,7 +74,7 @@ def _files(results: Path) -> list[Path]:
     """Those of every test set, but for hidden ones, which Snakemake leaves in folders."""
     tops = [results, *results.glob("sets/*")]
     found = [path for top in tops for part in PARTS for path in (top / part).rglob("[!.]*")]
-    found += [results / name for name in _FILES]
+    found.append(results / parquet.NAME)
     return sorted(path for path in found if path.is_file())
 
 

@@ -59,8 +59,8 @@ class ResidentCrops:
 
     def _image(self, index: int) -> Tensor:
         if index not in self._images:
-            pixels = torch.from_numpy(read_pixels(self.dataset.entries[index]))
             try:
+                pixels = torch.from_numpy(read_pixels(self.dataset.entries[index]))
                 self._images[index] = pixels.to(self.device)
             except (MemoryError, torch.OutOfMemoryError) as error:
                 raise TrainingError(
