@@ -1,17 +1,14 @@
-"""The commands for people who have pictures: compress, decompress, info and compare."""
+"""The commands for people who have pictures or codecs: compress, decompress, compare, import."""
 
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Optional, TypeVar
+from typing import Annotated, Optional
 
 import typer
 
+from qr.cli import many
+from qr.cli.options import CodecName, Out
 from qr.errors import DataError, QRError
-from qr.progress import track
-
-T = TypeVar("T")
 
 app = typer.Typer()
 _PANEL = "Use a codec"
@@ -25,22 +22,26 @@ def _codec_names(context: typer.Context) -> list[str]:
 
 
 def _variant_names(context: typer.Context) -> list[str]:
-    from qr.config.paths import variant_names
+    from qr.config.paths import BOX, variant_names
 
-    run = context.params.get("run")
-    return ["baseline", "centroid", *(variant_names(Path(run)) if run else ())]
+    run = Path(context.params.get("run") or BOX)
+    return ["baseline", "centroid", *variant_names(run)]
 
 
 Run = Annotated[
-    Optional[Path],
-    typer.Option(help="Folder of a run, such as runs/mine; CompressAI's zoo if there is none."),
+    Optional[Path], typer.Option(help="Folder of a run whose codecs to use, such as runs/mine.")
 ]
 Codec = Annotated[
-    str,
+    Optional[str],
     typer.Option(
-        help="MODEL_METRIC_qQUALITY, as in mbt2018_mse_q3, or a checkpoint (.safetensors).",
+        help="MODEL_METRIC_qQUALITY of the run, or without one of CompressAI's zoo, as in "
+        "mbt2018_mse_q3; or a checkpoint (.safetensors). Else the codec that comes with qr.",
         autocompletion=_codec_names,
     ),
+]
+Quality = Annotated[
+    Optional[int],
+    typer.Option(help="Of a codec that is not named, from 1: fewer bits. Else the best."),
 ]
 Folder = Annotated[Optional[Path], typer.Option("--out", help="Folder to write to.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
@@ -50,40 +51,34 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist
 def compress(
     pictures: Annotated[
         list[str],
-        typer.Argument(help="A picture and the .qrc to write; or pictures, folders, patterns."),
+        typer.Argument(help="A picture, and the .qrc to write; or pictures, folders, patterns."),
     ],
-    codec: Codec,
+    codec: Codec = None,
+    quality: Quality = None,
     run: Run = None,
     out: Folder = None,
     force: Force = False,
 ) -> None:
-    """Compress pictures with a trained codec.
+    """Compress pictures with a trained codec: the one that comes with qr, or another.
+
+    Example: qr compress photo.png
+
+    Example: qr compress photos 'more/*.jpg' --out coded --quality 1
 
     Example: qr compress photo.png photo.qrc --run runs/mine --codec mbt2018_mse_q3
 
-    Example: qr compress photos 'more/*.jpg' --out coded --codec cheng2020-attn_mse_q3
-
     Reads PNG, JPEG, WebP, AVIF, BMP, TIFF, PPM and, by a plugin, JPEG XL as 8-bit RGB: what is
     transparent becomes white, EXIF orientation is applied, colour profiles are converted to sRGB,
-    and metadata are dropped.
+    and metadata are dropped. Many pictures are coded several at once.
     """
     from qr.coding import arguments
 
     pairs = arguments.to_code(pictures, out)
-    from qr.coding import find
-    from qr.coding.pictures import compress
+    from qr.coding.pictures import Compressor
+    from qr.data.images import claimed_pixels
 
-    found = find.find(codec, run)
-    start = time.monotonic()
-    done, failed = _each(pairs, "compress", force, lambda *pair: compress(found, *pair))
-    size = sum(size for _, size in done)
-    pixels = sum(bitstream.width * bitstream.height for bitstream, _ in done)
-    if done:
-        seconds = time.monotonic() - start
-        print(
-            f"{len(done)} compressed: {size:,} bytes, {8 * size / pixels:.4f} bpp, {seconds:.1f} s"
-        )
-    _report(failed, len(pairs))
+    work = Compressor(codec, quality, run)
+    _tell(many.each(work, pairs, claimed_pixels, "compress", force), "compressed", pairs)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -113,6 +108,8 @@ def decompress(
 ) -> None:
     """Decompress files with any decoder variant.
 
+    Example: qr decompress photo.qrc
+
     Example: qr decompress photo.qrc photo.png --run runs/mine --variant qr
 
     Example: qr decompress coded --out decoded --codec codec.safetensors --variant qr.safetensors
@@ -124,44 +121,17 @@ def decompress(
     pairs = arguments.to_decode(files, out)
     from qr.coding.pictures import Decompressor
 
-    start = time.monotonic()
-    done, failed = _each(pairs, "decompress", force, Decompressor(codec, run, variant, trust))
-    if done:
-        print(f"{len(done)} decompressed with {variant}: {time.monotonic() - start:.1f} s")
-    _report(failed, len(pairs))
+    work = Decompressor(codec, run, variant, trust)
+    tally = many.each(work, pairs, arguments.claimed_pixels, "decompress", force)
+    _tell(tally, f"decompressed with {variant}", pairs)
 
 
-def _each(
-    pairs: list[tuple[Path, Path]], label: str, force: bool, work: Callable[[Path, Path, bool], Any]
-) -> tuple[list[Any], list[QRError]]:
-    """The results of `work`, under a progress bar, and what went wrong with the other pairs."""
-    from qr.coding.pictures import refuse_existing
-
-    done, failed = [], []
-    for source, target in _progress(pairs, len(pairs), label):
-        try:
-            refuse_existing(target, force)
-            done.append(work(source, target, force))
-        except QRError as error:
-            failed.append(error)
-    return done, failed
-
-
-def _progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:
-    """Yield `items` under a progress bar, or in a log with a line now and then."""
-    if not sys.stderr.isatty():
-        yield from track(items, total, label)
-        return
-    with typer.progressbar(items, total, label, show_pos=True, file=sys.stderr) as bar:
-        yield from bar
-
-
-def _report(failed: list[QRError], total: int) -> None:
-    if total == 1 and failed:
-        raise failed[0]
-    if failed:
-        told = dict.fromkeys(map(str, failed))  # what is wrong with all files is told once
-        raise QRError("\n  ".join([f"{len(failed)} of {total} failed:", *told]))
+def _tell(tally: many.Tally, what: str, pairs: list[tuple[Path, Path]]) -> None:
+    if len(pairs) == tally.done == 1:
+        print(f"{pairs[0][1]}:", end=" ")
+    if tally.done:
+        print(tally.told(what))
+    many.report(tally.failed, len(pairs))
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -181,7 +151,7 @@ def info(
             print(arguments.describe(path))
         except QRError as error:
             failed.append(error)
-    _report(failed, len(paths))
+    many.report(failed, len(paths))
 
 
 @app.command("import", rich_help_panel=_PANEL)
@@ -209,13 +179,36 @@ def import_(
 
 
 @app.command(rich_help_panel=_PANEL)
+def halve(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, such as runs/mine.")],
+    codec: CodecName,
+    out: Out,
+    variant: Annotated[
+        Optional[list[str]], typer.Option(help="A trained variant to take along; repeat it.")
+    ] = None,
+) -> None:
+    """Write a codec and its decoders with weights rounded to float16, in files of half the size.
+
+    Example: qr halve runs/mine --codec mbt2018_mse_q3 --variant decoder --variant qr --out light
+
+    `--run light` then names them. They are a codec of their own: measure it before you quote it.
+    """
+    from qr.archive.half import halve
+    from qr.codecs.catalogue import CodecId
+
+    for path in halve(run, CodecId.parse(codec), variant or [], out):
+        print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+@app.command(rich_help_panel=_PANEL)
 def compare(
     picture: Annotated[Path, typer.Argument(help="The picture to code.")],
-    codec: Codec,
     sheet: Annotated[
         Optional[Path],
         typer.Argument(help="PNG to write, of crops side by side; NAME_compared.png if left out."),
     ] = None,
+    codec: Codec = None,
+    quality: Quality = None,
     run: Run = None,
     variant: Annotated[
         Optional[list[str]],
@@ -228,6 +221,8 @@ def compare(
     force: Force = False,
 ) -> None:
     """Compare a codec's decoders with JPEG, WebP and AVIF at the nearest number of bytes.
+
+    Example: qr compare photo.png
 
     Example: qr compare photo.png --run runs/mine --codec mbt2018_mse_q3
 
@@ -247,13 +242,13 @@ def compare(
         raise DataError(f"{out} is the picture itself: name another file for the sheet")
     refuse_existing(out, force)
     image = read_image(picture)
-    found = find.find(codec, run)
+    found = find.choose(codec, quality, run)
     decoders = [find.find_decoder(found, name) for name in variant or find.at_hand(found)]
     left_out: list[DataError] = []
     results = compare(found, decoders, image, picture, left_out)
     total = len(decoders) + len(ANCHORS)
     with memory_for(picture):
-        shown = list(_progress(results, total, "compare"))
+        shown = list(many.progress(results, total, "compare"))
     for error in left_out:
         print(f"left out: {error}", file=sys.stderr)
     print(drawing.table(shown))

@@ -8,7 +8,7 @@ from qr.codecs.catalogue import CodecId
 from qr.coding.bitstream import Bitstream
 from qr.data.images import list_images, read_bytes
 from qr.data.walk import exists, files_below, is_folder
-from qr.errors import DataError
+from qr.errors import DataError, QRError
 
 CODED = (".qrc",)
 LOSSLESS = (".png", ".bmp", ".ppm", ".tif", ".tiff")
@@ -55,15 +55,20 @@ Pairs = list[tuple[Path, Path]]
 def to_code(given: Sequence[str], out: Path | None) -> Pairs:
     """Pictures, each with the file to write: of two names the second, or below the folder `out`.
 
+    A picture alone, photo.png, becomes photo.qrc beside it.
+
     Raises:
         DataError: there is no telling where to write, or two would become the same file.
     """
-    return _pairs(given, out, list_images, CODED)
+    return _pairs(given, out, list_images, CODED, "")
 
 
 def to_decode(given: Sequence[str], out: Path | None) -> Pairs:
-    """Coded files, each with the picture to write; otherwise like `to_code`."""
-    return _pairs(given, out, list_coded, LOSSLESS)
+    """Coded files, each with the picture to write; otherwise like `to_code`.
+
+    A file alone, photo.qrc, becomes photo_decoded.png: photo.png may be what it was made of.
+    """
+    return _pairs(given, out, list_coded, LOSSLESS, "_decoded")
 
 
 def _pairs(
@@ -71,11 +76,14 @@ def _pairs(
     out: Path | None,
     inside: Callable[[Path], list[Path]],
     suffixes: tuple[str, ...],
+    mark: str,
 ) -> Pairs:
     if out is None:
-        if len(given) != 2 or is_folder(Path(given[0])):
+        if len(given) > 2 or is_folder(Path(given[0])):
             raise DataError("where to? Name one file and what to write, or files and --out FOLDER")
-        pairs = [(Path(given[0]), Path(given[1]))]
+        source = Path(given[0])
+        beside = source.with_name(f"{source.stem}{mark}{suffixes[0]}")
+        pairs = [(source, Path(given[1]) if len(given) == 2 else beside)]
     else:
         pairs = [
             (path, out / kept.with_suffix(suffixes[0])) for path, kept in expand(given, inside)
@@ -95,6 +103,15 @@ def read(path: Path) -> tuple[Bitstream, int]:
     """A coded file, parsed, and its bytes; raises DataError or BitstreamError."""
     content = read_bytes(path)
     return Bitstream.from_bytes(content, path), len(content)
+
+
+def claimed_pixels(path: Path) -> int | None:
+    """What a coded file's header claims to hold; None where it cannot be read."""
+    try:
+        bitstream, _ = read(path)
+    except QRError:
+        return None
+    return bitstream.width * bitstream.height
 
 
 def header_id(bitstream: Bitstream) -> str:

@@ -10,7 +10,7 @@ from qr.config import paths
 from qr.decoders import variants
 from qr.decoders.decoder import Decoder, build_decoder
 from qr.decoders.weights import load_decoder
-from qr.errors import CheckpointError
+from qr.errors import CheckpointError, ConfigError
 
 _WIDTH = 512  # of a rectifier that nobody trains
 
@@ -56,6 +56,49 @@ def find(codec: str, run: Path | None = None) -> Found:
         codec_id = CodecId.parse(codec)
         loaded, name = zoo.load(codec_id), f"{codec} of CompressAI's zoo"
     return Found(loaded, codec_id, weights.codec_digest(loaded), name, run)
+
+
+def choose(codec: str | None, quality: int | None, run: Path | None) -> Found:
+    """The codec of `find`, or the one that is meant where a user names none.
+
+    Args:
+        quality: of a codec that is not named; None: the best that comes with the package.
+        run: whose codec it is; None: that of the package.
+
+    Raises:
+        ConfigError: both `codec` and `quality` are named, or several or no codecs are meant.
+        CheckpointError: as of `find`.
+    """
+    if codec is not None:
+        if quality is not None:
+            raise ConfigError(f"say --codec or --quality: {codec} has a quality of its own")
+        return find(codec, run)
+    names = paths.codec_names(run or paths.BOX)
+    meant = [name for name in names if quality in (None, CodecId.parse(name).quality)]
+    if run is None and quality is None:
+        meant = meant[-1:]
+    if len(meant) != 1:
+        raise ConfigError(
+            f"which codec? --codec names one of {run or 'the package'}: {', '.join(meant or names)}"
+        )
+    return find(meant[0], run or paths.BOX)
+
+
+def find_for(header: str, checkpoint: str, run: Path | None = None) -> Found:
+    """The codec that a file names: of `run`, or without one that of the package, or the zoo's.
+
+    Args:
+        header: the codec's id.
+        checkpoint: the first digits of its digest.
+
+    Raises:
+        ConfigError, CheckpointError: as of `find`.
+    """
+    if run is None and header in paths.codec_names(paths.BOX):
+        found = find(header, paths.BOX)
+        if found.digest.startswith(checkpoint):
+            return found
+    return find(header, run)
 
 
 def find_decoder(found: Found, variant: str) -> tuple[str, Decoder]:

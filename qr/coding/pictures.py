@@ -12,7 +12,7 @@ from qr.codecs.latent import Latent
 from qr.coding import code
 from qr.coding.arguments import header_id, read
 from qr.coding.bitstream import Bitstream
-from qr.coding.find import Found, find, find_decoder
+from qr.coding.find import Found, choose, find, find_decoder, find_for
 from qr.data import images, tensors
 from qr.data.walk import exists
 from qr.decoders.decoder import Decoder
@@ -25,36 +25,53 @@ UNQUESTIONED_PIXELS = 2**20
 PIXELS_PER_BYTE = 10_000
 
 
-def compress(found: Found, picture: Path, out: Path, force: bool) -> tuple[Bitstream, int]:
-    """Code a picture, read by the rule of `qr.data.images.read_image`, and write the file `out`.
+class Compressor:
+    """Codes pictures.
 
-    Returns:
-        What was written, and its bytes.
+    Args:
+        codec, quality, run: as in `qr.coding.find.choose`.
     """
-    with memory_for(picture):
-        x = tensors.to_tensor(images.read_image(picture))
-        bitstream = code.encode(found.codec, found.codec_id, found.digest, x)
-    content = bitstream.to_bytes()
-    write(out, lambda temporary: temporary.write_bytes(content), force)
-    return bitstream, len(content)
+
+    def __init__(self, codec: str | None, quality: int | None, run: Path | None):
+        self._found = choose(codec, quality, run)
+
+    def __call__(self, picture: Path, out: Path, force: bool) -> tuple[int, int]:
+        """Code a picture, read by the rule of `qr.data.images.read_image`, and write `out`.
+
+        Returns:
+            Its pixels, and the bytes written.
+        """
+        with memory_for(picture):
+            x = tensors.to_tensor(images.read_image(picture))
+            found = self._found
+            content = code.encode(found.codec, found.codec_id, found.digest, x).to_bytes()
+        write(out, lambda temporary: temporary.write_bytes(content), force)
+        return x.shape[-2] * x.shape[-1], len(content)
 
 
 class Decompressor:
     """Decodes files, whose headers say which codec; keeps what it loaded for the next file.
 
     Args:
-        codec: a checkpoint; None: what the header names, of `run` or else of the zoo.
+        codec: a checkpoint; None: what the header names, as in `qr.coding.find.find_for`.
         variant: as in `find_decoder`.
         trust: decode even what claims to be large but holds next to nothing.
     """
 
     def __init__(self, codec: str | None, run: Path | None, variant: str, trust: bool = False):
-        self._find = cache(lambda header: find(codec or header, run))
+        self._find = cache(
+            lambda header, checkpoint: (
+                find(codec, run) if codec else find_for(header, checkpoint, run)
+            )
+        )
         self._find_decoder = cache(lambda found: find_decoder(found, variant))
         self._trust = trust
 
-    def __call__(self, path: Path, out: Path, force: bool) -> None:
+    def __call__(self, path: Path, out: Path, force: bool) -> tuple[int, int]:
         """Decode `path` and write the picture `out`, in the format of its suffix.
+
+        Returns:
+            The picture's pixels, and the bytes read.
 
         Raises:
             BitstreamError: the file is damaged, made by another checkpoint, or incredible.
@@ -62,7 +79,7 @@ class Decompressor:
         bitstream, size = read(path)
         if not self._trust:
             _check_claim(bitstream, size, path)
-        found = self._find(header_id(bitstream))
+        found = self._find(header_id(bitstream), bitstream.checkpoint)
         _check_checkpoint(bitstream, found, path)
         _, decoder = self._find_decoder(found)
         shape = (bitstream.height, bitstream.width)
@@ -71,6 +88,7 @@ class Decompressor:
             picture = reconstruct(decoder, latent, shape)
         kind = Image.registered_extensions()[out.suffix.lower()]
         write(out, lambda temporary: picture.save(temporary, kind), force)
+        return picture.width * picture.height, size
 
 
 def _check_claim(bitstream: Bitstream, size: int, path: Path) -> None:

@@ -8,6 +8,9 @@ from qr.config.grid import Grid
 from qr.config.load import load_plugins_of
 from qr.errors import CheckpointError
 
+# The codec that comes with the package, laid out like a run; its README.md says what it is.
+BOX = Path(__file__).parents[1] / "resources" / "codec"
+
 
 class Files:
     """Which files the jobs of a run read, and how commands name them.

@@ -114,6 +114,19 @@ def _decode(data: bytes) -> tuple[Image.Image, Samples]:
     return image, samples
 
 
+def claimed_pixels(path: Path | str) -> int | None:
+    """What an image file claims to hold; None where `read_image` may say why that is unknown."""
+    try:
+        data = read_bytes(path)
+        if jxl.is_jxl(data):
+            width, height = jxl.size(data)
+        else:
+            width, height = Image.open(BytesIO(data), formats=FORMATS[:-1]).size
+    except Exception:  # on damaged bytes, decoders raise nearly anything
+        return None
+    return width * height
+
+
 def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise ValueError(f"{width} x {height} pixels, more than {MAX_PIXELS}")

@@ -1,19 +1,26 @@
 """Coding and evaluating pictures, beside CompressAI."""
 
+import os
+import struct
+import subprocess
+import sys
+
 import pytest
 import torch
 from compressai.utils.eval_model.__main__ import inference
+from PIL import Image
 
 from qr.codecs import registry, weights
 from qr.codecs.catalogue import CodecId
-from qr.coding import code
+from qr.coding import code, find, pictures
 from qr.data.images import read_image
-from qr.data.tensors import to_tensor
+from qr.data.tensors import pad, to_tensor
 from qr.decoders import variants
 from qr.decoders.decoder import build_decoder
 from qr.device import exact
 from qr.measure.rows import Contender, decode_all, encode_all
 from support.codecs import excite
+from support.paths import ROOT
 from support.photographs import written
 
 SHORT = {
@@ -85,3 +92,50 @@ def test_evaluation(compare, entries, tmp_path, name):
         ours,
         rounds=1,
     )
+
+
+@pytest.fixture
+def album(tmp_path):
+    """A folder of a hundred pictures of BSDS500's size."""
+    folder = tmp_path / "album"
+    folder.mkdir()
+    written(folder, 100, 321, 481)
+    return folder
+
+
+def test_a_folder(compare, album, tmp_path):
+    """Beside what CompressAI's examples/codec.py does with a picture, with the same weights."""
+    found = find.choose(None, None, None)
+
+    def theirs():
+        for path in album.iterdir():
+            with torch.no_grad():
+                x = to_tensor(Image.open(path).convert("RGB"))
+                coded = found.codec.model.compress(pad(x, 64))
+            with open(tmp_path / f"{path.stem}.bin", "wb") as file:
+                file.write(struct.pack(">4I", *x.shape[-2:], *coded["shape"]))
+                for strings in coded["strings"]:
+                    file.write(struct.pack(">I", len(strings[0])) + strings[0])
+
+    compress = pictures.Compressor(None, None, None)
+
+    def ours():
+        for path in album.iterdir():
+            compress(path, tmp_path / f"{path.stem}.qrc", True)
+
+    compare("the codec in the box, a folder of 100 pictures", theirs, ours, rounds=3)
+
+
+def test_a_folder_on_all_cores(compare, album, tmp_path):
+    def run(threads):
+        def go():
+            command = ["compress", str(album), "--out", str(tmp_path / "out"), "--force"]
+            env = os.environ | {"OMP_NUM_THREADS": str(threads)}
+            full = [sys.executable, "-m", "qr", *command]
+            subprocess.run(full, cwd=ROOT, env=env, check=True, capture_output=True)
+
+        return go
+
+    cores = len(os.sched_getaffinity(0))
+    what = f"`qr compress` of a folder of 100 pictures, by the clock: on {cores} cores for one"
+    compare(what, run(1), run(cores), rounds=3, clock=True)

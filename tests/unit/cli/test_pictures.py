@@ -19,7 +19,7 @@ from qr.codecs import zoo
 from qr.codecs.catalogue import CodecId
 from qr.codecs.weights import codec_digest, save_codec
 from qr.coding import code as coding_code
-from qr.coding import find, pictures
+from qr.coding import pictures
 from qr.coding.bitstream import Bitstream
 from qr.data import images
 from qr.decoders import weights
@@ -272,9 +272,10 @@ def test_a_bar_shows_the_progress_on_a_terminal(run, album, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["photo.png"], "where to?"),
+        (["photo.png", "photo.qrc", "photo.png"], "where to?"),
         (["photo.png", "photo.png", "photo.qrc"], "where to?"),
         ([".", "photo.qrc"], "where to?"),
+        (["."], "where to?"),
         (["photo.png", "other.png"], "must end in .qrc"),
         (["gone.png", "photo.qrc"], "gone.png"),
         (["*.jpg", "--out", "coded"], "no such files"),
@@ -305,7 +306,7 @@ def test_a_file_that_exists_is_overwritten_only_by_force(refused, works, run, co
 
 def test_two_that_write_one_file_at_once_do_not_lose_one(run, photo, tmp_path, monkeypatch):
     """The other's file appears while ours is being written."""
-    found, out = find.find(NAME, run), tmp_path / "photo.qrc"
+    compress, out = pictures.Compressor(NAME, None, run), tmp_path / "photo.qrc"
     encode = coding_code.encode
 
     def slow(*arguments):
@@ -314,9 +315,9 @@ def test_two_that_write_one_file_at_once_do_not_lose_one(run, photo, tmp_path, m
 
     monkeypatch.setattr(coding_code, "encode", slow)
     with pytest.raises(DataError, match=r"photo\.qrc exists; --force"):
-        pictures.compress(found, photo, out, force=False)
+        compress(photo, out, force=False)
     assert out.read_text() == "the other's"
-    pictures.compress(found, photo, out, force=True)
+    compress(photo, out, force=True)
     assert out.read_bytes()[:3] == b"QRC"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png", "photo.qrc"]
 
@@ -527,7 +528,7 @@ def test_a_header_cannot_write_to_the_terminal(command, run, coded, tmp_path):
 LITTLE_MEMORY = """
 import resource
 from qr.cli import main
-from qr.coding import find, pictures
+from qr.coding import pictures
 
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, used + 2**29))
