@@ -36,6 +36,17 @@ def variant(name: str) -> str:
     return variants.label(name)
 
 
+_PRINCIPAL = (
+    *("original", "baseline", "decoder", "qr"),
+    *("qr-picture", "qr-tapped", "synthesis-wide"),
+)
+
+
+def is_principal(variant: str) -> bool:
+    """Whether a reader sees a decoder variant first: no ablation, nothing of a side question."""
+    return variant in _PRINCIPAL or variants.known(variant) is None
+
+
 def codec(name: str) -> str:
     """The legend's text for a codec to compare with."""
     return CODEC.get(name, name)

@@ -185,6 +185,10 @@ def _viridis(first: float, last: float, count: int) -> list[str]:
     return [to_hex(colour) for colour in colormaps["viridis"](np.linspace(first, last, count))]
 
 
+SEEDS = ("", "-open", "-dot", "-open-dot")  # what tells marks of one shape apart, in turn
+RATES = ("solid", "dash", "dot", "dashdot")  # and lines of one colour
+
+
 def plain_look() -> dict[str, Any]:
     """Grey: of what has no place among the others."""
     return {"colours": _both(style.GREY), "dash": "solid", "symbol": "circle", "width": 2}
@@ -209,8 +213,10 @@ def trained_for(table: pd.DataFrame, axis: str | None = None, text: str = "{} (d
 
 
 def decoders(variants: pd.Series) -> Control:
-    """Any of the decoder variants in a column."""
-    options = [sample(v, labels.variant(v), variant_look(v)) for v in variants.unique()]
+    """Any of the decoder variants in a column; those of side questions are off until asked for."""
+    names = list(variants.unique())
+    first = [name for name in names if labels.is_principal(name)] or names
+    options = [sample(v, labels.variant(v), variant_look(v), v in first) for v in names]
     return Control("variant", "Decoders", options, multiple=True)
 
 

@@ -21,7 +21,6 @@ from qr.present.names import CHARTS, TABLES
 from qr.present.report import viewer
 from qr.present.report.headline import facts, headline
 
-_DETAILS = 10  # tables of a lower order open the report, the others stand behind the charts
 WORKFLOW = "workflow.html"  # Snakemake's own report, beside ours
 _PAGE = jinja2.Environment(
     loader=jinja2.PackageLoader("qr.present.report", "templates"),
@@ -57,19 +56,20 @@ def write_report(
     """
     metrics = Metrics(metrics_dir)
     decoders = metrics.of_decoders()
-    drawn = [module.chart(decoders, statistics) for module in _in_order("report.charts", CHARTS)]
-    tables = [
-        (module.ORDER, _table(module, metrics, statistics))
-        for module in _in_order("tables", TABLES)
-    ]
+    forest, *drawn = (m.chart(decoders, statistics) for m in _in_order("report.charts", CHARTS))
+    claims, endpoint, *tables = (
+        _table(module, metrics, statistics) for module in _in_order("tables", TABLES)
+    )
     page = _PAGE.get_template("report.html.j2").render(
         version=version,
         headline=headline(decoders, statistics),
         facts=facts(decoders),
+        claims=claims,
+        forest=forest,
+        endpoint=endpoint,
         charts=drawn,
-        chart_data=_json([chart.data() for chart in drawn]),
-        answers=[table for order, table in tables if order < _DETAILS],
-        tables=[table for order, table in tables if order >= _DETAILS],
+        chart_data=_json([chart.data() for chart in (forest, *drawn)]),
+        tables=tables,
         viewer=_json(found) if (found := viewer.load(pictures, metrics.images)) else None,
         manifest=_read_manifest(manifest) if manifest else None,
         yaml=lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),

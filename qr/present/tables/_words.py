@@ -21,6 +21,10 @@ WHICH_INTERVAL = (
     "there are several seeds; over images alone, by bootstrap, where there is one, as in all means "
     "over qualities that do not share more."
 )
+OWN_GAIN = (
+    f"Own gain: what a decoder gains over '{labels.variant(CONTROL)}', the same decoder trained as "
+    "long without a rectifier."
+)
 SPREAD = (
     "Median: over images. Spread of seeds: from the least to the largest of the seeds' means; "
     "empty where there is one."

@@ -21,8 +21,8 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
         frame if len(metrics.images) else frame.iloc[:0],
         {
             "Claim": text("claim"),
-            "Here": _here,
             "Verdict": lambda row: bold(row["verdict"]),
+            "Here": _here,
             "What was measured": text("note"),
         },
         notes=[

@@ -98,9 +98,10 @@ def _rank(table: pd.DataFrame, of: pd.Series) -> pd.Series:
 def _notes(table: pd.DataFrame) -> list[str]:
     seeds = table["seeds"][table["seeds"] > 0]
     notes = [
-        f"{_words.WHICH_QUALITY} {_words.WHICH_INTERVAL} Images: {span(table['images'])}; "
-        f"seeds: {span(seeds)}. Own gains pair equal seeds: where the control has more of them "
-        "than the variant, they are no differences of two rows.",
+        f"{_words.OWN_GAIN} {_words.WHICH_QUALITY} {_words.WHICH_INTERVAL} "
+        f"Images: {span(table['images'])}; seeds: {span(seeds)}. Own gains pair equal "
+        "seeds: where the control has more of them than the variant, they are no differences "
+        "of two rows.",
         "Quantization error: change of ‖y − ỹ‖ against ‖y − ŷ‖, means over images; negative is "
         "less error. Rank 1 by gain is the most dB, rank 1 by error the least error; both of the "
         "first seed.",

@@ -31,8 +31,8 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
         },
         group=3,
         notes=[
-            f"{_words.WHICH_QUALITY} {_words.WHICH_INTERVAL} Own gain: over the decoder trained "
-            "alone. Validation: the best during the predictive phase, first seed. α: of the search "
-            "of that distance; empty where the distance took the choice of another's.",
+            f"{_words.OWN_GAIN} {_words.WHICH_QUALITY} {_words.WHICH_INTERVAL} "
+            "Validation: the best during the predictive phase, first seed. α: of the search of "
+            "that distance; empty where the distance took the choice of another's.",
         ],
     )

@@ -30,6 +30,7 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
         },
         group=2,
         notes=[
+            f"{_words.OWN_GAIN} "
             "Mean of Pearson's correlations within each quality; in brackets: 95 % bootstrap "
             "interval over images. Negative: images whose error shrinks more gain more. Means are "
             "over the qualities at which the variant was trained, of the first seed. Spread: "

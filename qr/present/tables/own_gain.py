@@ -43,6 +43,7 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
         group=3,
         shown=_words.informative(frame),
         notes=[
+            _words.OWN_GAIN,
             f"{_words.WHICH_QUALITY} {_words.WHICH_INTERVAL}{_where_timed(frame)}",
             f"{_words.SPREAD} {_words.HOLM}",
             f"The ceiling, '{labels.variant(CEILING)}', is the same decoder, trained as long on "

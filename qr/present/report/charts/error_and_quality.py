@@ -37,7 +37,8 @@ def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
     return Chart(
         "error_and_quality",
         "Does less error make a better picture?",
-        "Image by image: change of the quantization error against the decoder's own gain.",
+        "Image by image: change of the quantization error against own gain, which is the gain over "
+        "the same decoder trained as long without a rectifier.",
         traces,
         [models(table), trained, decoders(table["variant"])],
         {

@@ -47,8 +47,8 @@ def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
     return Chart(
         "own_gain",
         "Own gain and its cost",
-        "Each decoder's gain over the same decoder trained without a rectifier, one mark a "
-        "quality, against what it costs more at the quality that was timed.",
+        "Own gain, which is the gain over the same decoder trained as long without a rectifier, "
+        "one mark a quality, against what a decoder costs more at the quality that was timed.",
         traces,
         [
             models(table),

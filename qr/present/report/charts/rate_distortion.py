@@ -26,6 +26,7 @@ from qr.present.report.chart import (
 
 ORDER = 10
 
+_ASKED_FOR = ("jpeg-444", "jpeg2000", "webp", "bpg-444-x265-ycbcr")  # off until then
 # Column, header and decimals of what is told of each point.
 _TOLD = [(m.column, m.heading, m.digits + 1) for m in MEASURES]
 _TOLD += [(m.compared, f"{m.label} (dB)", 3) for m in MEASURES if m.decibels]
@@ -52,7 +53,7 @@ def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
     points = pd.concat([metrics.summary.iloc[:0], *(view.points for view in views.values())])
     controls = [models(points), trained_for(points, "yaxis"), decoders(points["variant"])]
     anchors = {
-        name: sample(name, labels.codec(name), _thin_look(name, published))
+        name: sample(name, labels.codec(name), _thin_look(name, published), name not in _ASKED_FOR)
         for view in views.values()
         for table, published in ((view.classical, False), (view.published, True))
         for name in table["codec"].unique()
@@ -70,7 +71,12 @@ def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
             "height": 620,
             "xaxis": {"title": {"text": "bits per pixel"}, "anchor": "y2"},
             "yaxis": {"domain": [0.42, 1]},
-            "yaxis2": {"domain": [0, 0.34], "title": {"text": "gain (dB)"}, **ZERO},
+            "yaxis2": {
+                "domain": [0, 0.34],
+                "title": {"text": "gain (dB)"},
+                "rangemode": "tozero",
+                **ZERO,
+            },
         },
         "This version has no rate-distortion points.",
         ["bits per pixel", "dB", "point", *(header for _, header, _ in _TOLD)],

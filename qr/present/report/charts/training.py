@@ -1,6 +1,7 @@
 """Validation over the steps of every training."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from qr.analyse.metrics import Metrics
 from qr.analyse.views.training import training
 from qr.present import labels
 from qr.present.report.chart import (
+    SEEDS,
     Chart,
     Control,
     Option,
@@ -34,13 +36,15 @@ def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
     courses = training(metrics).courses
     table = courses[courses["split"] == "validation"]
     courses_of = table.groupby(_KEY, sort=False, dropna=False)
+    seeds = dict(zip(sorted(table["seed"].dropna().unique()), cycle(SEEDS)))
     phases = [phase for phase in _PHASES if phase in set(table["phase"])]
     qualities = sorted(table["quality"].unique(), reverse=True)
     return Chart(
         "training",
         "Training curves",
-        "Quality on the validation set over the steps of a training phase.",
-        [_course(dict(zip(_KEY, key, strict=True)), rows) for key, rows in courses_of],
+        "Quality on the validation set over the steps of a training phase; marks of the first seed "
+        "are filled.",
+        [_course(dict(zip(_KEY, key, strict=True)), rows, seeds) for key, rows in courses_of],
         [
             models(table),
             trained_for(table, "yaxis", "validation {} (dB)"),
@@ -54,16 +58,17 @@ def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
     )
 
 
-def _course(key: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, Any]:
+def _course(key: Mapping[str, Any], rows: pd.DataFrame, seeds: Mapping[Any, str]) -> dict[str, Any]:
     rows, variant = rows.sort_values("step"), key["variant"]
     tags = {tag: str(key[tag]) for tag in ("model", "metric", "phase", "quality")}
     shared = pd.isna(variant)
+    look = variant_look(REFERENCE if shared else variant)
     return trace(
         tags if shared else {**tags, "variant": variant},
         key["phase"] if shared else f"{labels.variant(variant)}, seed {key['seed']}",
         rows["step"],
         rows["quality_db"],
-        variant_look(REFERENCE if shared else variant),
+        look | {"symbol": look["symbol"] + seeds.get(key["seed"], "")},
         customdata=rows["loss"],
         hovertemplate=_HOVER,
     )

@@ -1,4 +1,3 @@
-"use strict";
 // Every chart: traces with tags, and a form of controls that says which tags are shown.
 (() => {
   const scheme = matchMedia("(prefers-color-scheme: dark)");
@@ -27,23 +26,23 @@
       ...rest,
       line: { ...rest.line, color: colour },
       marker: { ...rest.marker, color: colour },
+      ...(rest.error_x && { error_x: { ...rest.error_x, color: colour } }),
       ...(rest.error_y && { error_y: { ...rest.error_y, color: colour } }),
     };
   }
 
-  // The view holds what the chart is about, and of the rest what passes near.
+  // The view holds what the chart is about, and of the rest what passes near it.
   function focused(traces) {
-    const upper = traces.filter((trace) => trace.yaxis !== "y2");
-    const xs = upper.filter((trace) => trace.focus).flatMap((trace) => trace.x);
+    const focus = traces.filter((trace) => trace.focus && trace.yaxis !== "y2");
+    const xs = focus.flatMap((trace) => trace.x);
     if (!xs.length) return {};
     let [left, right] = [Math.min(...xs), Math.max(...xs)];
     const margin = 0.08 * (right - left);
     [left, right] = right - left < 0.1 * right
       ? [0, 3 * right] : [Math.max(left - margin, 0), right + margin];
-    const ys = upper.flatMap((trace) => trace.y.filter(
-      (y, i) => y !== null && trace.x[i] >= left && trace.x[i] <= right));
+    const ys = focus.flatMap((trace) => trace.y.filter((y) => y !== null));
     const [low, high] = [Math.min(...ys), Math.max(...ys)];
-    const pad = 0.06 * (high - low || 1);
+    const pad = 0.15 * (high - low || 1);
     return { "xaxis.range": [left, right], "yaxis.range": [low - pad, high + pad] };
   }
 
@@ -69,6 +68,7 @@
       assign(layout, control.options.find((option) => option.value === value).layout);
     }
     assign(layout, focused(traces));
+    if (layout.yaxis.type === "category") layout.height = 80 + 26 * traces.length;
     return {
       ...layout,
       ...(printing && { width }),
@@ -132,10 +132,14 @@
     }));
   }
 
-  function drawAll() {
+  function paintSamples() {
     for (const sample of document.querySelectorAll(".sample")) {
       sample.style.color = isDark() ? sample.dataset.dark : sample.dataset.light;
     }
+  }
+
+  function drawAll() {
+    paintSamples();
     charts.forEach(draw);
   }
 
@@ -146,8 +150,12 @@
     document.querySelector(`[data-numbers="${chart.name}"]`)
       .addEventListener("toggle", () => draw(chart));
   }
+  for (const chart of charts) {
+    document.getElementById(`chart-${chart.name}`).style.height = `${chart.layout.height || 420}px`;
+  }
   scheme.addEventListener("change", drawAll);
   addEventListener("beforeprint", () => { printing = true; drawAll(); });
   addEventListener("afterprint", () => { printing = false; drawAll(); });
-  drawAll();
+  paintSamples();
+  later.push(...charts.map((chart) => () => draw(chart)));
 })();

@@ -1,5 +1,5 @@
 // The picture viewer: two decoders of one file side by side, their difference, and error maps.
-(() => {
+later.push(() => {
   const data = JSON.parse(document.getElementById("viewer-data").textContent);
   const form = document.getElementById("viewer-controls");
   const mapForm = document.getElementById("map-controls");
@@ -166,4 +166,4 @@
   fill(form.elements.codec, data.codecs.map((one, i) => [String(i), one.label]));
   choices();
   show();
-})();
+});

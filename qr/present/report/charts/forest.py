@@ -1,0 +1,83 @@
+"""Each decoder's gain in the mean over a codec's qualities, as a forest plot."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from qr.analyse.gains import ALL_QUALITIES, CONTROL, REFERENCE, gains, own_gains
+from qr.analyse.metrics import Metrics
+from qr.present import labels
+from qr.present.report.chart import (
+    ZERO,
+    Chart,
+    Control,
+    Option,
+    decoders,
+    error_bars,
+    trace,
+    trained_for,
+    variant_look,
+)
+
+ORDER = 0
+
+_OVER = {
+    REFERENCE: "the untouched codec",
+    CONTROL: "the same training without a rectifier (own gain)",
+}
+_HOVER = (
+    "<b>%{y}</b><br>%{x:+.3f} dB [%{customdata[0]:+.3f}, %{customdata[1]:+.3f}]<br>"
+    "%{customdata[2]}<extra></extra>"
+)
+
+
+def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
+    """A row for each trained decoder of each codec."""
+    found = {
+        REFERENCE: gains(metrics.images, REFERENCE, statistics),
+        CONTROL: own_gains(metrics.images, statistics),
+    }
+    tables = {over: _means(table) for over, table in found.items()}
+    rows = pd.concat(list(tables.values()))
+    return Chart(
+        "forest",
+        "What each decoder gains",
+        "Gain at the same bits, in the mean over a codec's qualities, with 95 % intervals over "
+        "images, and over seeds where there are several.",
+        [one for over, table in tables.items() for one in _traces(over, table)],
+        [
+            trained_for(rows, "xaxis", "gain in {} (dB)"),
+            Control("over", "Gain over", [Option(over, told) for over, told in _OVER.items()]),
+            decoders(rows["variant"]),
+        ],
+        {
+            "xaxis": {"rangemode": "tozero", **ZERO},
+            "yaxis": {"type": "category", "autorange": "reversed", "automargin": True},
+        },
+        "No trained decoder of this version has all qualities of its codec.",
+        ["gain (dB)", "decoder", "low (dB)", "high (dB)", "seeds"],
+    )
+
+
+def _means(table: pd.DataFrame) -> pd.DataFrame:
+    means = table[(table["quality"] == ALL_QUALITIES) & (table["seeds"] > 0)]
+    return means.dropna(subset="gain_db")
+
+
+def _traces(over: str, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for _, row in table.iterrows():
+        tags = {"metric": row["metric"], "variant": row["variant"], "over": over}
+        name, gain = labels.variant(row["variant"]), pd.Series([row["gain_db"]])
+        seeds = f"{row['seeds']} seed" + "s" * (row["seeds"] > 1)
+        yield trace(
+            tags,
+            name,
+            gain,
+            [f"{labels.model(row['model'])}: {name}"],
+            variant_look(row["variant"]),
+            mode="markers",
+            error_x=error_bars(gain, *(pd.Series([row[f"gain_{e}_db"]]) for e in ("low", "high"))),
+            customdata=[[row["gain_low_db"], row["gain_high_db"], seeds]],
+            hovertemplate=_HOVER,
+        )
