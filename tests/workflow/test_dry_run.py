@@ -43,6 +43,17 @@ def test_every_tier_has_a_complete_graph(workspace, tier):
         assert counts["total"] == int(told[1])
 
 
+def test_commands_of_the_readme_find_work(workspace):
+    """With the photographs of config/README.md laid over."""
+    (mine,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "config/README.md").read_text(), re.DOTALL)
+    (workspace.folder / "mine.yaml").write_text(mine)
+    readme = (ROOT / "README.md").read_text()
+    shown = re.findall(r"^    snakemake (.*?)(?:\s+#.*)?$", readme, re.MULTILINE)
+    for command in shown:
+        assert _counts(workspace.snakemake("-n", *command.split()).stdout)["predictive"] > 10
+    assert len(shown) == 3
+
+
 def test_the_documentation_says_which_rules_a_metrics_file_comes_from(workspace):
     """Where nothing was computed yet, Snakemake would run just these for it."""
     smoke = ["--configfile", str(ROOT / "workflow/tiers/smoke.yaml")]

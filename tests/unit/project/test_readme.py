@@ -1,0 +1,99 @@
+"""The README keeps its word: its commands run, its files exist, its numbers are the study's."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+import typer
+from PIL import Image
+from skimage import data
+
+import qr
+from qr.cli import main
+from support.commands import run
+from support.paths import ROOT
+
+TEXT = (ROOT / "README.md").read_text()
+SHOWN = re.findall(r"^    (\S.*?)(?:\s+# .*)?$", TEXT, re.MULTILINE)
+INLINE = re.findall(r"`([^`\n]+)`", TEXT)
+
+
+def test_it_is_short():
+    assert len(TEXT.splitlines()) <= 120
+
+
+def test_links_lead_to_files():
+    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
+    for link in links:
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+    assert len(links) > 10
+
+
+def test_what_make_is_asked_for_it_makes():
+    rules = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    asked = {part.split()[1] for part in (*SHOWN, *INLINE) if part.startswith("make ")}
+    assert asked <= set(rules) and {"setup", "smoke", "test"} <= asked
+
+
+def test_the_parser_takes_every_command():
+    commands = typer.main.get_command(main.app)
+    asked = [shlex.split(part)[1:] for part in (*SHOWN, *INLINE) if part.startswith("qr ")]
+    for words in asked:
+        if words[0].startswith("--") or words[0] == "COMMAND":
+            continue
+        command = commands.commands[words[0]]
+        while hasattr(command, "commands"):
+            command, words = command.commands[words[1]], words[1:]
+        command.make_context(words[0], words[1:])
+    assert len(asked) > 5
+
+
+def test_a_picture_goes_through_the_codec_in_the_box_as_shown(tmp_path, monkeypatch, capfd):
+    """One command after the other, with what the README says that they write."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(data.chelsea()).save("photo.png")
+    shown = re.findall(r"^    (qr [a-z]+ photo\S*) +# (.*)$", TEXT, re.MULTILINE)
+    for command, promise in shown:
+        assert run(*shlex.split(command)[1:]) == 0
+        said = capfd.readouterr().out
+        for name in re.findall(r"photo\w*\.\w+", promise):
+            assert (tmp_path / name).is_file()
+        for word in re.findall(r"JPEG|WebP|AVIF|compressed|bpp", promise):
+            assert word in said
+    assert [command.split()[1] for command, _ in shown] == ["compress", "decompress", "compare"]
+
+
+def test_the_python_runs(monkeypatch):
+    """With fresh weights: the zoo's would be downloaded."""
+    (block,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    names: dict = {}
+    torch.manual_seed(0)
+    exec(block.replace("pretrained=True", "pretrained=False").replace(
+        ".eval()\n", ".eval()\nmodel.update()\n"), names)  # fmt: skip
+    assert type(names["model"].g_s).__module__.startswith("qr.")
+
+
+def test_the_numbers_are_the_studys():
+    """Of tables/controls and of the points that CompressAI published."""
+    controls = pd.read_csv(ROOT / "results/cpu-v1/tables/controls.csv")
+    mse = controls[(controls["metric"] == "mse") & (controls["quality"] != "mean")]
+    own = mse[mse["variant"] == "qr"]["own_gain_db"].abs()
+    assert "to 0.005 dB" in TEXT and 0.0045 < own.max() < 0.0055
+    means = controls[(controls["metric"] == "mse") & (controls["quality"] == "mean")]
+    picture = means[means["variant"] == "qr-picture"].set_index("model")
+    assert "up to 0.05 dB" in TEXT and 0.045 < picture["own_gain_db"].max() < 0.055
+    assert "three codecs of four" in TEXT and (picture["own_gain_low_db"] > 0.02).sum() == 3
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-m", "qr"], ["-c", "from qr.cli.main import main; main()"]]
+)
+def test_whose_command_it_is_can_be_asked(arguments):
+    done = subprocess.run(
+        [sys.executable, *arguments, "--version"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout.startswith(f"qr-benchmark {qr.__version__}")
