@@ -118,6 +118,8 @@ from qr.analyse.anchors import published
 assert check.SCHEMA.is_file()
 assert not published(["mbt2018"], "mse").empty
 package = Path(qr.__file__).parent
+from qr.coding import find
+assert find.choose(None, None, None).name.startswith(str(package)) # the codec in the box
 assert len((package / "resources" / "kodak.csv").read_text().splitlines()) == 25
 assert (package / "py.typed").is_file()
 assert any((package / "present" / "report" / "templates").iterdir())
