@@ -116,7 +116,8 @@ def _shared_out(
     small: list[Pair] = []
     others: list[Pair] = []
     for pair in pairs:
-        size = pixels(pair[0])
+        # What is no file, such as a pipe, can be read once only.
+        size = pixels(pair[0]) if pair[0].is_file() else None
         (others if size is None or size > SMALL else small).append(pair)
     count = min(most, len(small) // FILES)
     return (count, small, others) if count > 1 else (1, (), pairs)

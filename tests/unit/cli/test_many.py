@@ -77,6 +77,21 @@ def test_a_file_of_unknown_size_counts_as_large(two_threads, pairs):
     assert {process for process, _ in read(pairs).values()} == {os.getpid()}
 
 
+def test_a_pipe_is_read_once(two_threads, pairs):
+    pipe = pairs[0][0].with_name("pipe.png")
+    os.mkfifo(pipe)
+    asked = []
+
+    def size(path):
+        asked.append(path)
+        return claimed_pixels(path)
+
+    piped = [(pipe, pairs[0][1]), *pairs[1:]]
+    many.each(note, piped, size, "note", force=False)
+    assert len(asked) == COUNT - 1 and pipe not in asked
+    assert read(piped)[pipe.name] == (os.getpid(), 2)
+
+
 def test_what_exists_is_kept(two_threads, pairs):
     pairs[0][1].write_text("precious")
     tally = many.each(note, pairs, claimed_pixels, "note", force=False)
@@ -133,7 +148,7 @@ def work(source, target, force):
     time.sleep(3600)
 
 torch.get_num_threads = lambda: 2
-pairs = [(Path(str(n)), Path(sys.argv[1]) / str(n)) for n in range(6)]
+pairs = [(Path(sys.executable), Path(sys.argv[1]) / str(n)) for n in range(6)]
 many.each(work, pairs, lambda path: 1, "work", False)
 """
 

@@ -170,3 +170,5 @@ def test_a_built_wheel_holds_all_modules_and_files(installed):
 def test_a_built_wheel_brings_the_command(installed):
     assert "qr compress photo.png" in run_installed(installed, "qr", "--help")
     assert "MODEL_METRIC_qQUALITY" in run_installed(installed, "qr", "train", "soft", "--help")
+    for name in ("qr", "qr-benchmark"):
+        assert run_installed(installed, name, "--version").startswith("qr-benchmark ")
