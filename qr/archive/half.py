@@ -4,24 +4,31 @@ They are rounded once and computed with in float32 as ever, so that all who have
 the same codec. It is a codec of its own: its files and its digest are not those before rounding.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+import yaml
 from torch import Tensor, nn
 
 from qr.codecs.catalogue import CodecId
 from qr.codecs.weights import codec_digest, load_codec, read_tensors, save_tensors
 from qr.config import paths
+from qr.data.walk import exists
 from qr.decoders.weights import load_decoder
-from qr.errors import CheckpointError
+from qr.errors import CheckpointError, DataError
+from qr.files import write_text
 
 
-def halve(run: Path, codec_id: CodecId, variants: Sequence[str], out: Path) -> list[Path]:
+def halve(run: Path, codec: str, variants: Sequence[str], out: Path) -> list[Path]:
     """Write a codec of a run and its decoders, rounded, to the same places below `out`.
+
+    Where the run has plugins, `out` names them, too.
 
     Args:
         run: its folder; the codec may be a baseline that has no soft phase yet.
+        codec: MODEL_METRIC_qQUALITY.
         variants: trained ones, of the lowest seed that there is.
 
     Returns:
@@ -29,10 +36,27 @@ def halve(run: Path, codec_id: CodecId, variants: Sequence[str], out: Path) -> l
 
     Raises:
         CheckpointError: the run lacks one of them, or a weight is too large for float16.
+        DataError: a file is there already.
     """
     paths.load_plugins(run)
-    source = _codec_file(run, codec_id)
-    trained = paths.decoder_files(run, codec_id)
+    codec_id = CodecId.parse(codec)
+    rounded = list(_rounded(run, codec_id, variants, out))
+    for target, _, _ in rounded:
+        if exists(target):
+            raise DataError(f"{target} exists: name another folder")
+    for target, tensors, metadata in rounded:
+        save_tensors(target, tensors, metadata)
+    if plugins := paths.plugins(run):
+        write_text(yaml.safe_dump({"plugins": plugins}), out / "config.yaml")
+    return [target for target, _, _ in rounded]
+
+
+File = tuple[Path, dict[str, Tensor], dict[str, Any]]  # tensors and metadata
+
+
+def _rounded(run: Path, codec_id: CodecId, variants: Sequence[str], out: Path) -> Iterator[File]:
+    """What to write, the codec first."""
+    source, trained = _codec_file(run, codec_id), paths.decoder_files(run, codec_id)
     for variant in variants:
         if variant not in trained:
             known = ", ".join(trained) or "none"
@@ -42,15 +66,11 @@ def halve(run: Path, codec_id: CodecId, variants: Sequence[str], out: Path) -> l
     _round(codec.model, source)
     codec.model.update(force=True)  # tables of the rounded densities
     target = out / "soft" / str(codec_id) / "codec.safetensors"
-    save_tensors(target, _compact(codec.model.state_dict()), _metadata(source))
-    written = [target]
+    yield target, _compact(codec.model.state_dict()), _metadata(source)
     for name, decoder in decoders.items():
         _round(decoder, trained[name])
-        path = out / trained[name].relative_to(run)
         metadata = _metadata(trained[name]) | {"codec": codec_digest(codec)}
-        save_tensors(path, _compact(decoder.state_dict()), metadata)
-        written.append(path)
-    return written
+        yield out / trained[name].relative_to(run), _compact(decoder.state_dict()), metadata
 
 
 def _codec_file(run: Path, codec_id: CodecId) -> Path:
@@ -60,7 +80,7 @@ def _codec_file(run: Path, codec_id: CodecId) -> Path:
     return paths.codec_file(run, codec_id)
 
 
-def _metadata(path: Path) -> dict:
+def _metadata(path: Path) -> dict[str, Any]:
     return {key: value for key, value in read_tensors(path)[1].items() if key != "format"}
 
 

@@ -24,8 +24,8 @@ app = typer.Typer(
     help="""Quantization rectifiers for neural image compression.
 
     \b
-    qr compress photo.png photo.qrc --codec mbt2018_mse_q3
-    qr decompress photo.qrc photo.png
+    qr compress photo.png
+    qr decompress photo.qrc
     qr plan -c config.yaml
     qr COMMAND --help               explains by example
     qr --install-completion         lets TAB complete commands

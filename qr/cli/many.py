@@ -110,14 +110,15 @@ def _shared_out(
     """How many processes, what they do, and what is done here."""
     import torch
 
+    from qr.data.walk import is_file
+
     most = min(torch.get_num_threads(), PROCESSES)
     if sys.platform != "linux" or most < 2 or len(pairs) < 2 * FILES:
         return 1, (), pairs
     small: list[Pair] = []
     others: list[Pair] = []
     for pair in pairs:
-        # What is no file, such as a pipe, can be read once only.
-        size = pixels(pair[0]) if pair[0].is_file() else None
+        size = pixels(pair[0]) if is_file(pair[0]) else None
         (others if size is None or size > SMALL else small).append(pair)
     count = min(most, len(small) // FILES)
     return (count, small, others) if count > 1 else (1, (), pairs)
@@ -137,12 +138,19 @@ _work: Work  # of a process that `_in_processes` started
 
 
 def _in_processes(work: Work, count: int, pairs: Sequence[Pair], force: bool) -> Iterator[Outcome]:
-    # Forked, they share the codec and start at once. Threads would share torch's default type,
-    # which changes while a codec codes (`qr.codecs.entropy.arithmetic`).
+    first, *others = pairs
+    yield _attempt(work, *first, force)  # what it loads is there for those that are forked
+    # Threads would share torch's default type, which changes while a codec codes
+    # (`qr.codecs.entropy.arithmetic`).
     context = multiprocessing.get_context("fork")
-    executor = ProcessPoolExecutor(count, context, _begin, (work,))
     try:
-        yield from executor.map(_go_on, pairs, repeat(force))
+        executor = ProcessPoolExecutor(count, context, _begin, (work,))
+        outcomes = executor.map(_go_on, others, repeat(force))
+    except OSError:  # there are no locks or no processes to be had
+        yield from (_attempt(work, *pair, force) for pair in others)
+        return
+    try:
+        yield from outcomes
     except BrokenProcessPool as error:
         raise QRError(
             f"one of {count} processes was killed, as happens where memory runs out; what was "
@@ -150,6 +158,9 @@ def _in_processes(work: Work, count: int, pairs: Sequence[Pair], force: bool) ->
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+_busy = threading.Lock()  # held by a process while it writes
 
 
 def _begin(work: Work) -> None:
@@ -167,11 +178,13 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
-    os._exit(1)
+    with _busy:
+        os._exit(1)
 
 
 def _go_on(pair: Pair, force: bool) -> Outcome:
-    return _attempt(_work, *pair, force)
+    with _busy:
+        return _attempt(_work, *pair, force)
 
 
 def progress(items: Iterable[T], total: int, label: str) -> Iterator[T]:

@@ -63,13 +63,13 @@ def compress(
 
     Example: qr compress photo.png
 
-    Example: qr compress photos 'more/*.jpg' --out coded --quality 1
+    Example: qr compress photos 'more/*.jpg' --out coded
 
     Example: qr compress photo.png photo.qrc --run runs/mine --codec mbt2018_mse_q3
 
     Reads PNG, JPEG, WebP, AVIF, BMP, TIFF, PPM and, by a plugin, JPEG XL as 8-bit RGB: what is
     transparent becomes white, EXIF orientation is applied, colour profiles are converted to sRGB,
-    and metadata are dropped. Many pictures are coded several at once.
+    and metadata are dropped. Of many, pictures of up to a megapixel are coded several at once.
     """
     from qr.coding import arguments
 
@@ -194,9 +194,8 @@ def halve(
     `--run light` then names them. They are a codec of their own: measure it before you quote it.
     """
     from qr.archive.half import halve
-    from qr.codecs.catalogue import CodecId
 
-    for path in halve(run, CodecId.parse(codec), variant or [], out):
+    for path in halve(run, codec, variant or [], out):
         print(f"{path}: {path.stat().st_size:,} bytes")
 
 

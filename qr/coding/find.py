@@ -1,5 +1,6 @@
 """The codec and the decoder that a user names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,31 +75,19 @@ def choose(codec: str | None, quality: int | None, run: Path | None) -> Found:
             raise ConfigError(f"say --codec or --quality: {codec} has a quality of its own")
         return find(codec, run)
     names = paths.codec_names(run or paths.BOX)
-    meant = [name for name in names if quality in (None, CodecId.parse(name).quality)]
+    meant = [name for name in names if quality is None or name.endswith(f"_q{quality}")]
     if run is None and quality is None:
         meant = meant[-1:]
     if len(meant) != 1:
-        raise ConfigError(
-            f"which codec? --codec names one of {run or 'the package'}: {', '.join(meant or names)}"
-        )
+        raise ConfigError(_which(run, meant or names))
     return find(meant[0], run or paths.BOX)
 
 
-def find_for(header: str, checkpoint: str, run: Path | None = None) -> Found:
-    """The codec that a file names: of `run`, or without one that of the package, or the zoo's.
-
-    Args:
-        header: the codec's id.
-        checkpoint: the first digits of its digest.
-
-    Raises:
-        ConfigError, CheckpointError: as of `find`.
-    """
-    if run is None and header in paths.codec_names(paths.BOX):
-        found = find(header, paths.BOX)
-        if found.digest.startswith(checkpoint):
-            return found
-    return find(header, run)
+def _which(run: Path | None, names: Sequence[str]) -> str:
+    if run is None:
+        qualities = " or ".join(name.rpartition("_q")[2] for name in names)
+        return f"the codec that comes with qr has --quality {qualities}; --codec names others"
+    return f"which codec of {run}? --codec names one: {', '.join(names) or paths.NO_RUN}"
 
 
 def find_decoder(found: Found, variant: str) -> tuple[str, Decoder]:

@@ -12,7 +12,8 @@ from qr.codecs.latent import Latent
 from qr.coding import code
 from qr.coding.arguments import header_id, read
 from qr.coding.bitstream import Bitstream
-from qr.coding.find import Found, choose, find, find_decoder, find_for
+from qr.coding.find import Found, choose, find, find_decoder
+from qr.config import paths
 from qr.data import images, tensors
 from qr.data.walk import exists
 from qr.decoders.decoder import Decoder
@@ -53,17 +54,15 @@ class Decompressor:
     """Decodes files, whose headers say which codec; keeps what it loaded for the next file.
 
     Args:
-        codec: a checkpoint; None: what the header names, as in `qr.coding.find.find_for`.
+        codec: a checkpoint; None: what the header names, of `run`; without one, of the package,
+            or else of CompressAI's zoo.
         variant: as in `find_decoder`.
         trust: decode even what claims to be large but holds next to nothing.
     """
 
     def __init__(self, codec: str | None, run: Path | None, variant: str, trust: bool = False):
-        self._find = cache(
-            lambda header, checkpoint: (
-                find(codec, run) if codec else find_for(header, checkpoint, run)
-            )
-        )
+        self._codec, self._run = codec, run
+        self._find = cache(find)
         self._find_decoder = cache(lambda found: find_decoder(found, variant))
         self._trust = trust
 
@@ -79,7 +78,7 @@ class Decompressor:
         bitstream, size = read(path)
         if not self._trust:
             _check_claim(bitstream, size, path)
-        found = self._find(header_id(bitstream), bitstream.checkpoint)
+        found = self._found(header_id(bitstream), bitstream.checkpoint)
         _check_checkpoint(bitstream, found, path)
         _, decoder = self._find_decoder(found)
         shape = (bitstream.height, bitstream.width)
@@ -89,6 +88,13 @@ class Decompressor:
         kind = Image.registered_extensions()[out.suffix.lower()]
         write(out, lambda temporary: picture.save(temporary, kind), force)
         return picture.width * picture.height, size
+
+    def _found(self, header: str, checkpoint: str) -> Found:
+        if self._codec is None and self._run is None and header in paths.codec_names(paths.BOX):
+            found = self._find(header, paths.BOX)
+            if found.digest.startswith(checkpoint):
+                return found
+        return self._find(self._codec or header, self._run)
 
 
 def _check_claim(bitstream: Bitstream, size: int, path: Path) -> None:

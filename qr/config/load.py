@@ -33,15 +33,15 @@ def load(*paths: Path | str, elsewhere: bool = False) -> dict[str, Any]:
     return precision.resolve(config, elsewhere=elsewhere)
 
 
-def load_plugins_of(path: Path | str) -> None:
-    """Load the plugins that a run's configuration names, whatever else is in it.
+def plugins_of(path: Path | str) -> list[str]:
+    """The plugins that a run's configuration names, whatever else is in it.
 
     Other versions of qr have other keys, and a run's files are to be decoded all the same.
 
     Raises:
-        ConfigError: it is no YAML, or a plugin is missing or fails.
+        ConfigError: it is no YAML.
     """
-    load_plugins(_seen_from(Path(path).parent, strict_yaml.read(path)).get("plugins") or [])
+    return _seen_from(Path(path).parent, strict_yaml.read(path)).get("plugins") or []
 
 
 def accept(config: Mapping[str, Any], files: Iterable[Path | str] = ()) -> None:

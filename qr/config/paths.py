@@ -5,7 +5,8 @@ from pathlib import Path
 
 from qr.codecs.catalogue import CodecId
 from qr.config.grid import Grid
-from qr.config.load import load_plugins_of
+from qr.config.load import plugins_of
+from qr.config.plugins import load_plugins as load_these
 from qr.errors import CheckpointError
 
 # The codec that comes with the package, laid out like a run; its README.md says what it is.
@@ -138,6 +139,9 @@ def _trained_options(trained: Sequence[tuple[str, int]], paths: Sequence[str]) -
 # What a run trained, as a command that uses its codecs finds it
 
 
+NO_RUN = "none, is it the folder of a run?"
+
+
 def codec_names(run: Path) -> list[str]:
     """The codecs that `run` trained, as text, sorted."""
     return sorted(path.parent.name for path in run.glob("soft/*/codec.safetensors"))
@@ -151,7 +155,7 @@ def codec_file(run: Path, codec_id: CodecId) -> Path:
     """
     path = run / "soft" / str(codec_id) / "codec.safetensors"
     if not path.is_file():
-        known = ", ".join(codec_names(run)) or "none, is it the folder of a run?"
+        known = ", ".join(codec_names(run)) or NO_RUN
         plain = run / "baseline" / str(codec_id) / "codec.safetensors"
         way_out = f"; without rectifiers, name {plain}" if plain.is_file() else ""
         raise CheckpointError(f"{run} holds no codec {codec_id}; it holds: {known}{way_out}")
@@ -178,7 +182,12 @@ def variant_names(run: Path) -> list[str]:
     return sorted({folder.name.rpartition("_s")[0] for folder in folders})
 
 
+def plugins(run: Path) -> list[str]:
+    """The plugins that the run's configuration names."""
+    config = run / "config.yaml"
+    return plugins_of(config) if config.is_file() else []
+
+
 def load_plugins(run: Path) -> None:
-    """Make the codecs, rectifiers and variants known that the run's configuration registers."""
-    if (run / "config.yaml").is_file():
-        load_plugins_of(run / "config.yaml")
+    """Make the codecs, rectifiers and variants known that the run's plugins register."""
+    load_these(plugins(run))

@@ -26,6 +26,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JXL")
 
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # from there on Pillow suspects a bomb
 MAX_FILE_BYTES = 2**30
+_HEADER = 2**16  # bytes, in which a JPEG XL says how large it is
 
 
 def read_image(path: Path | str) -> Image.Image:
@@ -117,11 +118,12 @@ def _decode(data: bytes) -> tuple[Image.Image, Samples]:
 def claimed_pixels(path: Path | str) -> int | None:
     """What an image file claims to hold; None where `read_image` may say why that is unknown."""
     try:
-        data = read_bytes(path)
-        if jxl.is_jxl(data):
-            width, height = jxl.size(data)
-        else:
-            width, height = Image.open(BytesIO(data), formats=FORMATS[:-1]).size
+        with open(path, "rb") as file:
+            begin = file.read(_HEADER)
+            if jxl.is_jxl(begin):
+                width, height = jxl.size(begin)
+            else:
+                width, height = Image.open(file, formats=FORMATS[:-1]).size
     except Exception:  # on damaged bytes, decoders raise nearly anything
         return None
     return width * height

@@ -42,6 +42,11 @@ def is_folder(path: Path) -> bool:
     return _mode(path, stat.S_ISDIR)
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file that can be read twice, no pipe; no also where nobody may look."""
+    return _mode(path, stat.S_ISREG)
+
+
 def exists(path: Path) -> bool:
     """Whether there is something of that name; no also where nobody may look."""
     return _mode(path, bool)

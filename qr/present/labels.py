@@ -36,15 +36,17 @@ def variant(name: str) -> str:
     return variants.label(name)
 
 
-_PRINCIPAL = (
-    *("original", "baseline", "decoder", "qr"),
-    *("qr-picture", "qr-tapped", "synthesis-wide"),
+# Decoder variants of side questions: ablations, light forms, bounds, and what did not gain.
+ASIDE = frozenset(
+    {
+        *("centroid", "centroid-decoder", "latent-shift", "ceiling"),
+        *("decoder-noisy", "wide-decoder", "synthesis-wide-lite"),
+        *("qr-hyper", "qr-bounded", "qr-only", "qr-detached", "qr-published", "qr-next"),
+        *("qr-l2", "qr-l1", "qr-smooth-l1", "qr-cosine"),
+        *("qr-overlap", "qr-aware", "qr-aware-shuffled"),
+        *("qr-picture-lite", "qr-tapped-lite", "qr-aware-lite"),
+    }
 )
-
-
-def is_principal(variant: str) -> bool:
-    """Whether a reader sees a decoder variant first: no ablation, nothing of a side question."""
-    return variant in _PRINCIPAL or variants.known(variant) is None
 
 
 def codec(name: str) -> str:

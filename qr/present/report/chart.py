@@ -185,8 +185,9 @@ def _viridis(first: float, last: float, count: int) -> list[str]:
     return [to_hex(colour) for colour in colormaps["viridis"](np.linspace(first, last, count))]
 
 
-SEEDS = ("", "-open", "-dot", "-open-dot")  # what tells marks of one shape apart, in turn
-RATES = ("solid", "dash", "dot", "dashdot")  # and lines of one colour
+# What tells marks of one shape and lines of one colour apart, in turn: four of each.
+SEEDS = ("", "-open", "-dot", "-open-dot")
+RATES = ("solid", "dash", "dot", "dashdot")
 
 
 def plain_look() -> dict[str, Any]:
@@ -215,7 +216,7 @@ def trained_for(table: pd.DataFrame, axis: str | None = None, text: str = "{} (d
 def decoders(variants: pd.Series) -> Control:
     """Any of the decoder variants in a column; those of side questions are off until asked for."""
     names = list(variants.unique())
-    first = [name for name in names if labels.is_principal(name)] or names
+    first = [name for name in names if name not in labels.ASIDE] or names
     options = [sample(v, labels.variant(v), variant_look(v), v in first) for v in names]
     return Control("variant", "Decoders", options, multiple=True)
 

@@ -56,20 +56,20 @@ def write_report(
     """
     metrics = Metrics(metrics_dir)
     decoders = metrics.of_decoders()
-    forest, *drawn = (m.chart(decoders, statistics) for m in _in_order("report.charts", CHARTS))
-    claims, endpoint, *tables = (
-        _table(module, metrics, statistics) for module in _in_order("tables", TABLES)
-    )
+    drawn = [module.chart(decoders, statistics) for module in _in_order("report.charts", CHARTS)]
+    made = [_table(module, metrics, statistics) for module in _in_order("tables", TABLES)]
+    charts = {chart.name: chart for chart in drawn}
+    tables = {table["name"]: table for table in made}
     page = _PAGE.get_template("report.html.j2").render(
         version=version,
         headline=headline(decoders, statistics),
         facts=facts(decoders),
-        claims=claims,
-        forest=forest,
-        endpoint=endpoint,
-        charts=drawn,
-        chart_data=_json([chart.data() for chart in (forest, *drawn)]),
-        tables=tables,
+        chart_data=_json([chart.data() for chart in drawn]),
+        claims=tables.pop("claims"),
+        forest=charts.pop("forest"),
+        endpoint=tables.pop("endpoint"),
+        charts=list(charts.values()),
+        tables=list(tables.values()),
         viewer=_json(found) if (found := viewer.load(pictures, metrics.images)) else None,
         manifest=_read_manifest(manifest) if manifest else None,
         yaml=lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),

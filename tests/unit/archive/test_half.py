@@ -1,5 +1,7 @@
 """Weights that float16 holds exactly: half the size, and a codec like any other."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +12,10 @@ import qr
 from qr.archive.half import halve
 from qr.codecs.catalogue import CodecId
 from qr.codecs.weights import codec_digest, load_codec, save_codec
-from qr.decoders.weights import load_decoder
+from qr.decoders.weights import load_decoder, save_decoder
 from qr.errors import CheckpointError
 from support.codecs import MODEL, NAME, WIDTHS, compressais, fresh_codec
+from support.commands import fresh
 from support.photographs import photograph
 
 ID = CodecId.parse(NAME)
@@ -23,7 +26,7 @@ QR = f"predictive/{NAME}/qr_s2/decoder.safetensors"
 @pytest.fixture(scope="module")
 def halved(trained_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("halved")
-    assert halve(trained_run, ID, ["qr"], folder) == [folder / CODEC, folder / QR]
+    assert halve(trained_run, NAME, ["qr"], folder) == [folder / CODEC, folder / QR]
     return folder
 
 
@@ -72,7 +75,7 @@ def saved(folder, codec):
 
 def test_a_baseline_without_soft_phase_will_do(tmp_path):
     run = saved(tmp_path / "run", fresh_codec(MODEL))
-    assert halve(run, ID, [], tmp_path / "out") == [tmp_path / "out" / CODEC]
+    assert halve(run, NAME, [], tmp_path / "out") == [tmp_path / "out" / CODEC]
 
 
 def test_what_float16_does_not_reach_is_refused(refused, tmp_path):
@@ -81,6 +84,46 @@ def test_what_float16_does_not_reach_is_refused(refused, tmp_path):
     run, out = saved(tmp_path / "run", codec), tmp_path / "out"
     refused("halve", run, "--codec", NAME, "--out", out, says=["g_a.0.weight", "float16"])
     assert not out.exists()
+
+
+def test_nothing_is_overwritten(refused, trained_run, halved):
+    there = (trained_run / CODEC, halved / CODEC, halved / QR)
+    before = {path: path.read_bytes() for path in there}
+    for out in (trained_run, halved):
+        arguments = ["halve", trained_run, "--codec", NAME, "--out", out]
+        refused(*arguments, says=[out / CODEC, "exists"])
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_decoder_that_cannot_be_rounded_leaves_nothing(refused, trained_run, tmp_path):
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    codec, _ = load_codec(run / CODEC)
+    decoder, variant = load_decoder(run / QR, codec)
+    next(decoder.parameters()).data[:] = 1e5
+    save_decoder(run / QR, decoder, variant, 16, codec)
+    arguments = ["halve", run, "--codec", NAME, "--variant", "qr", "--out", tmp_path / "out"]
+    refused(*arguments, says=[run / QR, "float16"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_runs_plugins_are_named_as_well(works, tmp_path):
+    """In processes of their own, which have not seen the plugin."""
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(
+        "import qr\n"
+        "from compressai.models import FactorizedPrior\n"
+        "qr.register_codec('halved', FactorizedPrior, qualities=3)\n"
+    )
+    run, out = tmp_path / "run", tmp_path / "out"
+    path = run / "soft" / "halved_mse_q1" / "codec.safetensors"
+    codec = fresh_codec("bmshj2018-factorized")
+    save_codec(path, codec, CodecId("halved", "mse", 1), {"N": 8, "M": 12})
+    (run / "config.yaml").write_text(f"plugins: [{plugin}]\n")
+    Image.fromarray(photograph(50, 77)).save(tmp_path / "photo.png")
+    fresh("halve", run, "--codec", "halved_mse_q1", "--out", out, check=True)
+    fresh("compress", tmp_path / "photo.png", "--run", out, check=True)
+    fresh("compress", tmp_path / "photo.png", tmp_path / "same.qrc", "--run", run, check=True)
+    assert (tmp_path / "photo.qrc").is_file() and (tmp_path / "same.qrc").is_file()
 
 
 def test_what_the_run_lacks_is_named(refused, trained_run, tmp_path):

@@ -9,12 +9,13 @@ from PIL import Image
 from skimage import data
 
 from qr.archive.half import halve
+from qr.codecs import zoo
 from qr.codecs.catalogue import CodecId
-from qr.codecs.weights import save_codec
+from qr.codecs.weights import load_codec, save_codec
 from qr.config import paths
 from qr.data.tensors import to_tensor
 from qr.measure.quality import psnr
-from support.codecs import MODEL, NAME, WIDTHS, fresh_codec
+from support.codecs import MODEL, NAME, WIDTHS, compressais, fresh_codec
 from support.photographs import photograph
 
 LOWER = NAME.replace("q1", "q2")
@@ -24,7 +25,7 @@ LOWER = NAME.replace("q1", "q2")
 def box(trained_run, tmp_path, monkeypatch):
     """One of two qualities, the lower one with decoders; its codecs differ."""
     folder = tmp_path / "box"
-    halve(trained_run, CodecId.parse(NAME), ["qr"], folder)
+    halve(trained_run, NAME, ["qr"], folder)
     other = fresh_codec(MODEL)
     with torch.no_grad():
         other.model.g_s[0].bias.add_(0.1)
@@ -78,17 +79,22 @@ def test_it_can_be_compared(works, box, photo, monkeypatch):
     assert [line.split()[0] for line in said.splitlines()[1:3]] == ["baseline", "QR"]
 
 
-def test_a_file_of_another_codec_of_that_name_is_not_taken_for_its_own(refused, box, photo, works):
-    """The zoo has none of this quality's weights here, and says so."""
+def test_a_file_of_another_codec_of_that_name_is_the_zoos(works, box, photo, monkeypatch):
     works("compress", photo, "--quality", 2)
+    before, _ = load_codec(box / "soft" / LOWER / "codec.safetensors")
     shutil.copytree(box / "soft" / NAME, box / "soft" / LOWER, dirs_exist_ok=True)
-    refused("decompress", photo.with_suffix(".qrc"), says=["mbt2018-mean"])
+    asked = []
+    monkeypatch.setattr(zoo, "load", lambda codec_id: asked.append(str(codec_id)) or before)
+    works("decompress", photo.with_suffix(".qrc"))
+    assert asked == [LOWER]
+    expected = compressais(before.model, photograph(50, 77))
+    assert np.array_equal(np.asarray(Image.open(photo.with_name("photo_decoded.png"))), expected)
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--quality", 3], ["which codec?", NAME, LOWER]),
+        (["--quality", 3], ["--quality 1 or 2", "--codec"]),
         (["--quality", 1, "--codec", NAME], ["--codec or --quality"]),
     ],
 )
@@ -101,7 +107,15 @@ def test_a_run_of_one_codec_needs_no_name(works, refused, trained_run, box, phot
     named = photo.with_name("named.qrc")
     works("compress", photo, named, "--run", trained_run, "--codec", NAME)
     assert photo.with_suffix(".qrc").read_bytes() == named.read_bytes()
-    refused("compress", photo, "--run", box, "--force", says=["which codec?", NAME, LOWER])
+    refused("compress", photo, "--run", box, "--force", says=["which codec of", NAME, LOWER])
+    gone = box / "gone"
+    refused("compress", photo, "--run", gone, "--force", says=[gone, "is it the folder of a run?"])
+
+
+def test_what_else_lies_in_a_run_is_no_codec(works, box, photo):
+    (box / "soft" / "backup").mkdir()
+    shutil.copy(box / "soft" / NAME / "codec.safetensors", box / "soft" / "backup")
+    works("compress", photo, "--quality", 1, "--run", box)
 
 
 # The real one

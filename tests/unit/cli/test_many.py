@@ -17,6 +17,7 @@ from qr.errors import DataError, QRError
 from support.commands import fresh
 from support.paths import ROOT
 from support.photographs import photograph
+from support.workspace import PATIENCE
 
 COUNT = 7
 
@@ -59,7 +60,8 @@ def test_small_pictures_are_shared_out_and_large_ones_have_all_threads(two_threa
     assert len(done) == COUNT - 1 and [str(error) for error in tally.failed] == [
         f"{pairs[2][0]} is not to my taste"
     ]
-    assert done.pop(f"{COUNT - 1}.png") == (here, 2)
+    # The first, too: what it loads is there for the others.
+    assert done.pop(f"{COUNT - 1}.png") == done.pop("0.png") == (here, 2)
     assert here not in {process for process, _ in done.values()}
     assert tally.told("noted").startswith(f"{COUNT - 1} noted: 18 bytes, 0.0400 bpp, ")
     assert "in 2 processes" in tally.told("noted")
@@ -90,6 +92,21 @@ def test_a_pipe_is_read_once(two_threads, pairs):
     many.each(note, piped, size, "note", force=False)
     assert len(asked) == COUNT - 1 and pipe not in asked
     assert read(piped)[pipe.name] == (os.getpid(), 2)
+
+
+def test_a_name_that_is_too_long_is_the_works_to_tell(two_threads, pairs):
+    long = pairs[0][0].with_name("n" * 300 + ".png")
+    tally = many.each(note, [(long, pairs[0][1]), *pairs[1:]], claimed_pixels, "note", force=False)
+    assert tally.done == COUNT - 1
+
+
+def test_without_locks_or_processes_one_file_follows_another(two_threads, pairs, monkeypatch):
+    def refused(*arguments):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(many, "ProcessPoolExecutor", refused)
+    many.each(note, pairs, claimed_pixels, "note", force=False)
+    assert {process for process, _ in read(pairs).values()} == {os.getpid()}
 
 
 def test_what_exists_is_kept(two_threads, pairs):
@@ -136,47 +153,61 @@ def test_files_and_pictures_are_the_same_as_one_after_another(trained_run, album
     assert len(written["1"]) == 2 * COUNT and written["1"] == written["2"]
 
 
-# A program that never ends by itself, and tells of its processes.
-ENDLESS = """
+# A program that would go on for an hour, and writes slowly.
+LONG = """
 import sys, time
 from pathlib import Path
 import torch
 from qr.cli import many
+from qr.coding.pictures import write
+
+def slowly(path):
+    path.write_text("half")
+    time.sleep(0.3)
+    path.write_text("whole")
 
 def work(source, target, force):
-    target.write_text("at work")
-    time.sleep(3600)
+    write(target, slowly, force)
+    return 1, 1
 
 torch.get_num_threads = lambda: 2
-pairs = [(Path(sys.executable), Path(sys.argv[1]) / str(n)) for n in range(6)]
+pairs = [(Path(sys.executable), Path(sys.argv[1]) / str(n)) for n in range(20_000)]
 many.each(work, pairs, lambda path: 1, "work", False)
 """
 
 
-def descendants(process):
+def children(process):
     done = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True)
     rows = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
     return {child for child, parent in rows if parent == process}
 
 
+def is_alive(process):
+    """A zombie is not: it ended, and nobody has asked how."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def wait_until(condition):
-    for _ in range(600):
-        if condition():
-            return
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
         time.sleep(0.1)
-    raise AssertionError("it did not come about")
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
-def test_no_process_outlives_the_command(tmp_path, ending):
-    command = [sys.executable, "-c", ENDLESS, str(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as parent:
-        wait_until(lambda: len(list(tmp_path.iterdir())) >= 2)
-        children = descendants(parent.pid)
+def test_no_process_outlives_the_command_and_no_file_is_half(tmp_path, ending):
+    command = [sys.executable, "-c", LONG, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as parent:
+        wait_until(lambda: len(list(tmp_path.glob("[0-9]*"))) >= 4)
+        found = children(parent.pid)
         parent.send_signal(ending)
         parent.wait()
-    assert len(children) >= 2
-    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+    assert len(found) >= 2
+    wait_until(lambda: not any(map(is_alive, found)))
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"whole"}
 
 
 # Also where these tests run in the background, whose processes ignore interrupts.
@@ -202,7 +233,9 @@ def test_an_interrupt_ends_it_without_a_traceback(trained_run, tmp_path):
     env = os.environ | {"OMP_NUM_THREADS": "2"}
     with subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True, **pipes) as process:
         wait_until(lambda: any(out.glob("*.qrc")))
+        found = children(process.pid)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to children, too
         _, err = process.communicate()
     assert process.returncode not in (0, -signal.SIGINT) and "Traceback" not in err
     assert 0 < len(list(out.glob("*.qrc"))) < 2000
+    wait_until(lambda: not any(map(is_alive, found)))

@@ -150,7 +150,7 @@ def test_rate_and_distortion_open_with_the_codecs_own_range(driver):
 
 
 def test_every_curve_of_a_chart_can_be_told_apart(driver):
-    """With all boxes checked: by colour, mark, dashes or width; error bars have no part in it."""
+    """With all boxes checked: by colour, mark or dashes; error bars have no part in it."""
     for name in CHARTS:
         for box in driver.find_elements(
             By.CSS_SELECTOR, f'[data-controls="{name}"] input:not(:checked)'

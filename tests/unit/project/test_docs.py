@@ -13,6 +13,7 @@ from qr.analyse.inference import DEFAULT
 from qr.config import load
 from qr.decoders import variants
 from qr.measure.collect import collect
+from qr.present import labels
 from qr.present.names import FIGURES, TABLES
 from qr.present.write import write_figures, write_tables
 from qr.train.losses import _DISTANCES
@@ -72,6 +73,13 @@ def test_every_variant_is_explained():
     # Read anew: other tests register variants of their own.
     ours = runpy.run_path(variants.__file__)["_VARIANTS"]
     assert sorted(named) == sorted(ours)
+
+
+def test_variants_of_side_questions_are_ours():
+    """All others, also a user's, are shown in the report at first."""
+    ours = runpy.run_path(variants.__file__)["_VARIANTS"]
+    shown = ["baseline", "decoder", "original", "qr", "qr-picture", "qr-tapped", "synthesis-wide"]
+    assert sorted(ours.keys() - labels.ASIDE) == shown and ours.keys() > labels.ASIDE
 
 
 def test_every_feature_distance_has_its_formula():

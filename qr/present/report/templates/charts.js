@@ -46,6 +46,11 @@
     return { "xaxis.range": [left, right], "yaxis.range": [low - pad, high + pad] };
   }
 
+  function heightOf(chart, traces) {
+    const rows = chart.layout.yaxis?.type === "category";
+    return rows ? 80 + 26 * traces.length : chart.layout.height || 420;
+  }
+
   function assign(layout, changes) {
     for (const [path, value] of Object.entries(changes)) {
       const keys = path.split(".");
@@ -68,11 +73,10 @@
       assign(layout, control.options.find((option) => option.value === value).layout);
     }
     assign(layout, focused(traces));
-    if (layout.yaxis.type === "category") layout.height = 80 + 26 * traces.length;
     return {
       ...layout,
       ...(printing && { width }),
-      height: (layout.height || 420) * (printing ? 0.7 : 1),
+      height: heightOf(chart, traces) * (printing ? 0.7 : 1),
       showlegend: false,
       hovermode: "closest",
       dragmode: narrow ? false : "zoom",
@@ -84,6 +88,7 @@
   }
 
   function draw(chart) {
+    if (!window.Plotly) return; // it will be drawn when that is there
     const form = document.querySelector(`[data-controls="${chart.name}"]`);
     const place = document.getElementById(`chart-${chart.name}`);
     const traces = visible(chart, form);
@@ -145,16 +150,19 @@
 
   for (const chart of charts) {
     const form = document.querySelector(`[data-controls="${chart.name}"]`);
+    const height = heightOf(chart, visible(chart, form));
+    document.getElementById(`chart-${chart.name}`).style.height = `${height}px`;
     form.addEventListener("change", () => draw(chart));
     form.addEventListener("submit", (event) => event.preventDefault());
     document.querySelector(`[data-numbers="${chart.name}"]`)
       .addEventListener("toggle", () => draw(chart));
   }
-  for (const chart of charts) {
-    document.getElementById(`chart-${chart.name}`).style.height = `${chart.layout.height || 420}px`;
-  }
   scheme.addEventListener("change", drawAll);
-  addEventListener("beforeprint", () => { printing = true; drawAll(); });
+  addEventListener("beforeprint", () => {
+    while (later.length) later.shift()();
+    printing = true;
+    drawAll();
+  });
   addEventListener("afterprint", () => { printing = false; drawAll(); });
   paintSamples();
   later.push(...charts.map((chart) => () => draw(chart)));
