@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
@@ -143,13 +144,14 @@ def _in_processes(work: Work, count: int, pairs: Sequence[Pair], force: bool) ->
     # Threads would share torch's default type, which changes while a codec codes
     # (`qr.codecs.entropy.arithmetic`).
     context = multiprocessing.get_context("fork")
+    executor = None
     try:
-        executor = ProcessPoolExecutor(count, context, _begin, (work,))
-        outcomes = executor.map(_go_on, others, repeat(force))
-    except OSError:  # there are no locks or no processes to be had
-        yield from (_attempt(work, *pair, force) for pair in others)
-        return
-    try:
+        with _interrupts_put_off():
+            try:
+                executor = ProcessPoolExecutor(count, context, _begin, (work,))
+                outcomes = executor.map(_go_on, others, repeat(force))
+            except OSError:  # there are no locks or no processes to be had
+                outcomes = (_attempt(work, *pair, force) for pair in others)
         yield from outcomes
     except BrokenProcessPool as error:
         raise QRError(
@@ -157,7 +159,21 @@ def _in_processes(work: Work, count: int, pairs: Sequence[Pair], force: bool) ->
             "written is whole. OMP_NUM_THREADS=1 works on one file at a time"
         ) from error
     finally:
-        executor.shutdown(cancel_futures=True)
+        if executor is not None:
+            executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_put_off() -> Iterator[None]:
+    """While processes are forked: Python's own hooks would swallow an interrupt."""
+    came = []
+    before = signal.signal(signal.SIGINT, lambda *_: came.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 _busy = threading.Lock()  # held by a process while it writes

@@ -239,3 +239,27 @@ def test_an_interrupt_ends_it_without_a_traceback(trained_run, tmp_path):
     assert process.returncode not in (0, -signal.SIGINT) and "Traceback" not in err
     assert 0 < len(list(out.glob("*.qrc"))) < 2000
     wait_until(lambda: not any(map(is_alive, found)))
+
+
+# An interrupt at the worst moment: while a process is forked, from where Python lets none through.
+FORKING = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from qr.cli import many
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGINT))
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGINT))
+torch.get_num_threads = lambda: 2
+pairs = [(Path(sys.executable), Path(sys.argv[1]) / str(n)) for n in range(9)]
+try:
+    many.each(lambda *pair: (1, 1), pairs, lambda path: 1, "work", False)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_while_processes_are_forked_is_not_lost(tmp_path):
+    done = fresh(tmp_path, program=("-c", FORKING), check=True)
+    assert done.stdout == "interrupted\n" and "Traceback" not in done.stderr
