@@ -138,6 +138,12 @@ def _differences(
             yield ALL_QUALITIES, variant, mean_of(tables)
 
 
+def means_of_trained(table: pd.DataFrame) -> pd.DataFrame:
+    """Of a table of `gains`, the means over a codec's qualities of what was trained."""
+    means = table[(table["quality"] == ALL_QUALITIES) & (table["seeds"] > 0)]
+    return means.dropna(subset="gain_db")
+
+
 def own_gains(
     images: pd.DataFrame, statistics: Mapping[str, Any] = DEFAULT, over: str = CONTROL
 ) -> pd.DataFrame:

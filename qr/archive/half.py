@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from qr.codecs.catalogue import CodecId
 from qr.codecs.weights import codec_digest, load_codec, read_tensors, save_tensors
 from qr.config import paths
+from qr.config.paths import CONFIG
 from qr.data.walk import exists
 from qr.decoders.weights import load_decoder
 from qr.errors import CheckpointError, DataError
@@ -36,19 +37,31 @@ def halve(run: Path, codec: str, variants: Sequence[str], out: Path) -> list[Pat
 
     Raises:
         CheckpointError: the run lacks one of them, or a weight is too large for float16.
-        DataError: a file is there already.
+        DataError: a file is there already, or `out` is a run.
     """
     paths.load_plugins(run)
-    codec_id = CodecId.parse(codec)
-    rounded = list(_rounded(run, codec_id, variants, out))
-    for target, _, _ in rounded:
-        if exists(target):
-            raise DataError(f"{target} exists: name another folder")
+    rounded = list(_rounded(run, CodecId.parse(codec), variants, out))
+    plugins = paths.plugins(run)
+    _refuse_existing(out, [target for target, _, _ in rounded], plugins)
     for target, tensors, metadata in rounded:
         save_tensors(target, tensors, metadata)
-    if plugins := paths.plugins(run):
-        write_text(yaml.safe_dump({"plugins": plugins}), out / "config.yaml")
+    if plugins:
+        write_text(_named(plugins), out / CONFIG)
     return [target for target, _, _ in rounded]
+
+
+def _refuse_existing(out: Path, targets: Sequence[Path], plugins: list[str]) -> None:
+    for target in targets:
+        if exists(target):
+            raise DataError(f"{target} exists: name another folder")
+    config = out / CONFIG
+    if exists(config) and not (plugins and config.read_text() == _named(plugins)):
+        raise DataError(f"{config} is another run's: name another folder")
+
+
+def _named(plugins: list[str]) -> str:
+    """The configuration of a folder that has codecs and plugins alone."""
+    return yaml.safe_dump({"plugins": plugins})
 
 
 File = tuple[Path, dict[str, Tensor], dict[str, Any]]  # tensors and metadata

@@ -11,6 +11,7 @@ from qr.errors import CheckpointError
 
 # The codec that comes with the package, laid out like a run; its README.md says what it is.
 BOX = Path(__file__).parents[1] / "resources" / "codec"
+CONFIG = "config.yaml"  # of a run, in its folder
 
 
 class Files:
@@ -184,7 +185,7 @@ def variant_names(run: Path) -> list[str]:
 
 def plugins(run: Path) -> list[str]:
     """The plugins that the run's configuration names."""
-    config = run / "config.yaml"
+    config = run / CONFIG
     return plugins_of(config) if config.is_file() else []
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qr.analyse.gains import ALL_QUALITIES, CONTROL, REFERENCE, gains
+from qr.analyse.gains import CONTROL, REFERENCE, gains, means_of_trained
 from qr.analyse.metrics import Metrics
 from qr.present import canvas, labels, style
 
@@ -23,10 +23,7 @@ def draw(metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
     """A panel for each codec trained for the run's first metric, a row for each trained decoder."""
     images = metrics.images
     images = images[images["metric"].isin(images["metric"].unique()[:1])]
-    table = gains(images, REFERENCE, statistics)
-    table = table[(table["quality"] == ALL_QUALITIES) & (table["seeds"] > 0)].dropna(
-        subset="gain_db"
-    )
+    table = means_of_trained(gains(images, REFERENCE, statistics))
     if table.empty:
         return canvas.message("No trained decoder of this run has all qualities of its codec.")
     looks, models = style.of_run(metrics), list(table["model"].unique())

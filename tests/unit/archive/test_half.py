@@ -106,7 +106,21 @@ def test_a_decoder_that_cannot_be_rounded_leaves_nothing(refused, trained_run, t
     assert not (tmp_path / "out").exists()
 
 
-def test_the_runs_plugins_are_named_as_well(works, tmp_path):
+@pytest.mark.parametrize("plugins", ["[]", "[{plugin}]"])
+def test_nothing_is_mixed_into_a_run(refused, tmp_path, plugins):
+    """Neither into its own, whose codec has no soft phase yet, nor into another."""
+    plugin = tmp_path / "plugin.py"
+    plugin.touch()
+    config = "seeds: [0]\nplugins: " + plugins.format(plugin=plugin)
+    run = saved(tmp_path / "run", fresh_codec(MODEL))
+    (tmp_path / "other").mkdir()
+    for out in (run, tmp_path / "other"):
+        (out / "config.yaml").write_text(config)
+        refused("halve", run, "--codec", NAME, "--out", out, says=[out / "config.yaml"])
+        assert (out / "config.yaml").read_text() == config and not (out / "soft").exists()
+
+
+def test_the_runs_plugins_are_named_as_well(tmp_path):
     """In processes of their own, which have not seen the plugin."""
     plugin = tmp_path / "plugin.py"
     plugin.write_text(
@@ -115,15 +129,19 @@ def test_the_runs_plugins_are_named_as_well(works, tmp_path):
         "qr.register_codec('halved', FactorizedPrior, qualities=3)\n"
     )
     run, out = tmp_path / "run", tmp_path / "out"
-    path = run / "soft" / "halved_mse_q1" / "codec.safetensors"
     codec = fresh_codec("bmshj2018-factorized")
-    save_codec(path, codec, CodecId("halved", "mse", 1), {"N": 8, "M": 12})
+    for quality in (1, 2):
+        path = run / "soft" / f"halved_mse_q{quality}" / "codec.safetensors"
+        save_codec(path, codec, CodecId("halved", "mse", quality), {"N": 8, "M": 12})
     (run / "config.yaml").write_text(f"plugins: [{plugin}]\n")
     Image.fromarray(photograph(50, 77)).save(tmp_path / "photo.png")
-    fresh("halve", run, "--codec", "halved_mse_q1", "--out", out, check=True)
-    fresh("compress", tmp_path / "photo.png", "--run", out, check=True)
-    fresh("compress", tmp_path / "photo.png", tmp_path / "same.qrc", "--run", run, check=True)
-    assert (tmp_path / "photo.qrc").is_file() and (tmp_path / "same.qrc").is_file()
+    for quality in (1, 2):  # into one folder
+        fresh("halve", run, "--codec", f"halved_mse_q{quality}", "--out", out, check=True)
+    for folder in (run, out):
+        coded = tmp_path / f"{folder.name}.qrc"
+        arguments = ["compress", tmp_path / "photo.png", coded, "--run", folder]
+        fresh(*arguments, "--quality", 2, check=True)
+        assert coded.is_file()
 
 
 def test_what_the_run_lacks_is_named(refused, trained_run, tmp_path):

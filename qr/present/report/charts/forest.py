@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from qr.analyse.gains import ALL_QUALITIES, CONTROL, REFERENCE, gains, own_gains
+from qr.analyse.gains import CONTROL, REFERENCE, gains, means_of_trained, own_gains
 from qr.analyse.metrics import Metrics
 from qr.present import labels
 from qr.present.report.chart import (
@@ -38,7 +38,7 @@ def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
         REFERENCE: gains(metrics.images, REFERENCE, statistics),
         CONTROL: own_gains(metrics.images, statistics),
     }
-    tables = {over: _means(table) for over, table in found.items()}
+    tables = {over: means_of_trained(table) for over, table in found.items()}
     rows = pd.concat(list(tables.values()))
     return Chart(
         "forest",
@@ -58,11 +58,6 @@ def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
         "No trained decoder of this version has all qualities of its codec.",
         ["gain (dB)", "decoder", "low (dB)", "high (dB)", "seeds"],
     )
-
-
-def _means(table: pd.DataFrame) -> pd.DataFrame:
-    means = table[(table["quality"] == ALL_QUALITIES) & (table["seeds"] > 0)]
-    return means.dropna(subset="gain_db")
 
 
 def _traces(over: str, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
