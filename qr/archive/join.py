@@ -14,6 +14,7 @@ import pandas as pd
 
 from qr.archive import manifest, seal
 from qr.config import plugins, steps
+from qr.config.grid import Grid
 from qr.data.roles import test_folders
 from qr.errors import ResultsError
 from qr.files import write_csv
@@ -35,7 +36,7 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
 
     Raises:
         ResultsError: a part is unfinished, differs in more than its codecs, or has a codec
-            that another has too; or `out` is finished already.
+            that another has too, at the same quality; or `out` is finished already.
         ConfigError: a plugin of theirs is missing.
     """
     if seal.finished(out):
@@ -45,8 +46,9 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
     plugins.load_plugins(config["plugins"])
     shutil.rmtree(out / "pictures", ignore_errors=True)  # of a join that failed, perhaps
     order = steps.settings("collect", config)["order"]
+    timed = [(codec.model, codec.metric, codec.quality) for codec in Grid(config).timed()]
     for where in test_folders(config["data"]["roles"]):
-        _join_metrics([part / where for part in parts], out / where / "metrics", order)
+        _join_metrics([part / where for part in parts], out / where / "metrics", order, timed)
     for pictures in (path for part in parts for path in (part / "pictures").glob("*")):
         shutil.copytree(pictures, out / "pictures" / pictures.name)
     first = {
@@ -55,11 +57,19 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
     return manifest.origin(config) | first | {"steps": _times(manifests), "parts": manifests}
 
 
-def _join_metrics(parts: Sequence[Path], folder: Path, order: Mapping[str, Sequence[str]]) -> None:
-    """Of one test set."""
+def _join_metrics(
+    parts: Sequence[Path],
+    folder: Path,
+    order: Mapping[str, Sequence[str]],
+    timed: Sequence[tuple[str, str, int]],
+) -> None:
+    """Of one test set; times are kept of the codecs `timed`, one a model."""
     for schema in _PARTS:
         files = [part / "metrics" / f"{schema.name}.csv" for part in parts]
-        write_csv(collect.collect(files, schema, order), folder / f"{schema.name}.csv")
+        rows = collect.collect(files, schema, order)
+        if schema is RUNTIME:
+            rows = rows[rows.set_index(["model", "metric", "quality"]).index.isin(timed)]
+        write_csv(rows, folder / f"{schema.name}.csv")
     images = collect.read(folder / "images.csv", IMAGES)
     write_csv(collect.summarise(images), folder / "summary.csv")
     write_csv(_anchors(parts), folder / "anchors.csv")
@@ -89,9 +99,16 @@ def _config(
             if ours != theirs:
                 raise ResultsError(f"{part} cannot be joined: it has other {what} than {parts[0]}")
         for name, model in other["config"]["models"].items():
-            if models[name]["qualities"] and model["qualities"]:
-                raise ResultsError(f"{part} cannot be joined: {name} would be in {version} twice")
-            models[name]["qualities"] = sorted({*models[name]["qualities"], *model["qualities"]})
+            ours, theirs = set(models[name]["qualities"]), set(model["qualities"])
+            if twice := sorted(ours & theirs):
+                codec = f"quality {twice[0]} of {name}"
+                raise ResultsError(f"{part} cannot be joined: {codec} would be in {version} twice")
+            if ours and theirs and first["config"]["explore"]["qualities"] != "all":
+                raise ResultsError(
+                    f"{part} cannot be joined: explore.qualities is not 'all', so that one run "
+                    f"would have explored {name} at other qualities than its parts"
+                )
+            models[name]["qualities"] = sorted(ours | theirs)
     return dict(first["config"]) | {"version": version, "models": models}
 
 

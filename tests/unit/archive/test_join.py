@@ -17,15 +17,20 @@ from support.paths import ROOT
 MODELS = ("bmshj2018-hyperprior", "mbt2018")
 
 
-def part(folder, models, code="a", **changes):
-    """A finished version with some of MODELS."""
+def part(folder, models, code="a", qualities=(1, 2, 3, 4), **changes):
+    """A finished version with some of MODELS, explored everywhere, timed at its highest quality."""
     for path in write_metrics(folder / "metrics", models=MODELS).glob("*.csv"):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+        if path.name == "runtime.csv":
+            rows["quality"] = str(max(qualities))
+        if path.name == "exploration.csv":
+            rows = pd.concat([rows.assign(quality=str(q)) for q in qualities])
         if "model" in rows:
-            rows[rows["model"].isin(models)].to_csv(path, index=False)
+            mine = rows["model"].isin(models) & rows["quality"].isin(map(str, qualities))
+            rows[mine].to_csv(path, index=False)
     config = load.load(ROOT / "config.yaml")
     config["models"] = {
-        name: {"qualities": [1, 2, 3, 4] if name in models else [], "N": None, "M": None}
+        name: {"qualities": list(qualities) if name in models else [], "N": None, "M": None}
         for name in MODELS
     }
     config = settings.overlay(config, {"version": folder.name} | changes)
@@ -43,7 +48,14 @@ def parts(tmp_path):
     return [part(tmp_path / f"part-{k}", [model]) for k, model in enumerate(MODELS)]
 
 
-def test_the_whole_is_what_one_run_of_all_would_have_written(parts, tmp_path):
+@pytest.fixture
+def parts_by_quality(tmp_path):
+    return [part(tmp_path / f"q-{k}", MODELS, qualities=q) for k, q in enumerate([[1, 2], [3, 4]])]
+
+
+@pytest.mark.parametrize("divided", ["parts", "parts_by_quality"])
+def test_the_whole_is_what_one_run_of_all_would_have_written(divided, request, tmp_path):
+    parts = request.getfixturevalue(divided)
     whole = part(tmp_path / "at-once", MODELS)
     joined = join(parts, tmp_path / "joined")
     for name in ("images", "summary", "exploration", "training", "runtime", "anchors"):
@@ -54,8 +66,12 @@ def test_the_whole_is_what_one_run_of_all_would_have_written(parts, tmp_path):
     at_once = json.loads((whole / "manifest.json").read_text())
     assert joined["config"]["models"] == at_once["config"]["models"]
     assert joined["version"] == joined["config"]["version"] == "joined"
+    assert [p["version"] for p in joined["parts"]] == [part.name for part in parts]
+
+
+def test_the_work_of_all_parts_is_added_up(parts, tmp_path):
+    joined = join(parts, tmp_path / "joined")
     assert joined["steps"]["soft"] == {"jobs": 8, "wall_seconds": 3.0, "max_rss_mib": 100.0}
-    assert [p["version"] for p in joined["parts"]] == ["part-0", "part-1"]
 
 
 def test_further_test_sets_are_joined_each_for_itself(works, tmp_path):
@@ -112,15 +128,22 @@ def test_the_plugins_of_the_parts_are_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"models": ["bmshj2018-hyperprior"]}, "twice"),
+        ({"models": ["bmshj2018-hyperprior"]}, "quality 1 of bmshj2018-hyperprior .* twice"),
+        ({"models": MODELS, "qualities": [4]}, "quality 4 of bmshj2018-hyperprior .* twice"),
+        (
+            {"models": MODELS, "qualities": [5], "explore": {"qualities": [4]}},
+            "explore.qualities is not 'all'",
+        ),
         ({"models": ["mbt2018"], "code": "b"}, "other code"),
         ({"models": ["mbt2018"], "predictive": {"training": {"steps": 7}}}, "other configuration"),
     ],
 )
-def test_parts_that_do_not_fit_are_refused(parts, tmp_path, changes, named):
-    other = part(tmp_path / "other", changes.pop("models"), **changes)
+def test_parts_that_do_not_fit_are_refused(tmp_path, changes, named):
+    models, explore = changes.pop("models"), {"explore": changes.get("explore", {})}
+    first = part(tmp_path / "first", MODELS[:1], **explore)
+    other = part(tmp_path / "other", models, **changes)
     with pytest.raises(ResultsError, match=named):
-        join([parts[0], other], tmp_path / "joined")
+        join([first, other], tmp_path / "joined")
 
 
 def test_an_unfinished_part_is_named(parts, tmp_path):
