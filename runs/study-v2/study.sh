@@ -17,6 +17,7 @@ case $name in
 esac
 codec=${model}_mse_q$q; clone=/root/study/$name; baselines=$clone/runs/baselines
 export PATH=$main/.venv/bin:$PATH OMP_NUM_THREADS=1
+echo 19 > /proc/self/autogroup 2>/dev/null || true # nice alone counts within one session only
 tier="workflow/tiers/cpu-v2.yaml"
 
 mine() { # VERSION QUALITIES: what differs from the tier, on this machine

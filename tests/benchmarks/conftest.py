@@ -121,6 +121,7 @@ def compare(benchmark, peak, request):
         row = Row(what, one, other, statistics.median(b / a for b, a in counted), share)
         benchmark.extra_info |= vars(row)
         request.config.stash[ROWS].append(row)
+        print(f"\n{row}", flush=True)  # what breaks off later loses nothing
 
     return run
 
