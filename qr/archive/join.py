@@ -7,12 +7,14 @@ manifest holds them all.
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from qr.archive import manifest, seal
+from qr.codecs.catalogue import CodecId
 from qr.config import plugins, steps
 from qr.config.grid import Grid
 from qr.data.roles import test_folders
@@ -46,11 +48,12 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
     plugins.load_plugins(config["plugins"])
     shutil.rmtree(out / "pictures", ignore_errors=True)  # of a join that failed, perhaps
     order = steps.settings("collect", config)["order"]
-    timed = [(codec.model, codec.metric, codec.quality) for codec in Grid(config).timed()]
+    timed = Grid(config).timed()  # and shown in pictures; each part did so with one of its own
     for where in test_folders(config["data"]["roles"]):
         _join_metrics([part / where for part in parts], out / where / "metrics", order, timed)
-    for pictures in (path for part in parts for path in (part / "pictures").glob("*")):
-        shutil.copytree(pictures, out / "pictures" / pictures.name)
+    for pictures in (part / "pictures" / str(codec) for part in parts for codec in timed):
+        if pictures.is_dir():
+            shutil.copytree(pictures, out / "pictures" / pictures.name)
     first = {
         key: manifests[0][key] for key in ("packages", "machine", "data_sha256", "code_sha256")
     }
@@ -61,14 +64,15 @@ def _join_metrics(
     parts: Sequence[Path],
     folder: Path,
     order: Mapping[str, Sequence[str]],
-    timed: Sequence[tuple[str, str, int]],
+    timed: Sequence[CodecId],
 ) -> None:
-    """Of one test set; times are kept of the codecs `timed`, one a model."""
+    """Of one test set; times only of the codecs `timed`."""
     for schema in _PARTS:
         files = [part / "metrics" / f"{schema.name}.csv" for part in parts]
         rows = collect.collect(files, schema, order)
         if schema is RUNTIME:
-            rows = rows[rows.set_index(["model", "metric", "quality"]).index.isin(timed)]
+            codecs = rows.set_index(["model", "metric", "quality"]).index
+            rows = rows[codecs.isin(list(map(astuple, timed)))]
         write_csv(rows, folder / f"{schema.name}.csv")
     images = collect.read(folder / "images.csv", IMAGES)
     write_csv(collect.summarise(images), folder / "summary.csv")
@@ -99,16 +103,16 @@ def _config(
             if ours != theirs:
                 raise ResultsError(f"{part} cannot be joined: it has other {what} than {parts[0]}")
         for name, model in other["config"]["models"].items():
-            ours, theirs = set(models[name]["qualities"]), set(model["qualities"])
-            if twice := sorted(ours & theirs):
+            known, more = set(models[name]["qualities"]), set(model["qualities"])
+            if twice := sorted(known & more):
                 codec = f"quality {twice[0]} of {name}"
                 raise ResultsError(f"{part} cannot be joined: {codec} would be in {version} twice")
-            if ours and theirs and first["config"]["explore"]["qualities"] != "all":
+            if known and more and first["config"]["explore"]["qualities"] != "all":
                 raise ResultsError(
                     f"{part} cannot be joined: explore.qualities is not 'all', so that one run "
                     f"would have explored {name} at other qualities than its parts"
                 )
-            models[name]["qualities"] = sorted(ours | theirs)
+            models[name]["qualities"] = sorted(known | more)
     return dict(first["config"]) | {"version": version, "models": models}
 
 

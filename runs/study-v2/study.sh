@@ -1,9 +1,9 @@
 #!/bin/bash
-# The second study, step by step, on a machine that may be new. Codec by codec and quality by quality, at tag
-# study-v2; `qr join` makes one version of the parts. What is finished lies beside this file and is committed.
-#
+# The second study, step by step, on a machine that may be new. Codec by codec and quality by quality, at the commit of
+# tag study-v2; `qr join` makes one version of the parts. What is finished lies beside this file and is committed.
+# Start it with setsid, else the whole session gets its low priority.
 #   study.sh clone NAME                 scale, factorized, joint or attn: a clone at the tag, with photographs
-#   study.sh baseline NAME Q START OPTIONS...   train quality Q from START (a codec file, or none); OPTIONS: more -c FILE
+#   study.sh baseline NAME Q START OPTIONS...   train quality Q from START (a codec file, or ""); OPTIONS: more -c FILE
 #   study.sh part NAME Q TARGETS...     all that follows from it, in a version of its own
 #   study.sh keep NAME Q                the average of a training that runs, here, to start from
 set -e
@@ -38,7 +38,7 @@ clone)
   mkdir -p /root/study/photographs
   cp -rn /work/shared/data/train /work/shared/data/train-bsds /root/study/photographs/
   [ -d $clone ] || git clone -q $main $clone
-  git -C $clone checkout -q study-v2
+  git -C $clone checkout -q 4af0707
   ;;
 baseline)
   start=$4; shift 4

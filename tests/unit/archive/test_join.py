@@ -18,7 +18,11 @@ MODELS = ("bmshj2018-hyperprior", "mbt2018")
 
 
 def part(folder, models, code="a", qualities=(1, 2, 3, 4), **changes):
-    """A finished version with some of MODELS, explored everywhere, timed at its highest quality."""
+    """A finished version of MODELS, explored everywhere; timed and shown at its highest quality."""
+    for model in models:
+        picture = folder / "pictures" / f"{model}_mse_q{max(qualities)}" / "qr.png"
+        picture.parent.mkdir(parents=True)
+        picture.write_bytes(b"picture")
     for path in write_metrics(folder / "metrics", models=MODELS).glob("*.csv"):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
         if path.name == "runtime.csv":
@@ -43,6 +47,10 @@ def part(folder, models, code="a", qualities=(1, 2, 3, 4), **changes):
     return folder
 
 
+def pictures(version):
+    return {str(path.relative_to(version)) for path in version.glob("pictures/*/*")}
+
+
 @pytest.fixture
 def parts(tmp_path):
     return [part(tmp_path / f"part-{k}", [model]) for k, model in enumerate(MODELS)]
@@ -63,6 +71,7 @@ def test_the_whole_is_what_one_run_of_all_would_have_written(divided, request, t
             getattr(Metrics(tmp_path / "joined" / "metrics"), name),
             getattr(Metrics(whole / "metrics"), name),
         )
+    assert pictures(tmp_path / "joined") == pictures(whole)
     at_once = json.loads((whole / "manifest.json").read_text())
     assert joined["config"]["models"] == at_once["config"]["models"]
     assert joined["version"] == joined["config"]["version"] == "joined"
@@ -102,11 +111,11 @@ def test_the_command_draws_and_seals_it(works, parts, tmp_path):
 
 
 def test_pictures_of_a_join_that_failed_are_gone(parts, tmp_path):
-    for folder in (parts[1] / "pictures" / "mbt2018_mse_q4", tmp_path / "joined/pictures/stray"):
-        folder.mkdir(parents=True)
-        (folder / "qr.png").write_bytes(b"picture")
+    stray = tmp_path / "joined/pictures/stray"
+    stray.mkdir(parents=True)
+    (stray / "qr.png").write_bytes(b"picture")
     join(parts, tmp_path / "joined")
-    assert [p.name for p in (tmp_path / "joined/pictures").iterdir()] == ["mbt2018_mse_q4"]
+    assert pictures(tmp_path / "joined") == pictures(parts[0]) | pictures(parts[1])
 
 
 def test_the_plugins_of_the_parts_are_loaded(tmp_path):
