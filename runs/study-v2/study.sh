@@ -31,6 +31,7 @@ mine() { # VERSION QUALITIES: what differs from the tier, on this machine
   echo "    photographs: {folder: /root/study/photographs}"
   echo "    bsds: {folder: /work/shared/data/validation}"
   echo "    kodak-folder: {folder: /work/shared/data/kodak}"
+  echo "engine: {precision: 32-true}" # the same on every machine: some have no units for bfloat16
 }
 
 case $1 in
