@@ -101,8 +101,8 @@ def gains(
         model, metric, quality (an int, or 'mean'), variant, gain_db, gain_low_db, gain_high_db,
         images, seeds, gain_p (see `Interval`), gain_median_db (of the images' means over seeds),
         gain_spread_db (from the least of the seeds' means to the largest; NaN of one). A codec
-        without `reference` has no rows. A variant that lacks some of the qualities that
-        `reference` has gets no 'mean': beside the others', it would mislead.
+        without `reference` has no rows. Where it or the variant lacks some of the codec's
+        qualities, there is no 'mean': beside the others', it would mislead.
     """
     found = [
         (*codec, quality, variant, *interval(table, statistics), *_spread_of(table))
@@ -134,7 +134,7 @@ def _differences(
             by_variant.setdefault(variant, []).append(table)
             yield quality, variant, table
     for variant, tables in by_variant.items():
-        if len(tables) == measured["quality"].nunique():
+        if len(tables) == codec["quality"].nunique():
             yield ALL_QUALITIES, variant, mean_of(tables)
 
 

@@ -30,7 +30,8 @@ class Interval(NamedTuple):
         low, high: ends of the interval; NaN where one observation has none.
         images: how many are behind it.
         seeds: likewise, trainings of the predictive phase; 0 where nothing was trained.
-        p: two-sided, that the mean of other images and seeds is zero; NaN where it is not known.
+        p: two-sided, that the mean of other images and seeds is zero; NaN where one training
+            leaves that open.
     """
 
     value: float
@@ -44,11 +45,14 @@ class Interval(NamedTuple):
 def interval(gains: pd.DataFrame, statistics: Mapping[str, Any]) -> Interval:
     """Mean of a seeds × images table, with its interval.
 
-    With one seed: a percentile bootstrap over the images, and p from the same resamples. With
+    With one seed: a percentile bootstrap over the images; p comes from the same resamples where
+    nothing was trained, and else there is none, as another training might differ by more. With
     several: the table has two random effects, other seeds and other images; each gets its own
     Student's t (three seeds have two degrees of freedom, which a bootstrap over them would not
     know), and the squares of the two half-widths are added, as in Howe's method for a sum of
-    means. For 2 to 8 seeds, simulated, it covers the mean in 93 to 98 of 100 tables.
+    means. What is left of both effects counts with either, so that a variance is never estimated
+    as zero: for 2 to 8 seeds, simulated, it covers the mean in 94 to 100 of 100 tables, and p
+    keeps its level far out, where Holm's method reads it.
 
     Args:
         statistics: `bootstrap`, the number of resamples, and their `seed`; equal seeds give
@@ -60,7 +64,8 @@ def interval(gains: pd.DataFrame, statistics: Mapping[str, Any]) -> Interval:
         return Interval(np.nan, np.nan, np.nan, images, 0)
     untrained = list(gains.index) == [UNTRAINED]
     value, trained = float(table.mean()), 0 if untrained else seeds
-    if images == 1:  # one observation says nothing on its spread
+    # One observation says nothing on its spread, and infinite ones have none.
+    if images == 1 or not np.isfinite(table).all():
         return Interval(value, np.nan, np.nan, images, trained)
     if seeds > 1:
         low, high, p = _by_t(table)
@@ -68,19 +73,15 @@ def interval(gains: pd.DataFrame, statistics: Mapping[str, Any]) -> Interval:
     means = _resampled(statistics, images) @ table[0]
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     beyond = min((means <= 0).sum(), (means >= 0).sum())
-    p = min(1.0, 2 * (beyond + 1) / (len(means) + 1))
-    return Interval(value, float(low), float(high), images, trained, float(p))
+    p = np.nan if trained else min(1.0, float(2 * (beyond + 1) / (len(means) + 1)))
+    return Interval(value, float(low), float(high), images, trained, p)
 
 
 def _by_t(table: np.ndarray) -> tuple[float, float, float]:
     """Ends of the interval, and p, of the mean of a seeds × images table."""
     seeds, images = table.shape
-    rows, columns, mean = table.mean(1), table.mean(0), float(table.mean())
-    rest = table - rows[:, None] - columns + mean
-    left = (rest**2).sum() / ((seeds - 1) * (images - 1))
-    # Variances of the mean by seeds, beyond what is left of both, and by images.
-    by_seed = max(((rows - mean) ** 2).sum() / (seeds - 1) / seeds - left / table.size, 0.0)
-    by_image = ((columns - mean) ** 2).sum() / (images - 1) / images
+    mean = float(table.mean())
+    by_seed, by_image = table.mean(1).var(ddof=1) / seeds, table.mean(0).var(ddof=1) / images
 
     def half(p: float) -> float:
         return math.hypot(

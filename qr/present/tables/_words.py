@@ -31,7 +31,7 @@ SPREAD = (
 )
 HOLM = (
     "p, Holm: two-sided, corrected for all own gains of this table but the primary endpoint, whose "
-    "p is in its own table."
+    "p is in its own table; empty where a decoder was trained once, as another training may differ."
 )
 
 
@@ -61,7 +61,8 @@ def corrected(frame: pd.DataFrame, p: str, statistics: Mapping[str, Any]) -> lis
     """
     endpoint = statistics["endpoint"]
     primary = (frame["variant"] == endpoint["variant"]) & (frame["metric"] == "mse")
-    alone = frame.groupby(CODEC)["quality"].transform("nunique") <= 2  # one, and its mean
+    single = frame["quality"].where(frame["quality"] != ALL_QUALITIES)
+    alone = single.groupby([frame[key] for key in CODEC]).transform("nunique") == 1
     primary &= ((frame["quality"] == ALL_QUALITIES) | alone) & (CONTROL in endpoint["over"])
     bound = frame["variant"].map(is_bound).astype(bool)
     return holm(frame[p].where(informative(frame) & ~primary & ~bound).to_list())

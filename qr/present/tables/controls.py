@@ -1,5 +1,5 @@
 """Every decoder variant: its gain over the baseline, its own gain over the decoder-only control,
-with paired bootstrap 95 % intervals over images, and over seeds where there are several.
+with paired 95 % intervals over images, and over seeds where there are several.
 """
 
 from collections.abc import Mapping

@@ -176,7 +176,9 @@ def test_two_chosen_trials_are_refused(tmp_path):
 
 
 def test_the_endpoint_is_one_family_and_all_other_own_gains_another(tmp_path):
-    folder = fixture.write_metrics(tmp_path / "m", models=MODELS, qualities=(1, 2), metrics=["mse"])
+    folder = fixture.write_metrics(
+        tmp_path / "m", models=MODELS, qualities=(1, 2), metrics=["mse"], seeds=(0, 1)
+    )
     write.write_tables(folder, tmp_path, QUICK)
     endpoint = rows_of(tmp_path, "endpoint")
     assert [(r["model"], r["quality"]) for r in endpoint] == [
@@ -191,10 +193,16 @@ def test_the_endpoint_is_one_family_and_all_other_own_gains_another(tmp_path):
 
 
 def test_of_a_single_quality_the_endpoint_is_in_no_other_family(tmp_path):
-    folder = fixture.write_metrics(tmp_path / "m", models=["mbt2018"], qualities=(1,))
+    folder = fixture.write_metrics(tmp_path / "m", models=["mbt2018"], qualities=(1,), seeds=(0, 1))
     write.write_tables(folder, tmp_path, QUICK)
     tested = [r["metric"] for r in rows_of(tmp_path, "own_gain") if r["own_gain_p_holm"]]
     assert tested == ["ms-ssim"]
+
+
+def test_what_was_trained_once_has_no_p(tmp_path):
+    folder = fixture.write_metrics(tmp_path / "m", models=["mbt2018"], qualities=(1,))
+    write.write_tables(folder, tmp_path, QUICK)
+    assert not any(r["own_gain_p_holm"] for r in rows_of(tmp_path, "own_gain"))
 
 
 def test_gains_are_the_known_mean_and_maximum_with_qr_first(written):
