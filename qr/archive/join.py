@@ -11,9 +11,10 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from qr.archive import manifest, seal
+from qr.archive import crate, manifest, seal
 from qr.codecs.catalogue import CodecId
 from qr.config import plugins, steps
 from qr.config.grid import Grid
@@ -21,7 +22,7 @@ from qr.data.roles import test_folders
 from qr.errors import ResultsError
 from qr.files import write_csv
 from qr.measure import collect
-from qr.measure.schema import ANCHORS, EXPLORATION, IMAGES, RUNTIME, TRAINING
+from qr.measure.schema import ANCHORS, EXPLORATION, IMAGES, QUALITY, RUNTIME, TRAINING
 
 _PARTS = (IMAGES, EXPLORATION, TRAINING, RUNTIME)
 _TIMES = ["encode_s", "decode_s"]  # of a classical codec: what two machines never agree on
@@ -38,15 +39,18 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
 
     Raises:
         ResultsError: a part is unfinished, differs in more than its codecs, or has a codec
-            that another has too, at the same quality; or `out` is finished already.
+            that another has too, at the same quality; or `out` is finished already, or has
+            files of a join that failed.
         ConfigError: a plugin of theirs is missing.
     """
     if seal.finished(out):
         raise ResultsError(f"{out} is finished; it is not overwritten. Delete it to join anew")
+    for left in (out / name for name in (*crate.PARTS, "sets")):
+        if left.exists():
+            raise ResultsError(f"{left} is there already, perhaps of a join that failed: delete it")
     manifests = [_manifest(part) for part in parts]
     config = _config(parts, manifests, out.name)
     plugins.load_plugins(config["plugins"])
-    shutil.rmtree(out / "pictures", ignore_errors=True)  # of a join that failed, perhaps
     order = steps.settings("collect", config)["order"]
     timed = Grid(config).timed()  # and shown in pictures; each part did so with one of its own
     for where in test_folders(config["data"]["roles"]):
@@ -129,9 +133,17 @@ def _times(manifests: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]
 
 
 def _shared(part: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be the same in all parts: all but the version's name and the qualities."""
+    """What must be the same in all parts.
+
+    Left out: the version's name, the qualities, where the images lie (they are compared
+    themselves), and how it was computed.
+    """
     config = dict(part["config"])
-    config.pop("version")
+    del config["version"], config["resources"]
+    config["data"] = {k: v for k, v in config["data"].items() if k != "sources"}
+    config["engine"] = {
+        k: v for k, v in config["engine"].items() if k not in steps.engine(part["config"])
+    }
     config["models"] = {
         name: {key: value for key, value in model.items() if key != "qualities"}
         for name, model in config["models"].items()
@@ -141,8 +153,17 @@ def _shared(part: Mapping[str, Any]) -> dict[str, Any]:
 
 def _anchors(parts: Sequence[Path]) -> pd.DataFrame:
     """The first part's, if all parts have the same but for the times."""
-    tables = [collect.read(p / "metrics" / "anchors.csv", ANCHORS) for p in parts]
-    for part, table in zip(parts, tables, strict=True):
-        if not table.drop(columns=_TIMES).equals(tables[0].drop(columns=_TIMES)):
+    first, *others = (collect.read(p / "metrics" / "anchors.csv", ANCHORS) for p in parts)
+    for part, table in zip(parts[1:], others, strict=True):
+        if not _alike(table, first):
             raise ResultsError(f"{part} cannot be joined: its anchors are not those of {parts[0]}")
-    return tables[0]
+    return first
+
+
+def _alike(ours: pd.DataFrame, theirs: pd.DataFrame) -> bool:
+    """The same files, measured alike: another processor has other last digits."""
+    measured = [*QUALITY]
+    files = [table.drop(columns=[*_TIMES, *measured]) for table in (ours, theirs)]
+    if not files[0].equals(files[1]):
+        return False
+    return np.allclose(ours[measured], theirs[measured], rtol=1e-3, equal_nan=True)

@@ -110,12 +110,45 @@ def test_the_command_draws_and_seals_it(works, parts, tmp_path):
         join(parts, out)
 
 
-def test_pictures_of_a_join_that_failed_are_gone(parts, tmp_path):
-    stray = tmp_path / "joined/pictures/stray"
-    stray.mkdir(parents=True)
-    (stray / "qr.png").write_bytes(b"picture")
-    join(parts, tmp_path / "joined")
-    assert pictures(tmp_path / "joined") == pictures(parts[0]) | pictures(parts[1])
+@pytest.mark.parametrize("left", ["pictures", "compressai", "sets"])
+def test_what_a_join_that_failed_has_left_is_not_sealed(parts, tmp_path, left):
+    (tmp_path / "joined" / left).mkdir(parents=True)
+    with pytest.raises(ResultsError, match=f"joined/{left} is there already.*delete it"):
+        join(parts, tmp_path / "joined")
+    assert not (tmp_path / "joined/metrics").exists()
+
+
+def test_parts_of_other_machines_are_joined(tmp_path):
+    """Images that lie elsewhere, more workers, other limits; and the last digits of a measure."""
+    first = part(tmp_path / "first", MODELS[:1])
+    other = part(
+        tmp_path / "other",
+        MODELS[1:],
+        engine={"workers": 7},
+        resources={"speed": "speed.csv"},
+        data={"sources": {"kodak": {"folder": "elsewhere"}}},
+    )
+    _change_anchors(other, ms_ssim=lambda column: column + 1e-6)
+    join([first, other], tmp_path / "joined")
+    assert (tmp_path / "joined/metrics/anchors.csv").read_text() == (
+        first / "metrics/anchors.csv"
+    ).read_text()
+
+
+@pytest.mark.parametrize(
+    "change", [{"bytes": lambda column: column + 1}, {"psnr_db": lambda column: column + 0.1}]
+)
+def test_parts_with_other_anchors_are_refused(parts, tmp_path, change):
+    _change_anchors(parts[1], **change)
+    with pytest.raises(ResultsError, match="part-1 cannot be joined: its anchors"):
+        join(parts, tmp_path / "joined")
+
+
+def _change_anchors(folder, **change):
+    path = folder / "metrics" / "anchors.csv"
+    pd.read_csv(path).assign(**{k: lambda t, k=k, f=f: f(t[k]) for k, f in change.items()}).to_csv(
+        path, index=False
+    )
 
 
 def test_the_plugins_of_the_parts_are_loaded(tmp_path):
