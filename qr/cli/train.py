@@ -18,9 +18,6 @@ StopAfter = Annotated[
     Optional[float],
     typer.Option(help="Minutes that a scheduler grants; saves the state and exits with 75 before."),
 ]
-Latents = Annotated[
-    Optional[Path], typer.Option(help="Folder that `qr latents` made, if they are cached.")
-]
 _ROLES = {"baseline": "baseline", "explore": "exploration"}  # all others: predictive
 
 
@@ -31,7 +28,6 @@ def _run(
     data: Path,
     state: Path,
     stop_after: Optional[float],
-    latents: Optional[Path] = None,
 ):
     """What the phases of a step have in common, by its options."""
     stop_at = stop_time(stop_after)
@@ -51,7 +47,6 @@ def _run(
         manifests=data,
         state=state,
         role=_ROLES.get(step, "predictive"),
-        latents=latents,
         stop_at=stop_at,
     )
 
@@ -74,25 +69,6 @@ def data(
 
 
 @app.command()
-def latents(
-    config: Config,
-    codec: Annotated[Path, typer.Option(help="Checkpoint of the codec.")],
-    images: Annotated[Path, typer.Option(help="Manifest of the training images.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for them.")],
-) -> None:
-    """Compute the latents of whole pictures once, for all trainings with a frozen encoder.
-
-    Example: qr latents -c config.yaml --codec codec.safetensors
-    --images runs/mine/data/predictive.csv --out runs/mine/latents
-    """
-    from qr.config import steps as table
-    from qr.config.load import load
-    from qr.train import steps
-
-    steps.latents(table.engine(load(*config)), codec, images, out)
-
-
-@app.command()
 def explore(
     config: Config,
     codec: CodecName,
@@ -101,7 +77,6 @@ def explore(
     baseline: Annotated[Path, typer.Option(help="Checkpoint of the baseline.")],
     variant: Annotated[str, typer.Option(help="Decoder variant to explore.")],
     out: Out,
-    latents: Latents = None,
     stop_after: StopAfter = None,
 ) -> None:
     """Find the alpha (and learning rate) that serves a variant best on the validation set.
@@ -111,7 +86,7 @@ def explore(
     """
     from qr.train import explore as exploring
 
-    run = _run("explore", config, codec, data, state, stop_after, latents)
+    run = _run("explore", config, codec, data, state, stop_after)
     exploring.explore(run, baseline, variant, out)
 
 
@@ -175,7 +150,6 @@ def predictive(
     seed: Annotated[int, typer.Option(help="Of crops, and of what starts at random.")],
     out: Out,
     log: Log,
-    latents: Latents = None,
     stop_after: StopAfter = None,
 ) -> None:
     """Run the predictive phase of one decoder variant: the encoder is frozen.
@@ -186,5 +160,5 @@ def predictive(
     """
     from qr.train import steps
 
-    run = _run("predictive", config, codec, data, state, stop_after, latents)
+    run = _run("predictive", config, codec, data, state, stop_after)
     steps.predictive(run, soft, rectifier, exploration, variant, seed, out, log)

@@ -182,20 +182,6 @@ class Codec:
         """The latent of a decoder that has y_hat and the output of h_s."""
         return Latent(y_hat)
 
-    @property
-    def reach(self) -> int:
-        """How many positions around one the entropy model looks at, in y_hat."""
-        return 0
-
-    def cropped(self, around: Tensor, hyper: Tensor | None = None) -> Latent:
-        """The latent of a window that a decoder has of a larger picture.
-
-        Args:
-            around: y_hat of the window, with `reach` more positions on each side.
-            hyper: the output of h_s, of the window.
-        """
-        return self.received(around, hyper)
-
     def fits(self, shape: Any, height: int, width: int) -> bool:
         """Whether `shape`, read from a file, can be that of a padded picture of this size.
 

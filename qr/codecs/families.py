@@ -204,23 +204,6 @@ class ContextCodec(HyperpriorCodec):
         scales, means = parameters.chunk(2, 1)
         return scales, means
 
-    @property
-    def reach(self) -> int:
-        return self.model.context_prediction.kernel_size[0] // 2
-
-    def cropped(self, around: Tensor, hyper: Tensor | None = None) -> Latent:
-        assert hyper is not None  # these models have an h_s
-        inner = [-self.reach] * 4
-
-        def side(y_hat: Tensor) -> Side:
-            return Side(hyper, lambda: self._density(around, F.pad(hyper, [self.reach] * 4), inner))
-
-        return Latent(F.pad(around, inner), None, side)
-
-    def _density(self, y_hat: Tensor, hyper: Tensor, inner: list[int]) -> GaussianDensity:
-        scales, means = self._gaussian(y_hat, hyper)
-        return GaussianDensity(F.pad(scales, inner), F.pad(means, inner))
-
     def _quantize(self, y: Tensor, hyper: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Position by position as in coding, but all those at once that do not need each other.
 
@@ -228,7 +211,8 @@ class ContextCodec(HyperpriorCodec):
         quantized on all earlier lines column + (k // 2 + 1) * row = constant is enough for the
         next: w + (k // 2 + 1) * (h - 1) small steps instead of h * w.
         """
-        convolution, reach = self.model.context_prediction, self.reach
+        convolution = self.model.context_prediction
+        reach = convolution.kernel_size[0] // 2
         weight = convolution.weight * convolution.mask
         symbols, scales = torch.zeros_like(y), torch.zeros_like(y)
         padded = F.pad(torch.zeros_like(y), [reach] * 4)

@@ -46,7 +46,6 @@ class Job:
     variant: str | None = None
     seed: int | None = None
     stage: str | None = None
-    role: str | None = None
 
     @classmethod
     def of(cls, step: str, wildcards: Mapping[str, str]) -> "Job":
@@ -57,7 +56,6 @@ class Job:
             CodecId.parse(codec) if codec else None,
             wildcards.get("variant"),
             stage=wildcards.get("stage"),
-            role=wildcards.get("role"),
         )
 
     @property
@@ -67,9 +65,7 @@ class Job:
             return self.step
         seed = "" if self.seed is None else f"_s{self.seed}"
         variant = None if self.variant is None else self.variant + seed
-        return "/".join(
-            str(part) for part in (self.stage or self.role, self.codec, variant) if part
-        )
+        return "/".join(str(part) for part in (self.stage, self.codec, variant) if part)
 
 
 class Grid:
@@ -109,29 +105,10 @@ class Grid:
         engine = self.config["engine"]
         if step == "baseline" and self.fetched:
             return 0, 1
-        if step == "latents":
-            return int(engine["accelerator"] != "cpu"), 1
         if step in TRAINING:
             gpus = 0 if engine["accelerator"] == "cpu" else engine["devices"]
             return gpus, 1 + engine["workers"]
         return int(step in CODING and engine["coding"] == "cuda"), 1
-
-    def latents(self, step: str) -> str:
-        """Whether `step`, predictive or explore, takes 'cached' latents or has them 'computed'.
-
-        Trials that train the codec, too, have a latent of their own each.
-        """
-        if step == "explore" and self.joint:
-            return "computed"
-        return self.config["predictive"]["latents"]
-
-    def cached(self, step: str, codec: CodecId) -> Job | None:
-        """The job that computes the latents which `step` takes; None if it takes none."""
-        if self.latents(step) == "computed":
-            return None
-        role = "exploration" if step == "explore" else step
-        role = self.config["data"]["roles"][role].get("reuse", role)
-        return Job("latents", codec, role=role)
 
     def trained(self, codec: CodecId) -> list[tuple[str, int]]:
         """Variants that the predictive phase of `codec` trains, each with its seeds."""
@@ -229,7 +206,6 @@ class Grid:
         yield Job("data")
         for codec in self.needed():
             yield Job("baseline", codec)
-        yield from self._latents()
         for codec, variant in self.explorations():
             yield Job("explore", codec, variant)
         for codec in self.studied:
@@ -243,13 +219,6 @@ class Grid:
         for codec in self.timed():
             yield Job("runtime", codec)
         yield Job("anchors")
-
-    def _latents(self) -> list[Job]:
-        """Those that are computed before trainings, each once."""
-        takers = [("explore", codec) for codec, _ in self.explorations()]
-        takers += [("predictive", codec) for codec in self.studied if self.trained(codec)]
-        found = dict.fromkeys(self.cached(step, codec) for step, codec in takers)
-        return [job for job in found if job is not None]
 
     def first_seeds(self, codec: CodecId) -> list[tuple[str, int]]:
         """Trained variants of `codec`, of one seed each."""

@@ -56,15 +56,6 @@ class Files:
         source, explored = self.grid.exploration(CodecId.parse(codec), variant)
         return f"{self.run}/explore/{source}/{explored}.csv"
 
-    def latents(self, step: str, codec: str) -> list[str]:
-        """The folder of the latents that a training of `step` takes, if it takes any."""
-        job = self.grid.cached(step, _id(codec))
-        return [f"{self.run}/latents/{job.name}"] if job else []
-
-    def encoder(self, codec: str) -> str:
-        """The codec whose latents are cached; a frozen one is the same after the soft phase."""
-        return self.checkpoint("soft" if self.grid.joint else "original", codec)
-
     def decoders(self, codec: CodecId | str) -> list[str]:
         """Weights of all trained variants, seed by seed."""
         return self._weights(codec, self.grid.trained(_id(codec)))

@@ -118,7 +118,6 @@ def _predictive(grid: Grid, codec: CodecId) -> Settings:
         **_training(grid, codec),
         **grid.config["rectifier"],
         **_alpha_factor(grid, codec),
-        "latents": grid.latents("predictive"),
         "warm_up": phases.of_soft_phase(grid.config),
         "training": phases.of_predictive_phase(grid.config, codec.metric),
     }
@@ -134,7 +133,6 @@ def _explore(grid: Grid, codec: CodecId) -> Settings:
         **_without(grid.config["explore"], *elsewhere),
         "joint": grid.joint,
         "detach_y": grid.config["soft"]["detach_y"],
-        "latents": grid.latents("explore"),
         "warm_up": phases.of_trial_warm_up(grid.config),
         "training": phases.of_trial(grid.config),
     }
@@ -190,7 +188,6 @@ STEPS = {
         files=("resources/kodak.csv",),
     ),
     "baseline": Step((_RUN, "qr.train.steps:baseline"), _baseline),
-    "latents": Step(("qr.train.steps:latents",), _of()),
     "explore": Step((_RUN, "qr.train.explore:explore"), _explore),
     "soft": Step((_RUN, "qr.train.steps:soft"), _soft),
     "predictive": Step((_RUN, "qr.train.steps:predictive"), _predictive),

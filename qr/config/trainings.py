@@ -21,14 +21,12 @@ class Training:
         settings: of the loop, such as `steps` and `learning_rate`.
         variant: the decoder variant that is trained, or whose rectifier warms up.
         joint: a soft phase in which the codec is trained as well.
-        cached: a predictive phase that takes latents which were computed before.
     """
 
     phase: str
     settings: Settings
     variant: str | None = None
     joint: bool = False
-    cached: bool = False
 
     def at(self, learning_rate: float) -> "Training":
         """The same at the learning rate that the exploration chose."""
@@ -51,8 +49,7 @@ def soft(settings: Settings) -> list[Training]:
 
 def predictive(settings: Settings, variant: str) -> list[Training]:
     """A rectifier that the soft phase did not train warms up first, on a frozen codec."""
-    cached = settings["latents"] == "cached"
-    last = Training("predictive", settings["training"], variant, cached=cached)
+    last = Training("predictive", settings["training"], variant)
     if not variants.get(variant).warms_up:
         return [last]
     return [Training("soft", settings["warm_up"], variant), last]

@@ -17,11 +17,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from qr.data.crops import CropDataset, as_floats
-from qr.data.latents import LatentCrops, Latents
 from qr.data.manifests import Entry
 from qr.errors import ConfigError, QRError, TrainingError
 
-Batch = tuple[Tensor, ...]  # first the pictures
+Batch = tuple[Tensor, ...]  # the pictures
 
 _WAY_OUT = "the same command goes on from the saved state; a lower engine.workers needs less memory"
 
@@ -33,18 +32,14 @@ class Data:
     Attributes:
         entries: training images.
         validation: N x 3 x S x S held-back crops in [0, 1].
-        latents: of the training images, where they are computed already.
     """
 
     entries: list[Entry]
     validation: Tensor
-    latents: Latents | None = None
 
     def crops(self, crop: int, seed: int, samples: int) -> CropDataset:
-        """`samples` random crops of the training images, with their latents if there are any."""
-        if self.latents is None:
-            return CropDataset(self.entries, crop, seed, samples)
-        return LatentCrops(self.entries, crop, seed, samples, self.latents)
+        """`samples` random crops of the training images."""
+        return CropDataset(self.entries, crop, seed, samples)
 
 
 class SampleNumbers(Sampler[list[int]]):

@@ -17,11 +17,10 @@ from statistics import median
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from qr import device, provenance
-from qr.codecs import cache, registry
+from qr.codecs import registry
 from qr.codecs.base import Codec
 from qr.codecs.catalogue import METRICS, CodecId, lmbda
 from qr.config import precision
@@ -38,7 +37,7 @@ from qr.files import folder_bytes
 from qr.measure.rows import Contender, decode_all, encode_all
 from qr.plan import cost
 from qr.plan.cost import Measured, Table
-from qr.plan.work import CACHED, COMPILED, TIMED_CODING, Rate, Timed, Work
+from qr.plan.work import COMPILED, TIMED_CODING, Rate, Timed, Work
 from qr.train.loop import Trainer
 from qr.train.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
 from qr.train.state import StateFolder
@@ -146,7 +145,7 @@ def _train(config: Mapping[str, Any], training: Timed) -> Table:
     # The work of one device: what several have to tell each other is left out.
     engine = config["engine"] | {"devices": 1, "save_every_seconds": math.inf}
     data = Data([], _noise(rate.batch, training.validation.size))
-    batch = _batch(rate, phase.codec)
+    batch = (_noise(rate.batch, rate.size),)
     with tempfile.TemporaryDirectory() as temporary:
         state, title = StateFolder(Path(temporary), {}), _describe(rate)
         trainer = _TimedTrainer(phase, data, settings, engine, 0, state, title, batch=batch)
@@ -157,16 +156,6 @@ def _train(config: Mapping[str, Any], training: Timed) -> Table:
         rate: _measured(rate, step, _weights_mb(rate, phase), state_mb),
         training.validation: _measured(rate, image),
     }
-
-
-def _batch(rate: Rate, codec: Codec) -> Batch:
-    """What a step takes: pictures, and their latents where those are cached."""
-    x = _noise(rate.batch, rate.size)
-    if rate.step != CACHED:
-        return (x,)
-    parts = cache.known(codec, x)
-    parts["y_hat"] = F.pad(parts["y_hat"], [codec.reach] * 4)
-    return x, *parts.values()
 
 
 def _compare_precisions(config: Mapping[str, Any], training: Timed) -> None:
@@ -195,7 +184,7 @@ def _phase(rate: Rate, distance: str) -> Phase:
     if rate.step == "baseline":
         return BaselinePhase(codec, metric, trade_off)
     variant, width = variants.get(rate.variant or ""), rate.W or 0
-    if rate.step in ("predictive", CACHED):
+    if rate.step == "predictive":
         decoder = build_decoder(variant, codec, width)
         return PredictivePhase(codec, decoder, variant, metric, trade_off, 1.0, distance)
     rectifier = build_rectifier(variant.rectifier or "", codec, width, **variant.options)

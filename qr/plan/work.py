@@ -17,7 +17,6 @@ from qr.errors import DataError
 
 TIMED_CODING = ("encode", "decode")
 COMPILED = ", compiled"  # behind a precision
-CACHED = "predictive-cached"  # a predictive step whose latents were computed before
 
 _UNCOUNTED = 24  # images of a role that neither a manifest nor a limit counts; Kodak has 24
 
@@ -30,8 +29,8 @@ class Rate:
         metric: what the codec is trained for; None where it does not matter, in coding.
         N, M: the codec's widths; None for a codec that chooses itself.
         W: the rectifier's width; None without a rectifier.
-        step: baseline, soft, soft-joint (the codec is trained, too), predictive, `CACHED`,
-            encode, decode.
+        step: baseline, soft, soft-joint (the codec is trained, too), predictive, encode,
+            decode.
         variant: decoder variant; None in decode: entropy decoding, which they share.
         split: train: the unit is an optimiser step; validation, test: an image.
         batch: images of one step on one device.
@@ -198,7 +197,7 @@ def _timed_as(training: Training) -> str:
     """What the table of seconds calls it."""
     if training.joint:
         return "soft-joint"
-    return CACHED if training.cached else training.phase
+    return training.phase
 
 
 def _codec(job: Job) -> CodecId:

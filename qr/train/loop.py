@@ -127,8 +127,7 @@ class Trainer:
         crops = self.data.crops(self.settings["crop"], derive_seed(self.seed, "crops"), samples)
         ranks = fabric.global_rank, fabric.world_size
         numbers = SampleNumbers(samples, self.progress.step, batch_size, *ranks)
-        # Latents would have to travel in any case.
-        if self.data.latents is None and fits(crops.entries, engine["device_cache_mb"]):
+        if fits(crops.entries, engine["device_cache_mb"]):
             return nullcontext(map(ResidentCrops(crops, fabric.device).batch, numbers))
         return batches(crops, numbers, engine["workers"])
 

@@ -230,13 +230,9 @@ class PredictivePhase(Phase):
         if not any(p.requires_grad for p in decoder.parameters()):
             raise ConfigError("this variant has nothing to train in the predictive phase")
 
-    def forward(self, x: Tensor, *crops: Tensor) -> Values:
-        """The losses of a batch; `crops` are of latents known before, as `LatentCrops` has them."""
+    def forward(self, x: Tensor) -> Values:
         with torch.no_grad(), _without_autocast(x):
-            if crops:
-                y, latent = crops[0], self.codec.cropped(*crops[1:])
-            else:
-                y, latent = self.codec.latent(x)
+            y, latent = self.codec.latent(x)
         return self._values(x, y, latent)
 
     def known(self, x: Tensor) -> tuple[Tensor, Tensor, Latent]:

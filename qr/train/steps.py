@@ -1,23 +1,19 @@
 """The training steps, as commands run them: weights in, weights and the training's course out."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from qr.codecs import cache, zoo
+from qr.codecs import zoo
 from qr.codecs.base import Codec
 from qr.codecs.catalogue import CodecId
 from qr.codecs.weights import load_codec, save_codec
 from qr.config import trainings
-from qr.data.manifests import read_manifest
 from qr.decoders import variants
 from qr.decoders.weights import load_rectifier, save_decoder, save_rectifier
 from qr.errors import CheckpointError
 from qr.files import write_csv
 from qr.train.explore import read_choice
-from qr.train.fabric import make_fabric
 from qr.train.losses import quality
 from qr.train.progress import Progress
 from qr.train.stp import (
@@ -91,18 +87,6 @@ def soft(
     _save_codec(run, codec, out)
     save_rectifier(rectifier, warm, variants.SOFT_RECTIFIER, codec)
     write_csv(log_table(run.codec_id, "soft", progress), log)
-
-
-def latents(engine: Mapping[str, Any], checkpoint: Path, images: Path, out: Path) -> None:
-    """Write the latents of the manifest `images` into the folder `out`.
-
-    Args:
-        engine: its accelerator computes.
-        checkpoint: of the codec.
-    """
-    codec, codec_id = load_codec(checkpoint)
-    codec.model.to(make_fabric({**engine, "devices": 1, "precision": "32-true"}).device)
-    cache.compute(codec, read_manifest(images), out, f"latents {codec_id}")
 
 
 def predictive(

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from qr.codecs import cache
 from qr.codecs.base import Codec
 from qr.codecs.catalogue import CodecId
 from qr.codecs.registry import build_codec
@@ -20,12 +19,11 @@ from qr.config.settings import digest
 from qr.config.trainings import Training
 from qr.data.crops import validation_batch
 from qr.data.feed import Data
-from qr.data.latents import Latents
 from qr.data.manifests import read_manifest
 from qr.decoders import variants
 from qr.decoders.decoder import Decoder, build_decoder
 from qr.decoders.registry import build_rectifier
-from qr.errors import CheckpointError, ConfigError
+from qr.errors import CheckpointError
 from qr.train.fabric import tell_if_slow
 from qr.train.loop import Trainer
 from qr.train.phases import BaselinePhase, Phase, PredictivePhase, SoftPhase
@@ -45,7 +43,6 @@ class Run:
         manifests: folder of the data step.
         state: folder for the training state.
         role: whose images it trains on.
-        latents: folder of their latents, where the predictive phase is to take those.
         stop_at: when to save and stop, by `time.monotonic`.
     """
 
@@ -55,7 +52,6 @@ class Run:
     manifests: Path
     state: Path
     role: str = "predictive"
-    latents: Path | None = None
     stop_at: float = math.inf
 
     @property
@@ -74,23 +70,17 @@ class Run:
         return Data(entries, validation_batch(held_back, self.settings["validation_crop"]))
 
     def fit(
-        self,
-        training: Training,
-        phase: Phase,
-        seed: int,
-        fixed: Mapping[str, object],
-        latents: Latents | None = None,
+        self, training: Training, phase: Phase, seed: int, fixed: Mapping[str, object]
     ) -> Progress:
         """Train `phase` as `training` says.
 
         Args:
-            latents: of the training images, if the phase takes them.
             fixed: what else fixes the result, by name; a state of another is not continued.
         """
         engine = {**self.engine, **{key: self.settings[key] for key in ("precision", "devices")}}
         tell_if_slow(engine["precision"], engine["accelerator"])
         names = (training.variant,) if training.variant else ()
-        data = dataclasses.replace(self.data(), latents=latents)
+        data = self.data()
         identity = {
             "codec": str(self.codec_id),
             "settings": digest(training.settings),
@@ -99,7 +89,6 @@ class Run:
             # Of the pictures, not of the manifests: those name folders, which may move.
             "training images": digest([entry.pixels_sha256 for entry in data.entries]),
             "validation images": tensor_digest({"x": data.validation}),
-            "latents": "computed" if latents is None else steps.code("latents"),
             "starting weights": tensor_digest(phase.state_dict()),
             "variant": " ".join(names),
             "seed": str(seed),
@@ -215,19 +204,4 @@ def train_decoder(
         codec, decoder, variant, settings["metric"], settings["lmbda"], alpha, distance
     )
     fixed = {"alpha": alpha, "distance": distance}
-    return decoder, run.fit(last, phase, seed, fixed, _latents(run, codec))
-
-
-def _latents(run: Run, codec: Codec) -> Latents | None:
-    """Those that the predictive phase of `codec` takes, if it takes any."""
-    wanted = run.settings["latents"]
-    if (wanted == "cached") != (run.latents is not None):
-        way_out = (
-            "name their folder with --latents" if run.latents is None else "leave out --latents"
-        )
-        raise ConfigError(f"the latents of this training are {wanted}: {way_out}")
-    if run.latents is None:
-        return None
-    latents = Latents(run.latents)
-    cache.check(latents, codec)
-    return latents
+    return decoder, run.fit(last, phase, seed, fixed)

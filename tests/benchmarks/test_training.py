@@ -6,14 +6,13 @@ import math
 import pytest
 import torch
 
-from qr.codecs import cache, registry
+from qr.codecs import registry
 from qr.codecs.latent import Latent
 from qr.config import load
 from qr.config.precision import FULL, MIXED
 from qr.config.settings import overlay
 from qr.data.crops import CropDataset, as_floats
 from qr.data.feed import Data
-from qr.data.latents import Latents
 from qr.data.resident import ResidentCrops
 from qr.decoders import variants
 from qr.decoders.decoder import build_decoder
@@ -42,7 +41,7 @@ def predictive(model, N, M, variant, width=128):
     return PredictivePhase(codec, decoder, chosen, "mse", 0.0067, 0.01, "l2")
 
 
-def trainer(phase, folder, device, precision, entries=(), latents=None, **settings):
+def trainer(phase, folder, device, precision, entries=(), **settings):
     """Trains `phase` by the settings of config.yaml, but for those that are given."""
     config = load.load(ROOT / "config.yaml")
     how = {"steps": 10**6, "validate_every": 10**6, "compile": False}
@@ -54,7 +53,7 @@ def trainer(phase, folder, device, precision, entries=(), latents=None, **settin
     }
     return Trainer(
         phase,
-        Data(list(entries), torch.zeros(1, 3, 64, 64), latents),
+        Data(list(entries), torch.zeros(1, 3, 64, 64)),
         overlay(config["training"], how | settings),
         engine,
         0,
@@ -124,28 +123,6 @@ def test_soap(compare, device, tmp_path, noise):
         device=device,
         precision=MIXED,
     )
-
-
-@pytest.mark.parametrize("precision", [FULL, MIXED])
-@pytest.mark.parametrize(("model", "M"), [(SCALE, 192), (JOINT, 128)])
-def test_cached_latents(compare, device, tmp_path, entries, model, M, precision):
-    """Reading included: of images, and of latents from disk."""
-    phases = [predictive(model, 64, M, "decoder") for _ in range(2)]
-    cache.compute(phases[0].codec, entries, tmp_path / "latents", "latents")
-    how = {"batch_size": 2, "crop": 192}
-    computed = trainer(phases[0], tmp_path / "a", device, precision, entries, **how)
-    latents = Latents(tmp_path / "latents")
-    cached = trainer(phases[1], tmp_path / "b", device, precision, entries, latents, **how)
-    with computed.batches() as pictures, cached.batches() as known:
-        for _ in entries:  # each is decoded once
-            next(pictures), next(known)
-        compare(
-            f"step of `decoder` on {model}, N 64, M {M}, 2 crops of 192, {precision}: cached",
-            lambda: computed.train_step(next(pictures)),
-            lambda: cached.train_step(next(known)),
-            device=device,
-            precision=precision,
-        )
 
 
 class Rectified(torch.nn.Module):

@@ -38,13 +38,6 @@ class Workshop:
         return [*self.common("baseline"), "--out", self.codec_safetensors, "--log", self.b_csv]
 
     @property
-    def latents(self):
-        return [
-            "--config", self.config, "--codec", self.codec_safetensors,
-            "--images", self.data / "predictive.csv", "--out", self.folder / "latents",
-        ]  # fmt: skip
-
-    @property
     def explore(self):
         return [
             *self.common("explore"), "--baseline", self.codec_safetensors, "--variant", "qr",
@@ -98,7 +91,6 @@ class Workshop:
         return {
             "data": ["data", *found],
             "baseline": ["train", "baseline", *self.baseline],
-            "latents": ["latents", *self.latents],
             "explore": ["explore", *self.explore],
             "soft": ["train", "soft", *self.soft],
             "predictive": ["train", "predictive", *self.predictive],

@@ -94,16 +94,6 @@ def limit(wildcards, resources):
     return f"--stop-after {resources.runtime}" if workflow.remote_exec else ""
 
 
-def latents(step):
-    """The input of a training that takes latents which were computed before, if it does."""
-    return lambda wildcards: FILES.latents(step, wildcards.codec)
-
-
-def latents_option(wildcards, input):
-    """The same as an option."""
-    return f"--latents {input.latents}" if input.latents else ""
-
-
 def test_set(wildcards):
     """The manifest of the test set whose images a table is about, where there are several."""
     if not SETS or wildcards.kind not in ("images", "anchors"):

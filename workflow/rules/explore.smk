@@ -3,7 +3,6 @@ rule explore:
     input:
         manifests=rules.data.output.manifests,
         baseline=rules.baseline.output.codec,
-        latents=latents("explore"),
     output:
         f"{RUN}/explore/{{codec}}/{{variant}}.csv",
     log:
@@ -20,7 +19,6 @@ rule explore:
     params:
         config=CONFIG_FILE,
         limit=limit,
-        latents=latents_option,
         settings=settings("explore"),
         code=lambda wc: code("explore", wc.variant)(wc),
         data=lambda wc, input: parent(input.manifests),
@@ -28,4 +26,4 @@ rule explore:
     shell:
         "python -m qr explore --config {params.config} --codec {wildcards.codec} --data {params.data}"
         " --state {params.state} --baseline {input.baseline} --variant {wildcards.variant}"
-        " --out {output} {params.latents} {params.limit} 2>&1 | tee {log}"
+        " --out {output} {params.limit} 2>&1 | tee {log}"

@@ -5,7 +5,6 @@ rule predictive:
         codec=rules.soft.output.codec,
         rectifier=rules.soft.output.rectifier,
         exploration=lambda wc: FILES.exploration(wc.codec, wc.variant),
-        latents=latents("predictive"),
     output:
         decoder=f"{RUN}/predictive/{{codec}}/{{variant}}_s{{seed}}/decoder.safetensors",
         course=f"{RUN}/predictive/{{codec}}/{{variant}}_s{{seed}}/log.csv",
@@ -21,7 +20,6 @@ rule predictive:
     params:
         config=CONFIG_FILE,
         limit=limit,
-        latents=latents_option,
         settings=settings("predictive"),
         code=lambda wc: code("predictive", wc.variant)(wc),
         data=lambda wc, input: parent(input.manifests),
@@ -30,4 +28,4 @@ rule predictive:
         "python -m qr train predictive --config {params.config} --codec {wildcards.codec} --data {params.data}"
         " --state {params.state} --soft {input.codec} --rectifier {input.rectifier}"
         " --exploration {input.exploration} --variant {wildcards.variant} --seed {wildcards.seed}"
-        " --out {output.decoder} --log {output.course} {params.latents} {params.limit} 2>&1 | tee {log}"
+        " --out {output.decoder} --log {output.course} {params.limit} 2>&1 | tee {log}"

@@ -36,7 +36,7 @@ CONFIG = {
         "strategy": "sweep", "alpha": {}, "learning_rates": [],
     },
     "soft": {"codec": "joint", "detach_y": True, "training": {"steps": 100}},
-    "predictive": {"latents": "computed", "training": {"steps": 3}},
+    "predictive": {"training": {"steps": 3}},
     "runtime": {"metric": "mse", "quality": 4},
     "anchors": {},
 }  # fmt: skip
@@ -90,28 +90,6 @@ def test_a_frozen_codec_has_one_kind_of_bitstreams():
     assert grid(variants=["baseline", "qr"]).stages(THREE) == ["soft"]
 
 
-def latents_of(found):
-    return [job.name for job in found.jobs() if job.step == "latents"]
-
-
-def test_cached_latents_are_computed_once_for_all_that_take_them():
-    roles = {role: {"source": "x"} for role in ("baseline", "exploration", "predictive")}
-    cached = {"predictive": {"latents": "cached"}, "soft": {"codec": "frozen"}}
-    shared = {"exploration": {"reuse": "baseline"}, "predictive": {"reuse": "baseline"}}
-    one = grid(**cached, data={"roles": shared}, metrics=["mse"])
-    assert sorted(latents_of(one)) == sorted(f"baseline/{codec}" for codec in one.codecs)
-    files = Files(one, "runs/v")
-    folder = "runs/v/latents/baseline/mbt2018_mse_q3"
-    assert files.latents("explore", "mbt2018_mse_q3") == [folder]
-    assert files.latents("predictive", "mbt2018_mse_q3") == [folder]
-    assert files.encoder("mbt2018_mse_q3") == files.baseline("mbt2018_mse_q3")
-    apart = grid(**cached, data={"roles": roles}, metrics=["mse"])
-    explored = [f"exploration/{codec}" for codec, _ in apart.explorations()]
-    assert latents_of(apart) == explored + [f"predictive/{codec}" for codec in apart.codecs]
-    assert apart.devices("latents") == (0, 1)
-    assert latents_of(grid(data={"roles": roles})) == []
-
-
 def test_a_command_is_told_where_a_plain_codec_lies(tmp_path):
     plain = CodecId("cheng2020-attn", "mse", 2)
     path = tmp_path / "baseline" / str(plain) / "codec.safetensors"
@@ -122,20 +100,6 @@ def test_a_command_is_told_where_a_plain_codec_lies(tmp_path):
     with pytest.raises(CheckpointError) as found:
         codec_file(tmp_path, plain)
     assert str(path) in str(found.value) and str(path) not in str(without.value)
-
-
-def test_trials_that_train_the_codec_take_no_cached_latents():
-    roles = {role: {"source": "x"} for role in ("baseline", "exploration", "predictive")}
-    joint = grid(predictive={"latents": "cached"}, data={"roles": roles})
-    files = Files(joint, "runs/v")
-    assert files.latents("explore", "mbt2018_mse_q3") == []
-    assert files.latents("predictive", "mbt2018_mse_q3") == [
-        "runs/v/latents/predictive/mbt2018_mse_q3"
-    ]
-    assert files.encoder("mbt2018_mse_q3") == files.checkpoint("soft", "mbt2018_mse_q3")
-    codec = CodecId("mbt2018", "mse", 3)
-    assert steps.settings("explore", joint.config, codec)["latents"] == "computed"
-    assert steps.settings("predictive", joint.config, codec)["latents"] == "cached"
 
 
 def test_a_plain_codec_is_coded_as_it_is_and_nothing_else():

@@ -259,8 +259,7 @@ MORE = "\nfrom ", "\nimport this\nfrom "  # imported, used by nobody
         ("config/trainings.py", "if settings[\"source\"] == \"zoo\"", "if False", {"baseline"}),
         ("codecs/zoo.py", "hash_prefix=_digest(path)", "hash_prefix=None", {"baseline"}),
         ("codecs/watch.py", "2.0**20", "2.0**21",
-         TRAINING | {"latents", "encode", "decode", "runtime", "pictures"}),
-        ("codecs/cache.py", "4 * codec.downsampling", "8 * codec.downsampling", {"latents"}),
+         TRAINING | {"encode", "decode", "runtime", "pictures"}),
         ("measure/timing_cases.py", "warmup_rounds=2", "warmup_rounds=3", {"runtime"}),
         ("decoders/complexity.py", "/ 2 / pixels", "/ pixels", {"runtime"}),
         ("decoders/rectifiers/qr_hyper.py", "dim=1", "dim=-3",
@@ -338,9 +337,7 @@ def test_a_digest_is_the_same_in_every_process():
 # What is read of the configuration
 
 
-@pytest.mark.parametrize(
-    "step", [s for s in steps.STEPS if s not in ("latents", "summary", "export")]
-)
+@pytest.mark.parametrize("step", [s for s in steps.STEPS if s not in ("summary", "export")])
 def test_a_step_asks_for_all_that_it_gets(watched, step):
     """It cannot ask for more: it gets nothing else of the configuration."""
     _, unasked = watched

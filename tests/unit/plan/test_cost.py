@@ -100,7 +100,7 @@ def test_the_warm_ups_are_those_of_soft_to_predictive_training(settings, tmp_pat
 
     began = []
 
-    def fit(self, training, phase, seed, fixed, latents=None):
+    def fit(self, training, phase, seed, fixed):
         began.append((training.phase, training.variant))
         return Progress()
 
@@ -156,7 +156,7 @@ def test_an_exploration_runs_the_trainings_that_it_is_planned_with(
 
     began = {}
 
-    def fit(run, training, phase, seed, fixed, latents=None):
+    def fit(run, training, phase, seed, fixed):
         joint = "-joint" if fixed.get("joint") else ""
         began[run.state] = (training.phase + joint, training.variant, training.settings["steps"])
         return Progress(rows=[{"split": "validation", "step": 1, "loss": 1.0, "distortion": 1.0}])
