@@ -19,6 +19,8 @@ import qr
 from qr.cli import measure, pictures, plan, present, results, startup, train
 from qr.errors import Interrupted, QRError
 
+_CTRL_C = 130  # what typer makes of it, as shells do
+
 app = typer.Typer(
     name="qr",
     help="""Quantization rectifiers for neural image compression.
@@ -60,8 +62,10 @@ for _commands in (pictures, train, measure, present, results, plan):
 def main() -> None:
     """Run the command; a user's mistake ends in one line and exit status 1.
 
-    Status 75 says that the work was interrupted and goes on when started again.
+    Status 75 says that the work was interrupted and goes on when started again, 130 that Ctrl-C
+    ended it, and 2 that there is no such command or option.
     """
+    _open_what_is_closed()
     # Jobs share cores: threads that spin while they wait slow each other down manyfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # CompressAI's import; nothing that a user could act upon.
@@ -76,6 +80,10 @@ def main() -> None:
     try:
         with _told_once():
             app()
+    except SystemExit as end:
+        if end.code == _CTRL_C:
+            print("qr: interrupted; nothing half-written is left", file=sys.stderr)
+        raise
     except Interrupted as error:
         print(f"qr: {error}", file=sys.stderr)
         sys.exit(75)
@@ -91,6 +99,16 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(1)
+
+
+def _open_what_is_closed() -> None:
+    """Make stdout and stderr writable where the shell closed them (`2>&-`), and is told nothing.
+
+    A file would get their number otherwise, and into it whatever a library prints there.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 def _is_full(error: BaseException | None) -> bool:

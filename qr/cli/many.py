@@ -126,10 +126,10 @@ def _shared_out(
 
 
 def _attempt(work: Work, source: Path, target: Path, force: bool) -> Outcome:
-    from qr.coding.pictures import refuse_existing
+    from qr.data.walk import refuse_overwriting
 
     try:
-        refuse_existing(target, force)
+        refuse_overwriting(target, force, source)
         return work(source, target, force)
     except QRError as error:
         return error

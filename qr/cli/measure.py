@@ -108,7 +108,7 @@ def runtime(
 
 @app.command()
 def anchors(config: Config, images: Images, out: Out) -> None:
-    """Code the images as JPEG, JPEG 2000, WebP and AVIF and measure them alike.
+    """Code the images as JPEG, JPEG 2000, WebP, AVIF and JPEG XL and measure them alike.
 
     Example: qr anchors -c config.yaml --images runs/mine/data/test.csv --out anchors.csv
     """

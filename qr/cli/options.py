@@ -25,6 +25,7 @@ Trained = Annotated[
 Metrics = Annotated[Path, typer.Option("--metrics", help="Folder of the metrics CSVs.")]
 Manifests = Annotated[Path, typer.Option("--data", help="Folder of manifests, made by `qr data`.")]
 Out = Annotated[Path, typer.Option("--out", help="What to write.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
 Only = Annotated[Optional[str], typer.Option("--only", help="One of them, by name.")]
 
 

@@ -1,5 +1,6 @@
 """The commands for people who have pictures or codecs: compress, decompress, compare, import."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -7,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from qr.cli import many
-from qr.cli.options import CodecName, Out
+from qr.cli.options import CodecName, Force, Out
 from qr.errors import DataError, QRError
 
 app = typer.Typer()
@@ -23,9 +24,10 @@ def _codec_names(context: typer.Context) -> list[str]:
 
 def _variant_names(context: typer.Context) -> list[str]:
     from qr.config.paths import BOX, variant_names
+    from qr.decoders.variants import untrained
 
     run = Path(context.params.get("run") or BOX)
-    return ["baseline", "centroid", *variant_names(run)]
+    return [*untrained(), *variant_names(run)]
 
 
 Run = Annotated[
@@ -44,7 +46,6 @@ Quality = Annotated[
     typer.Option(help="Of a codec that is not named, from 1: fewer bits. Else the best."),
 ]
 Folder = Annotated[Optional[Path], typer.Option("--out", help="Folder to write to.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -127,11 +128,22 @@ def decompress(
 
 
 def _tell(tally: many.Tally, what: str, pairs: list[tuple[Path, Path]]) -> None:
-    if len(pairs) == tally.done == 1:
-        print(f"{pairs[0][1]}:", end=" ")
     if tally.done:
-        print(tally.told(what))
+        _say(f"{pairs[0][1]}: " * (len(pairs) == 1) + tally.told(what))
     many.report(tally.failed, len(pairs))
+
+
+def _say(text: str) -> None:
+    """Print what came of files; they are no less written where that fails."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # whoever read it wanted no more
+        raise
+    except OSError as error:
+        # At its end, Python tries once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        why = error.strerror
+        raise QRError(f"the files are written, but stdout takes no word of it: {why}") from error
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -169,11 +181,11 @@ def import_(
     The architecture is found out from the weights.
     """
     from qr.coding.foreign import convert
-    from qr.coding.pictures import refuse_existing
+    from qr.data.walk import refuse_overwriting
 
     if out.suffix != ".safetensors":
         raise DataError(f"{out} is not written: its name must end in .safetensors")
-    refuse_existing(out, force)
+    refuse_overwriting(out, force, checkpoint)
     codec_id = convert(checkpoint, metric, quality, out)
     print(f"{out}: {codec_id}; use it as --codec {out}")
 
@@ -225,21 +237,21 @@ def compare(
 
     Example: qr compare photo.png --run runs/mine --codec mbt2018_mse_q3
 
-    Prints bytes, PSNR, MS-SSIM and seconds; writes a picture that shows the same part of each.
+    Prints bytes, PSNR, MS-SSIM and seconds; writes a picture that shows the same part of each, into
+    the current folder unless it is named.
     """
     from qr.coding import find
-    from qr.coding.pictures import memory_for, refuse_existing, write
+    from qr.coding.pictures import memory_for, write
     from qr.data.images import read_image
-    from qr.data.walk import exists
+    from qr.data.walk import refuse_overwriting
     from qr.measure.compare import ANCHORS, compare
+    from qr.measure.quality import MEASURES
     from qr.present import sheet as drawing
 
     out = sheet or Path(f"{picture.stem}_compared.png")
     if out.suffix.lower() != ".png":
         raise DataError(f"{out} is not written: the sheet's name must end in .png")
-    if exists(out) and exists(picture) and out.samefile(picture):
-        raise DataError(f"{out} is the picture itself: name another file for the sheet")
-    refuse_existing(out, force)
+    refuse_overwriting(out, force, picture)
     image = read_image(picture)
     found = find.choose(codec, quality, run)
     decoders = [find.find_decoder(found, name) for name in variant or find.at_hand(found)]
@@ -250,6 +262,10 @@ def compare(
         shown = list(many.progress(results, total, "compare"))
     for error in left_out:
         print(f"left out: {error}", file=sys.stderr)
+    for one in MEASURES:
+        if min(image.size) < one.min_side:
+            why = f"a side is under {one.min_side} pixels"
+            print(f"{picture}: no {one.label}: {why}", file=sys.stderr)
     print(drawing.table(shown))
     drawn = drawing.sheet(shown, image, picture.name)
     write(out, lambda temporary: drawn.save(temporary, "PNG"), force)

@@ -1,11 +1,12 @@
 """The commands that foretell: what a run will take, from times that were measured here."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from qr.cli.options import Config
+from qr.cli.options import Config, Force
 
 app = typer.Typer()
 
@@ -30,17 +31,23 @@ def speed(
 def plan(
     config: Config,
     out: Annotated[Optional[Path], typer.Option("--out", help="Write it as CSV, too.")] = None,
+    force: Force = False,
 ) -> None:
     """Say what a run will take: jobs, GPU-hours, CPU-hours, disk. Nothing is computed.
 
     Example: qr plan -c config.yaml -c workflow/tiers/cpu.yaml --out plan.csv
     """
     from qr.config.load import load
+    from qr.data.walk import refuse_overwriting
     from qr.files import write_text
     from qr.plan import forecast
 
+    if out is not None:
+        refuse_overwriting(out, force, *config)
     loaded = load(*config, elsewhere=True)
     rows = forecast.plan(loaded, Path("runs") / loaded["version"])
     print(forecast.as_text(rows))
+    if note := forecast.unmeasured(rows, loaded):
+        print(note, file=sys.stderr)
     if out is not None:
         write_text(forecast.as_csv(rows), out)

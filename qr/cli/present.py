@@ -143,7 +143,12 @@ def describe(
     Example: qr describe results/cpu-v1
     """
     from qr.archive import crate
+    from qr.data.walk import is_file
+    from qr.errors import ResultsError
 
+    for name in (crate.MANIFEST, crate.NAME):
+        if not is_file(results / name):
+            raise ResultsError(f"{results} is no finished version: it has no {name}")
     crate.renew(results)
 
 

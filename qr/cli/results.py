@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from qr.cli.options import Metrics
+from qr.cli.options import Force, Metrics
 
 app = typer.Typer()
 results = typer.Typer(help="Compare versions of the results, and add codecs measured elsewhere.")
@@ -20,15 +20,26 @@ def diff(
         bool, typer.Option("--all", help="Also what did not move beyond its interval.")
     ] = False,
     csv: Annotated[Optional[Path], typer.Option(help="Write every number to this file.")] = None,
+    force: Force = False,
 ) -> None:
     """Say which numbers moved from one version to another, beyond their intervals.
 
     Example: qr results diff results/cpu-v1 results/mine --csv moved.csv
     """
+    from qr.data.walk import is_folder, refuse_overwriting
+    from qr.errors import ResultsError
     from qr.files import write_csv
     from qr.present.layout import markdown
     from qr.present.versions import table
 
+    for folder in (before, after):
+        if not is_folder(folder / "metrics"):
+            raise ResultsError(
+                f"{folder} has no folder metrics: name that of a version, such as results/cpu-v1"
+            )
+    if csv is not None:
+        read = [path for folder in (before, after) for path in folder.glob("metrics/*")]
+        refuse_overwriting(csv, force, *read)
     made = table(before, after, everything)
     print(markdown(made), end="")
     if csv is not None:
@@ -46,6 +57,8 @@ def add(
 ) -> None:
     """Add a codec that was measured elsewhere: figures and report draw its curve.
 
+    Points of the same name and metric that are there already are replaced.
+
     Example: qr results add theirs.json --metrics results/smoke/metrics --name ours-2027
     --trained-for mse
     """
@@ -55,5 +68,7 @@ def add(
 
     if trained_for not in (None, *METRICS):
         raise ConfigError(f"--trained-for {trained_for}: it is one of {', '.join(METRICS)}")
-    called, points = add(evaluation, metrics, trained_for, name)
-    print(f"{called}: {points} points added; `qr figures` and `qr report` draw them")
+    called, points, replaced = add(evaluation, metrics, trained_for, name)
+    told = f"{called}: {points} {'point' if points == 1 else 'points'} added"
+    told += f" in place of {replaced} that it had" if replaced else ""
+    print(f"{told}; `qr figures` and `qr report` draw them")

@@ -58,7 +58,8 @@ def to_code(given: Sequence[str], out: Path | None) -> Pairs:
     A picture alone, photo.png, becomes photo.qrc beside it.
 
     Raises:
-        DataError: there is no telling where to write, or two would become the same file.
+        DataError: there is no telling where to write, `out` is a file, or two would become the same
+            file.
     """
     return _pairs(given, out, list_images, CODED, "")
 
@@ -79,24 +80,39 @@ def _pairs(
     mark: str,
 ) -> Pairs:
     if out is None:
-        if len(given) > 2 or is_folder(Path(given[0])):
-            raise DataError("where to? Name one file and what to write, or files and --out FOLDER")
-        source = Path(given[0])
-        beside = source.with_name(f"{source.stem}{mark}{suffixes[0]}")
-        pairs = [(source, Path(given[1]) if len(given) == 2 else beside)]
+        pairs = [_one(given, suffixes, mark)]
+    elif exists(out) and not is_folder(out):
+        raise DataError(f"{out} is a file: --out names a folder")
     else:
         pairs = [
             (path, out / kept.with_suffix(suffixes[0])) for path, kept in expand(given, inside)
         ]
     sources: dict[Path, Path] = {}
     for source, target in pairs:
-        if target.suffix.lower() not in suffixes:
-            raise DataError(
-                f"{target} is not written: its name must end in {' or '.join(suffixes)}"
-            )
         if sources.setdefault(target, source) != source:
-            raise DataError(f"{sources[target]} and {source} would both become {target}")
+            raise DataError(
+                f"{sources[target]} and {source} would both become {target}: give each a folder of "
+                "its own"
+            )
     return pairs
+
+
+def _one(given: Sequence[str], suffixes: tuple[str, ...], mark: str) -> tuple[Path, Path]:
+    """One file, and what is named behind it or a name beside it."""
+    source, *others = _matches(given[0])
+    unclear = DataError("where to? Name one file and what to write, or files and --out FOLDER")
+    if others or len(given) > 2 or is_folder(source):
+        raise unclear
+    if len(given) == 1:
+        return source, source.with_name(f"{source.stem}{mark}{suffixes[0]}")
+    target = Path(given[1])
+    if target.suffix.lower() in suffixes:
+        return source, target
+    if exists(target) or glob.has_magic(target.name):  # one more to read, and no name to write
+        raise unclear
+    if target.name.lower() in suffixes:
+        raise DataError(f"{target} is not written: it has no name before {target.name}")
+    raise DataError(f"{target} is not written: its name must end in {' or '.join(suffixes)}")
 
 
 def read(path: Path) -> tuple[Bitstream, int]:

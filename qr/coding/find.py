@@ -8,6 +8,7 @@ from qr.codecs import weights, zoo
 from qr.codecs.base import Codec
 from qr.codecs.catalogue import CodecId
 from qr.config import paths
+from qr.data.walk import is_folder
 from qr.decoders import variants
 from qr.decoders.decoder import Decoder, build_decoder
 from qr.decoders.weights import load_decoder
@@ -41,10 +42,11 @@ def find(codec: str, run: Path | None = None) -> Found:
             without one of CompressAI's zoo.
 
     Raises:
-        ConfigError: `codec` is neither a checkpoint nor the id of a codec.
+        ConfigError: `codec` is neither a checkpoint nor the id of a codec, or there is no `run`.
         CheckpointError: there is no such checkpoint, or it is damaged.
     """
     if run is not None:
+        _check_folder(run)
         paths.load_plugins(run)
     if Path(codec).suffix == ".safetensors":
         loaded, codec_id = weights.load_codec(Path(codec))
@@ -67,13 +69,16 @@ def choose(codec: str | None, quality: int | None, run: Path | None) -> Found:
         run: whose codec it is; None: that of the package.
 
     Raises:
-        ConfigError: both `codec` and `quality` are named, or several or no codecs are meant.
+        ConfigError: both `codec` and `quality` are named, several or no codecs are meant, or there
+            is no `run`.
         CheckpointError: as of `find`.
     """
     if codec is not None:
         if quality is not None:
             raise ConfigError(f"say --codec or --quality: {codec} has a quality of its own")
         return find(codec, run)
+    if run is not None:
+        _check_folder(run)
     names = paths.codec_names(run or paths.BOX)
     meant = [name for name in names if quality is None or name.endswith(f"_q{quality}")]
     if run is None and quality is None:
@@ -81,6 +86,11 @@ def choose(codec: str | None, quality: int | None, run: Path | None) -> Found:
     if len(meant) != 1:
         raise ConfigError(_which(run, meant or names))
     return find(meant[0], run or paths.BOX)
+
+
+def _check_folder(run: Path) -> None:
+    if not is_folder(run):
+        raise ConfigError(f"{run}: no such folder; --run names that of a run, such as runs/mine")
 
 
 def _which(run: Path | None, names: Sequence[str]) -> str:
@@ -123,7 +133,7 @@ def _trained(found: Found, variant: str) -> Path | None:
     if variant not in files:
         raise CheckpointError(
             f"no trained {variant} at hand for {found.name}: name its run or its weights. "
-            f"At hand: {', '.join(at_hand(found))}"
+            f"At hand: {', '.join(dict.fromkeys([*variants.untrained(), *at_hand(found)]))}"
         )
     return files[variant]
 

@@ -48,8 +48,10 @@ def _state(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path} is no checkpoint of torch: {first}") from error
+        raise CheckpointError(
+            f"{path} is no checkpoint of torch, or holds more than weights: what is read here is "
+            "what torch.save makes of a state_dict, as in CompressAI's scripts"
+        ) from error
     state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else None
     if not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise CheckpointError(f"{path} holds no weights, neither itself nor as its `state_dict`")

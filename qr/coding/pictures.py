@@ -15,9 +15,9 @@ from qr.coding.bitstream import Bitstream
 from qr.coding.find import Found, choose, find, find_decoder
 from qr.config import paths
 from qr.data import images, tensors
-from qr.data.walk import exists
+from qr.data.walk import refuse_overwriting
 from qr.decoders.decoder import Decoder
-from qr.errors import BitstreamError, DataError
+from qr.errors import BitstreamError, CheckpointError, ConfigError, DataError
 from qr.files import replacing
 
 # Decoding takes time and memory for what a header claims, and headers lie. At the lowest rates a
@@ -94,7 +94,15 @@ class Decompressor:
             found = self._find(header, paths.BOX)
             if found.digest.startswith(checkpoint):
                 return found
-        return self._find(self._codec or header, self._run)
+        try:
+            return self._find(self._codec or header, self._run)
+        except (CheckpointError, ConfigError) as error:
+            if self._codec is not None or self._run is not None:
+                raise
+            raise CheckpointError(
+                f"made by a codec that does not come with qr, {header} of checkpoint {checkpoint}: "
+                f"name it with --codec, or its run with --run. If it is CompressAI's own: {error}"
+            ) from error
 
 
 def _check_claim(bitstream: Bitstream, size: int, path: Path) -> None:
@@ -134,12 +142,6 @@ def reconstruct(decoder: Decoder, latent: Latent, size: tuple[int, int]) -> Imag
     return tensors.to_image(tensors.crop(x_hat, *size))
 
 
-def refuse_existing(out: Path, force: bool) -> None:
-    """Raise DataError if there is such a file already, and it is not to be overwritten."""
-    if exists(out) and not force:
-        raise DataError(f"{out} exists; --force overwrites it")
-
-
 def write(out: Path, write_to: Callable[[Path], object], force: bool) -> None:
     """Write the file `out` whole or not at all, through `write_to`; raises DataError.
 
@@ -152,5 +154,5 @@ def write(out: Path, write_to: Callable[[Path], object], force: bool) -> None:
             write_to(temporary)
     except OSError as error:
         if isinstance(error, FileExistsError):
-            refuse_existing(out, force)
+            refuse_overwriting(out, force)
         raise DataError(f"cannot write {out}: {error.strerror or error}") from error

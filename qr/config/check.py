@@ -3,12 +3,14 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib import resources
 from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from qr.codecs.catalogue import model_info
@@ -26,8 +28,14 @@ _TYPES = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: 
 _Validator = extend(Draft202012Validator, type_checker=_TYPES)
 
 
-def check_form(config: Mapping[str, Any]) -> None:
+Read = Mapping[Any, Mapping[str, Any]]  # files and what they hold, the last one uppermost
+
+
+def check_form(config: Mapping[str, Any], read: Read | None = None) -> None:
     """Check `config` against the schema.
+
+    Args:
+        read: the files that it was made of, for messages.
 
     Raises:
         ConfigError: names the offending key and what is allowed there.
@@ -40,8 +48,10 @@ def check_form(config: Mapping[str, Any]) -> None:
         if isinstance(value, str) and re.search(r"[\x00-\x1f\x7f]", value):
             raise ConfigError(f"config: {where}: {value!r} holds a line break or the like")
     errors = sorted(_Validator(schema).iter_errors(plain), key=lambda e: list(map(str, e.path)))
-    if errors:
-        raise ConfigError("\n".join(f"config: {_describe(error)}" for error in errors))
+    told = [f"{_file(e, read or {})}: {_describe(e)}" for e in errors if e.validator != "required"]
+    told += _missing([error for error in errors if error.validator == "required"], read or {})
+    if told:
+        raise ConfigError("\n".join(told))
 
 
 def check_meaning(config: Mapping[str, Any]) -> None:
@@ -123,11 +133,56 @@ def _values(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
         yield ".".join(path), value
 
 
-def _describe(error) -> str:
-    where = ".".join(str(part) for part in error.path) or "top level"
-    if error.validator == "required" and not error.path:
-        return (
-            f"{error.message}: no whole configuration. An overlay, as those in workflow/tiers, "
-            "comes behind one: -c config.yaml -c OVERLAY"
-        )
+def _describe(error: ValidationError) -> str:
+    where = ".".join(map(str, error.path)) or "top level"
+    if error.validator == "additionalProperties":
+        unknown, known = _keys(error)
+        return f"{where}: {', '.join(_unknown(key, known) for key in unknown)}"
+    if error.validator == "contains":
+        wanted: Any = error.validator_value
+        return f"{where}: {wanted['const']} must be among {error.instance}"
     return f"{where}: {error.message}"
+
+
+def _keys(error: ValidationError) -> tuple[list[str], list[str]]:
+    """The keys that a mapping has and may not have, and those that it may have."""
+    instance: Any = error.instance
+    schema: Any = error.schema
+    known = list(schema["properties"])
+    return [key for key in instance if key not in known], known
+
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    alike = get_close_matches(key, known, 1)
+    return f"{key!r} was unexpected" + (f", is it {alike[0]}?" if alike else "")
+
+
+def _missing(errors: Sequence[ValidationError], read: Read) -> list[str]:
+    """What an overlay alone lacks fills a screen: then the uppermost keys in one line."""
+    top = [error.message.split("'")[1] for error in errors if not error.path]
+    if not top:
+        return [f"{_file(error, read)}: {_describe(error)}" for error in errors]
+    keys = ", ".join(top[:3]) + (f" and {len(top) - 3} more" if len(top) > 3 else "")
+    files = " and ".join(map(str, read)) or "config"
+    return [
+        f"{files}: no whole configuration, without {keys}. An overlay, as those in workflow/tiers, "
+        "comes behind one: -c config.yaml -c OVERLAY"
+    ]
+
+
+def _file(error: ValidationError, read: Read) -> str:
+    """The uppermost file that has what is wrong."""
+    path = [*error.path]
+    if error.validator == "additionalProperties":
+        path += _keys(error)[0][:1]
+    found = [name for name, content in read.items() if _holds(content, path)]
+    return str(found[-1]) if found else "config"
+
+
+def _holds(content: Any, path: Iterable[str | int]) -> bool:
+    try:
+        for key in path:
+            content = content[key]
+    except (LookupError, TypeError):
+        return False
+    return True

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from qr.config import precision, strict_yaml
-from qr.config.check import check_form, check_meaning
+from qr.config.check import Read, check_form, check_meaning
 from qr.config.plugins import load_plugins
 from qr.config.settings import overlay
 from qr.errors import ConfigError
@@ -26,10 +26,11 @@ def load(*paths: Path | str, elsewhere: bool = False) -> dict[str, Any]:
         ConfigError: a file is missing or no YAML, or the result breaks the schema.
     """
     config: dict[str, Any] = {}
+    read = {path: strict_yaml.read(path) for path in paths}
     for path in paths:
-        config = overlay(config, strict_yaml.read(path))
+        config = overlay(config, read[path])
     config = _seen_from(Path(paths[0]).parent, config)
-    accept(config)
+    _check(config, read)
     return precision.resolve(config, elsewhere=elsewhere)
 
 
@@ -53,9 +54,11 @@ def accept(config: Mapping[str, Any], files: Iterable[Path | str] = ()) -> None:
     Raises:
         ConfigError: names the offending key and what is allowed there.
     """
-    for path in files:
-        strict_yaml.read(path)
-    check_form(config)
+    _check(config, {path: strict_yaml.read(path) for path in files})
+
+
+def _check(config: Mapping[str, Any], read: Read) -> None:
+    check_form(config, read)
     load_plugins(config["plugins"])
     check_meaning(config)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.reader import ReaderError
 
 from qr.errors import ConfigError
 
@@ -23,15 +24,29 @@ def read(path: Path | str) -> dict[str, Any]:
         ConfigError: it cannot be read, is no YAML or holds no keys; a key occurs twice, or a
             value is not what it looks like. Names the line, and how to write it.
     """
+    text = ""
     try:
-        loaded = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+        text = Path(path).read_text(encoding="utf-8")
+        loaded = yaml.load(text, _Loader)
     except _RefusedError as error:
         raise ConfigError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error}") from error
+        raise ConfigError(f"cannot read the configuration {path}: {_why(error, text)}") from error
     if not isinstance(loaded, dict):
         raise ConfigError(f"{path} is not a configuration: it holds no keys")
     return loaded
+
+
+def _why(error: Exception, text: str) -> str:
+    """In one line, with the place; PyYAML's own words have several, and call any file a string."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        why = ", ".join(filter(None, (error.context, error.problem)))
+        return f"line {mark.line + 1}, column {mark.column + 1}: {why}"
+    if isinstance(error, ReaderError):
+        before = text[: error.position].split("\n")
+        return f"line {len(before)}, column {len(before[-1]) + 1}: {error.reason}"
+    return getattr(error, "strerror", None) or str(error)
 
 
 class _RefusedError(Exception):

@@ -18,7 +18,7 @@ from qr.errors import DataError
 log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".avif", ".jxl"}
+    {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".avif", ".jxl"}
 )
 
 # Only these decoders ever see a file: others (EPS, say) start programs or have no use here.

@@ -1,8 +1,9 @@
-"""The files of a folder, found by one rule for every command."""
+"""The files of a folder, found by one rule for every command, and which are kept."""
 
 import logging
 import os
 import stat
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -10,13 +11,16 @@ from qr.errors import DataError
 
 log = logging.getLogger(__name__)
 
+_TOLD = 8  # suffixes that are left out
+
 
 def files_below(folder: Path | str, suffixes: Collection[str], kind: str) -> list[Path]:
     """All files under `folder` of some suffixes, sorted by their path inside it.
 
     Symbolic links are followed, each folder once. A link to nothing and a folder that may not be
     entered are in the list as well, so that whoever reads them tells of them. Left out, with a
-    note, are what macOS adds on foreign disks (`._x.png`, `__MACOSX`) and what is no file.
+    note, are what macOS adds on foreign disks (`._x.png`, `__MACOSX`), what is no file, and files
+    of other suffixes, which are counted unless they are hidden.
 
     Args:
         suffixes: in lower case.
@@ -28,12 +32,14 @@ def files_below(folder: Path | str, suffixes: Collection[str], kind: str) -> lis
     folder = Path(folder)
     if not is_folder(folder):
         raise DataError(f"{folder}: no such folder")
-    found = [path for path in _walk(folder, suffixes) if not _is_left_out(path)]
+    others: Counter[str] = Counter()
+    found = [path for path in _walk(folder, suffixes, others) if not _is_left_out(path)]
     if folder in found:
         raise DataError(f"{folder}: cannot be read: it may not be entered")
     if not found:
         names = " ".join(sorted(suffix[1:] for suffix in suffixes))
         raise DataError(f"{folder}: no {kind} in this folder (looked for {names})")
+    _tell_of(others, folder)
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -59,7 +65,17 @@ def _mode(path: Path, test) -> bool:
         return False
 
 
-def _walk(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+def refuse_overwriting(out: Path, force: bool, *read: Path) -> None:
+    """Raise DataError if `out` is one of the files `read`, or exists and there is no `force`."""
+    for path in read:
+        if exists(out) and exists(path) and out.samefile(path):
+            raise DataError(f"{out} is the file that is read: name another to write")
+    if exists(out) and not force:
+        raise DataError(f"{out} exists; --force overwrites it")
+
+
+def _walk(folder: Path, suffixes: Collection[str], others: Counter[str]) -> Iterator[Path]:
+    """Files of the suffixes; what else is not hidden is counted in `others`, by its suffix."""
     closed: list[Path] = []
     seen = {os.path.realpath(folder)}
     for root, folders, files in os.walk(
@@ -68,8 +84,23 @@ def _walk(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
         inner = {name: os.path.realpath(Path(root, name)) for name in sorted(folders)}
         folders[:] = [name for name, real in inner.items() if real not in seen]
         seen.update(inner.values())
-        yield from (Path(root, name) for name in files if Path(name).suffix.lower() in suffixes)
+        hidden = any(part.startswith(".") for part in Path(root).relative_to(folder).parts)
+        for name in files:
+            suffix = Path(name).suffix.lower()
+            if suffix in suffixes:
+                yield Path(root, name)
+            elif not hidden and not name.startswith("."):
+                others[suffix or "no suffix"] += 1
     yield from closed
+
+
+def _tell_of(others: Counter[str], folder: Path) -> None:
+    """One line: of many suffixes, the most frequent ones."""
+    if others:
+        count, names = others.total(), sorted(others, key=lambda name: (-others[name], name))
+        told = [*names[:_TOLD], *["..."] * (len(names) > _TOLD)]
+        files = "file" if count == 1 else "files"
+        log.warning("%s: %d %s left out: %s", folder, count, files, ", ".join(told))
 
 
 def _is_left_out(path: Path) -> bool:

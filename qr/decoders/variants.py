@@ -138,6 +138,12 @@ def get(name: str) -> Variant:
     return _VARIANTS[name]
 
 
+def untrained() -> list[str]:
+    """The variants that decode any codec's files without weights of their own."""
+    found = (v for v in _VARIANTS.values() if not v.trains and not v.oracle and v.codec == "soft")
+    return [variant.name for variant in found]
+
+
 def label(name: str) -> str:
     """The text for legends; the name itself for a variant that is not registered here."""
     known = _VARIANTS.get(name)

@@ -1,7 +1,7 @@
 """Codecs that somebody measured elsewhere, from the JSON of CompressAI's own evaluation."""
 
 import json
-import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from qr.measure.schema import OTHERS, QUALITY
 _WAY_OUT = "give what `python -m compressai.utils.eval_model` or `qr export` writes"
 
 
-def add(path: Path, metrics: Path, metric: str | None, name: str | None) -> tuple[str, int]:
+def add(path: Path, metrics: Path, metric: str | None, name: str | None) -> tuple[str, int, int]:
     """Put the points of an evaluation into `others.csv` of a metrics folder.
 
     A codec of the same name and metric that is there already is replaced.
@@ -29,27 +29,34 @@ def add(path: Path, metrics: Path, metric: str | None, name: str | None) -> tupl
         name: of the curve; None: the file's own.
 
     Returns:
-        The name, and how many points there are.
+        The name, how many points there are, and how many they replace.
 
     Raises:
-        ResultsError: the file is none such, or `metrics` is no metrics folder.
+        ResultsError: the file is none such, `metrics` is no metrics folder, or the name cannot be
+            printed.
     """
     if not (metrics / "summary.csv").is_file():
         raise ResultsError(f"{metrics} is no folder of metrics: it has no summary.csv")
     document = _document(path)
     found = _points(path, document["results"])
-    rows = found.assign(codec=name or _name(path, document), metric=metric)[list(OTHERS.columns)]
-    write_csv(_beside(rows, metrics / f"{OTHERS.name}.csv"), metrics / f"{OTHERS.name}.csv")
-    return rows["codec"].iloc[0], len(rows)
+    called = name or _name(path, document)
+    if not called.isprintable():
+        raise ResultsError(f"{called!r} cannot be a curve's name: --name gives it one in one line")
+    rows = found.assign(codec=called, metric=metric)[list(OTHERS.columns)]
+    file = metrics / f"{OTHERS.name}.csv"
+    others, replaced = _others(rows, file)
+    write_csv(pd.concat([*others, rows], ignore_index=True), file)
+    return called, len(rows), replaced
 
 
-def _beside(rows: pd.DataFrame, file: Path) -> pd.DataFrame:
+def _others(rows: pd.DataFrame, file: Path) -> tuple[list[pd.DataFrame], int]:
+    """What is kept of the file, if there is one, and how many of its rows `rows` replace."""
     if not file.is_file():
-        return rows
+        return [], 0
     old = read(file, OTHERS)
-    replaced = set(zip(rows["codec"], rows["metric"].fillna(""), strict=True))
-    kept = [row not in replaced for row in zip(old["codec"], old["metric"].fillna(""), strict=True)]
-    return pd.concat([old[kept], rows], ignore_index=True)
+    ours = set(zip(rows["codec"], rows["metric"].fillna(""), strict=True))
+    kept = [row not in ours for row in zip(old["codec"], old["metric"].fillna(""), strict=True)]
+    return [old[kept]], len(old) - sum(kept)
 
 
 def _name(path: Path, document: Mapping[str, Any]) -> str:
@@ -85,6 +92,8 @@ def _points(path: Path, results: Mapping[str, Any]) -> pd.DataFrame:
 
 def _numbers(path: Path, key: str, values: Any) -> list[float]:
     values = values if isinstance(values, list) else [values]  # one point is written bare
-    if not all(isinstance(v, int | float) and math.isfinite(v) for v in values):
-        raise ResultsError(f"{path}: {key} must be numbers")
+    if not all(type(v) in (int, float) and abs(v) <= sys.float_info.max for v in values):
+        raise ResultsError(f"{path}: {key} must be numbers, and finite")
+    if key == "bpp" and not all(value > 0 for value in values):
+        raise ResultsError(f"{path}: bpp must be above 0")
     return [float(value) for value in values]

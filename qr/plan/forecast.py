@@ -15,9 +15,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from qr.config.grid import Grid, Job
+from qr.config.grid import TRAINING, Grid, Job
 from qr.files import folder_bytes
 from qr.plan.cost import Cost
+from qr.plan.work import TIMED_CODING
 
 SOURCES = ("done", "alike", "speed", "limit")  # of a job's minutes, the best first
 
@@ -45,6 +46,29 @@ def plan(config: Mapping[str, Any], run: Path) -> list[dict[str, Any]]:
         for step in dict.fromkeys(job.step for job in jobs)
     ]
     return [*rows, _total(rows)]
+
+
+def unmeasured(rows: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> str:
+    """One line on the jobs that could be timed and take a ceiling; empty where there are none.
+
+    Args:
+        rows: what `plan` made of `config`.
+    """
+    here = ("baseline",) if Grid(config).fetched else ()  # nothing is trained
+    limits = {
+        row["step"]: row["limit"]
+        for row in rows
+        if row["step"] in (*TRAINING, *TIMED_CODING) and row["step"] not in here and row["limit"]
+    }
+    if not limits:
+        return ""
+    table, precision = config["resources"]["speed"], config["engine"]["precision"]
+    lacking = f"in {table}, for training in {precision}" if table else "as resources.speed is null"
+    return (
+        f"{sum(limits.values())} jobs ({', '.join(limits)}) have no measured rate {lacking}: their "
+        "hours are the limits in `resources`. `qr speed` measures them, on the machine that is to "
+        "run them"
+    )
 
 
 class _Estimates:

@@ -6,6 +6,7 @@
 #   study.sh baseline NAME Q START OPTIONS...   train quality Q from START (a codec file, or ""); OPTIONS: more -c FILE
 #   study.sh part NAME Q TARGETS...     all that follows from it, in a version of its own
 #   study.sh keep NAME Q                the average of a training that runs, here, to start from
+# Of a part, what is finished is copied by hand to VERSION/ beside this file, as in runs/VERSION; `part` puts it back.
 set -e
 here=$(cd "$(dirname "$0")"; pwd); main=$(cd "$here/../.."; pwd); name=$2 q=$3
 case $name in
@@ -13,7 +14,7 @@ case $name in
   factorized) model=bmshj2018-factorized widths="64 192";;
   joint) model=mbt2018 widths="64 128";;
   attn) model=cheng2020-attn-m widths="48 128";;
-  *) sed -n 2,9p "$0"; exit 1;;
+  *) sed -n 2,11p "$0"; exit 1;;
 esac
 codec=${model}_mse_q$q; clone=/root/study/$name; baselines=$clone/runs/baselines
 export PATH=$main/.venv/bin:$PATH OMP_NUM_THREADS=1
@@ -67,6 +68,7 @@ part)
   if [ ! -e $to/codec.safetensors ]; then
     snakemake runs/$version/data/baseline.csv $again
     mkdir -p $to; cp $here/$codec/* $to/
+    [ ! -d $here/$version ] || cp -rn $here/$version/. runs/$version/ # what was kept of it, such as explore/
   fi
   exec nice -n 19 snakemake ${@:-all} $again
   ;;

@@ -70,7 +70,7 @@ def test_its_decoders_are_there_too(works, refused, box, photo):
     works("decompress", photo.with_suffix(".qrc"), again, "--variant", "qr", "--run", box)
     assert same(again, photo.with_name("photo_decoded.png"))
     arguments = ["decompress", photo.with_suffix(".qrc"), "--force", "--variant", "decoder"]
-    refused(*arguments, says=["decoder", "At hand: baseline, qr"])
+    refused(*arguments, says=["decoder", "At hand: baseline, centroid, qr"])
 
 
 def test_it_can_be_compared(works, box, photo, monkeypatch):
@@ -109,6 +109,8 @@ def test_a_run_of_one_codec_needs_no_name(works, refused, trained_run, box, phot
     assert photo.with_suffix(".qrc").read_bytes() == named.read_bytes()
     refused("compress", photo, "--run", box, "--force", says=["which codec of", NAME, LOWER])
     gone = box / "gone"
+    refused("compress", photo, "--run", gone, "--force", says=[gone, "no such folder"])
+    gone.mkdir()
     refused("compress", photo, "--run", gone, "--force", says=[gone, "is it the folder of a run?"])
 
 

@@ -23,6 +23,7 @@ from qr.train.phases import BaselinePhase
 from support import commands
 from support.codecs import fresh_codec
 from support.disk import fill
+from support.metrics import write_metrics
 from support.paths import ROOT
 from support.workshop import CODEC, Workshop, furnished
 
@@ -417,6 +418,47 @@ def test_an_unknown_table(workshop, refused):
         "collect", "photos", workshop.b_csv, "--out", workshop.x_csv, "--config", workshop.config,
         says=["photos", "images"],
     )  # fmt: skip
+
+
+# What is there already, and what is not
+
+
+def test_a_plan_is_not_written_over_what_it_is_made_of_or_somebody_elses(
+    workshop, refused, works, tmp_path
+):
+    before = workshop.config.read_bytes()
+    plan = ["plan", "-c", workshop.config, "--out"]
+    refused(*plan, workshop.config, "--force", says=[workshop.config, "the file that is read"])
+    assert workshop.config.read_bytes() == before
+    out = tmp_path / "plan.csv"
+    out.write_text("precious")
+    refused(*plan, out, says=[out, "--force"])
+    assert out.read_text() == "precious"
+    works(*plan, out, "--force")
+    assert "gpu_hours" in out.read_text()
+
+
+def test_differences_are_not_written_over_a_file_that_is_there(refused, works, tmp_path):
+    for name in ("one", "two"):
+        write_metrics(tmp_path / name / "metrics", models=["mbt2018"])
+    one, two = tmp_path / "one", tmp_path / "two"
+    diff, out = ["results", "diff", one, two, "--csv"], tmp_path / "victim.png"
+    out.write_text("precious")
+    refused(*diff, out, says=[out, "--force"])
+    assert out.read_text() == "precious"
+    works(*diff, out, "--force")
+    assert "moved" in out.read_text()
+    metrics = two / "metrics" / "images.csv"
+    before = metrics.read_bytes()
+    refused(*diff, metrics, "--force", says=[metrics, "the file that is read"])
+    assert metrics.read_bytes() == before
+    refused("results", "diff", one / "metrics", two, says=[one / "metrics", "that of a version"])
+
+
+def test_what_is_no_finished_version_is_told_by_what_it_lacks(refused, tmp_path):
+    refused("describe", tmp_path / "nowhere", says=[tmp_path / "nowhere", "no manifest.json\n"])
+    (tmp_path / "manifest.json").write_text("{}")
+    refused("describe", tmp_path, says=[tmp_path, "no ro-crate-metadata.json\n"])
 
 
 def test_usage_errors_are_the_command_lines(command):

@@ -3,7 +3,10 @@
 import contextlib
 import os
 import pty
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +26,13 @@ from qr.coding import pictures
 from qr.coding.bitstream import Bitstream
 from qr.data import images
 from qr.decoders import weights
-from qr.errors import DataError
+from qr.errors import CheckpointError, DataError
 from qr.files import file_digest
 from support.codecs import MODEL, NAME, compressais, fresh_codec
 from support.commands import fresh
+from support.paths import ROOT
 from support.photographs import photograph
+from support.workspace import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +202,7 @@ def album(tmp_path):
     """Three pictures, one of them in a folder inside, and something else."""
     folder = tmp_path / "album"
     (folder / "inner").mkdir(parents=True)
-    for number, name in enumerate(("a.png", "b.jpg", "inner/a.png")):
+    for number, name in enumerate(("a.png", "b.jfif", "inner/a.png")):
         Image.fromarray(photograph(20 + number, 30, number)).save(folder / name)
     (folder / "notes.txt").write_text("no picture")
     return folder
@@ -210,6 +215,7 @@ def files(folder):
 def test_a_folder_keeps_its_shape(works, run, album, tmp_path):
     said = works("compress", album, "--out", tmp_path / "coded", "--run", run, "--codec", NAME)
     assert files(tmp_path / "coded") == ["a.qrc", "b.qrc", "inner/a.qrc"]
+    (tmp_path / "coded" / "b.txt").touch()
     size = sum(path.stat().st_size for path in (tmp_path / "coded").rglob("*.qrc"))
     assert f"3 compressed: {size:,} bytes" in said
     works("decompress", tmp_path / "coded", "--out", tmp_path / "back", "--run", run)
@@ -219,12 +225,21 @@ def test_a_folder_keeps_its_shape(works, run, album, tmp_path):
 
 def test_patterns_that_no_shell_expanded(works, run, album, tmp_path):
     out = tmp_path / "coded"
-    patterns = [album / "*.[jp][pn]g", album / "**" / "inner" / "a.png", album / "b.jpg"]
-    names = [*patterns[:1], *patterns[2:]]  # b.jpg twice is once
+    patterns = [album / "[ab].[jp][fn]*", album / "**" / "inner" / "a.png", album / "b.jfif"]
+    names = [*patterns[:1], *patterns[2:]]  # b.jfif twice is once
     works("compress", *names, "--out", out, "--run", run, "--codec", NAME)
     assert files(out) == ["a.qrc", "b.qrc"]
     works("compress", patterns[1], "--out", out / "more", "--run", run, "--codec", NAME)
     assert files(out / "more") == ["a.qrc"]
+    works("compress", album / "b.*", "--run", run, "--codec", NAME)
+    assert (album / "b.qrc").read_bytes() == (out / "b.qrc").read_bytes()
+
+
+def test_what_a_folder_leaves_out_is_told(run, album, tmp_path):
+    Image.open(album / "a.png").save(album / "c.gif")
+    arguments = ["compress", album, "--out", tmp_path / "coded", "--run", run, "--codec", NAME]
+    told = fresh(*arguments, check=True).stderr
+    assert f"{album}: 2 files left out: .gif, .txt\n" in told
 
 
 def test_a_failing_file_does_not_stop_the_others(refused, works, run, album, tmp_path):
@@ -252,7 +267,7 @@ def test_what_is_wrong_with_all_files_is_told_once(command, works, run, album, t
 def test_what_would_become_the_same_file_is_refused_before_anything_is_done(refused, run, album):
     Image.open(album / "a.png").save(album / "a.webp")
     out = album.parent / "coded"
-    says = [album / "a.png", album / "a.webp", out / "a.qrc"]
+    says = [album / "a.png", album / "a.webp", out / "a.qrc", "a folder of its own"]
     refused("compress", album, "--out", out, "--run", run, "--codec", NAME, says=says)
     assert not out.exists()
 
@@ -276,6 +291,15 @@ def test_a_bar_shows_the_progress_on_a_terminal(run, album, tmp_path):
         (["photo.png", "photo.png", "photo.qrc"], "where to?"),
         ([".", "photo.qrc"], "where to?"),
         (["."], "where to?"),
+        (["photo.png", "second.png"], "where to?"),
+        (["photo.png", "empty"], "where to?"),
+        (["*.png"], "where to?"),
+        (["*.png", "photo.qrc"], "where to?"),
+        (["photo.png", "*.png"], "where to?"),
+        (["*.jpg"], "no such files"),
+        (["photo.png", ".qrc"], "it has no name before .qrc"),
+        (["photo.png", "--out", "second.png"], "is a file: --out names a folder"),
+        (["photo.png", "--run", "nowhere"], "nowhere: no such folder"),
         (["photo.png", "other.png"], "must end in .qrc"),
         (["gone.png", "photo.qrc"], "gone.png"),
         (["*.jpg", "--out", "coded"], "no such files"),
@@ -285,10 +309,26 @@ def test_a_bar_shows_the_progress_on_a_terminal(run, album, tmp_path):
 )
 def test_what_cannot_be_done_is_said(refused, run, photo, monkeypatch, arguments, says):
     (photo.parent / "empty").mkdir()
+    shutil.copy(photo, photo.with_name("second.png"))
     monkeypatch.chdir(photo.parent)
     before = photo.read_bytes()
-    refused("compress", *arguments, "--run", run, "--codec", NAME, says=[says])
-    assert files(photo.parent) == ["photo.png"] and photo.read_bytes() == before
+    refused("compress", "--run", run, "--codec", NAME, *arguments, says=[says])
+    assert files(photo.parent) == ["photo.png", "second.png"] and photo.read_bytes() == before
+
+
+def test_of_two_coded_files_the_second_is_not_taken_for_a_picture(refused, run, coded):
+    second = coded.with_name("second.qrc")
+    shutil.copy(coded, second)
+    refused("decompress", coded, second, "--run", run, says=["where to?", "--out FOLDER"])
+
+
+def test_a_picture_is_never_replaced_by_its_own_file(refused, run, photo):
+    odd = photo.with_suffix(".qrc")
+    before = photo.read_bytes()
+    photo.rename(odd)
+    arguments = [odd, "--run", run, "--codec", NAME, "--force"]
+    refused("compress", *arguments, says=[odd, "the file that is read"])
+    assert odd.read_bytes() == before
 
 
 def test_a_file_that_exists_is_overwritten_only_by_force(refused, works, run, coded, tmp_path):
@@ -323,7 +363,7 @@ def test_two_that_write_one_file_at_once_do_not_lose_one(run, photo, tmp_path, m
 
 
 @pytest.mark.parametrize(
-    ("sheet", "says"), [("sheet.jpg", ".png"), ("photo.png", "the picture itself")]
+    ("sheet", "says"), [("sheet.jpg", ".png"), ("photo.png", "the file that is read")]
 )
 def test_a_sheet_is_a_png_and_never_the_picture(refused, run, photo, sheet, says):
     before = photo.read_bytes()
@@ -407,6 +447,30 @@ def test_a_disk_that_is_full_leaves_nothing(refused, run, coded, tmp_path, monke
     assert files(target.parent) == []
 
 
+def shell(redirection, *arguments):
+    """A command whose output goes elsewhere, as a shell sends it."""
+    line = f'exec "$0" "$@" {redirection}'
+    program = ["sh", "-c", line, sys.executable, "-m", "qr", *map(str, arguments)]
+    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_file_is_written_also_where_nobody_can_be_told(run, coded, monkeypatch, buffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", buffered)
+    done = shell(">/dev/full", "decompress", coded, "--run", run)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "the files are written, but stdout" in done.stderr and "ignored" not in done.stderr
+    assert pixels(coded.with_name("photo_decoded.png")).shape == (50, 77, 3)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_outputs_that_are_closed_are_told_nothing(run, coded, closed):
+    done = shell(closed, "decompress", coded, "--run", run)
+    assert done.returncode == 0
+    assert ("decompressed" in done.stdout) == (closed == "2>&-")
+    assert "progress" not in done.stdout and "1/1" not in done.stdout
+
+
 # What does not belong together, and what lies
 
 
@@ -424,6 +488,20 @@ def test_a_wrong_checkpoint_is_told_with_both_digests(refused, run, coded, tmp_p
     assert not (tmp_path / "back.png").exists()
 
 
+@pytest.mark.parametrize("model", [MODEL, "nobodys"])
+def test_a_codec_that_nobody_has_is_told_by_its_checkpoint(refused, coded, monkeypatch, model):
+    """Whether the zoo's is the same shows only once it is downloaded."""
+
+    def gone(codec_id):
+        raise CheckpointError("cannot download it")
+
+    monkeypatch.setattr(zoo, "load", gone)
+    bitstream = replace(Bitstream.from_bytes(coded.read_bytes()), model=model)
+    coded.write_bytes(bitstream.to_bytes())
+    says = [f"{model}_mse_q1 of checkpoint {bitstream.checkpoint}", "--codec", "--run"]
+    refused("decompress", coded, says=says)
+
+
 def test_a_run_without_the_codec_says_what_it_holds(refused, run, photo, coded, tmp_path):
     out = tmp_path / "x.qrc"
     says = ["mbt2018_mse_q3", NAME]
@@ -438,7 +516,7 @@ def test_a_run_without_the_codec_says_what_it_holds(refused, run, photo, coded, 
     ("variant", "says"),
     [
         ("nothing", ["unknown variant 'nothing'"]),
-        ("qr-hyper", ["no trained qr-hyper", "At hand: baseline, decoder, qr\n"]),
+        ("qr-hyper", ["no trained qr-hyper", "At hand: baseline, centroid, decoder, qr\n"]),
         ("original", ["before the soft phase", "baseline"]),
         ("ceiling", ["a bound"]),
         ("gone.safetensors", ["no such checkpoint: gone.safetensors"]),

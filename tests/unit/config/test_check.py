@@ -64,7 +64,7 @@ def test_an_unknown_key_is_named_at_every_level(base, path):
 @pytest.mark.parametrize("key", sorted(yaml.safe_load(BASE.read_text())))
 def test_a_missing_key_is_named(base, key):
     del base[key]
-    with pytest.raises(ConfigError, match=f"'{key}' is a required property"):
+    with pytest.raises(ConfigError, match=f"no whole configuration, without {key}\\. "):
         load.accept(base)
 
 
@@ -181,8 +181,30 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_an_overlay_alone_is_not_complete():
-    with pytest.raises(ConfigError, match=r"required property: no whole .* -c config\.yaml -c"):
+    with pytest.raises(ConfigError, match=r" no whole .* -c config\.yaml -c") as caught:
         load.load(TIERS[0])
+    told = str(caught.value)
+    assert told.startswith(f"{TIERS[0]}: ") and "\n" not in told and len(told) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("vresion: x", "2.yaml: top level: 'vresion' was unexpected, is it version?"),
+        ("zzz: 1", "2.yaml: top level: 'zzz' was unexpected"),
+        ("training: {stepz: 3}", "2.yaml: training: 'stepz' was unexpected, is it steps?"),
+        ("variants: [qr]", "2.yaml: variants: baseline must be among ['qr']"),
+        ("models: {mbt2018: {qualities: [0]}}", "2.yaml: models.mbt2018.qualities.0: 0 is less"),
+        ("training: {soap: {}}\nseeds: []", "1.yaml: metrics: [] should be non-empty"),
+    ],
+)
+def test_a_mistake_is_told_with_its_file_and_the_way_out(tmp_path, text, told):
+    """Of several files the one that it is in."""
+    for name, content in (("1", "metrics: []"), ("2", text)):
+        (tmp_path / f"{name}.yaml").write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        load.load(BASE, tmp_path / "1.yaml", tmp_path / "2.yaml")
+    assert f"{tmp_path}/{told}" in str(caught.value)
 
 
 def test_what_is_written_loads_again_and_is_not_written_twice(tmp_path, base):

@@ -6,7 +6,7 @@ import pytest
 
 from qr.coding.arguments import list_coded
 from qr.data.images import list_images
-from qr.data.walk import exists, files_below, is_folder
+from qr.data.walk import exists, files_below, is_folder, refuse_overwriting
 from qr.errors import DataError
 
 
@@ -76,6 +76,33 @@ def test_what_is_no_file_is_left_out_with_a_note(tmp_path, caplog):
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     assert found(tmp_path) == ["x.png"]
     assert caplog.text.count("it is no file") == 2
+
+
+def test_files_of_other_suffixes_are_counted_unless_they_are_hidden(tmp_path, caplog):
+    made(
+        tmp_path, "x.png", "b.GIF", "in/c.gif", "README", ".hidden.gif", ".git/config", "in/.x/y.a"
+    )
+    assert found(tmp_path) == ["x.png"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: 3 files left out: .gif, no suffix"
+    ]
+    caplog.clear()
+    assert found(tmp_path / "in", (".gif",)) == ["c.gif"] and not caplog.records
+    made(tmp_path / "many", "x.png", *(f"a.{letter}" for letter in "abcdefghijk"))
+    found(tmp_path / "many")
+    assert caplog.text.rstrip().endswith("11 files left out: .a, .b, .c, .d, .e, .f, .g, .h, ...")
+
+
+def test_a_file_that_is_read_is_never_overwritten_and_others_by_force(tmp_path):
+    made(tmp_path, "a.png", "b.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
+    for out in ("a.png", "link.png"):
+        with pytest.raises(DataError, match=f"{out} is the file that is read"):
+            refuse_overwriting(tmp_path / out, True, tmp_path / "b.png", tmp_path / "a.png")
+    with pytest.raises(DataError, match=r"b\.png exists; --force"):
+        refuse_overwriting(tmp_path / "b.png", False, tmp_path / "a.png")
+    refuse_overwriting(tmp_path / "b.png", True, tmp_path / "a.png")
+    refuse_overwriting(tmp_path / "new.png", False, tmp_path / "gone.png")
 
 
 def test_a_folder_without_files_says_what_was_looked_for(tmp_path):

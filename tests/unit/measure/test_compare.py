@@ -119,11 +119,13 @@ def test_the_busiest_part_is_where_the_original_has_its_edges():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (193, 192)])
-def test_any_size_can_be_compared(works, trained_run, tmp_path, monkeypatch, size):
+def test_any_size_can_be_compared(command, trained_run, tmp_path, monkeypatch, size):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(photograph(*size)).save("photo.png")
-    said = works("compare", "photo.png", "--run", trained_run, "--codec", NAME)
+    status, said, err = command("compare", "photo.png", "--run", trained_run, "--codec", NAME)
+    assert status == 0
     assert (" nan " in said) == (min(size) < 161)  # too small for MS-SSIM
+    assert ("no MS-SSIM: a side is under 161 pixels" in err) == (min(size) < 161)
     assert Image.open("photo_compared.png").format == "PNG"
 
 

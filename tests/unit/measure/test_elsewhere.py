@@ -45,7 +45,7 @@ def others(metrics):
 
 
 def test_points_go_by_rate_and_decibels_are_those_of_the_values(metrics, evaluation):
-    assert add(evaluation(THEIRS), metrics, "mse", None) == ("theirs", 3)
+    assert add(evaluation(THEIRS), metrics, "mse", None) == ("theirs", 3, 0)
     rows = others(metrics)
     assert list(rows["quality"]) == [1, 2, 3]
     assert list(rows["bpp"]) == [0.2, 0.5, 0.9]
@@ -59,7 +59,7 @@ def test_a_codec_is_replaced_and_others_stay(metrics, evaluation):
             add(evaluation(THEIRS), metrics, metric, name)
     shorter = {"results": {"bpp": [0.3], "psnr-rgb": [30.0]}}
     for metric in ("mse", None):
-        add(evaluation(shorter), metrics, metric, "one")
+        assert add(evaluation(shorter), metrics, metric, "one") == ("one", 1, 3)
     rows = others(metrics)
     counts = rows.groupby(["codec", rows["metric"].fillna("none")]).size()
     assert counts.to_dict() == {
@@ -99,6 +99,10 @@ def test_its_curve_is_drawn_beside_codecs_of_its_metric(metrics, evaluation, met
         ({"results": {"bpp": [0.1, 0.2], "psnr-rgb": [30]}}, "as many numbers of each"),
         ({"results": {"bpp": ["x"], "psnr-rgb": [30]}}, "bpp must be numbers"),
         ({"results": {"bpp": [0.1], "psnr-rgb": [float("nan")]}}, "psnr-rgb must be numbers"),
+        ({"results": {"bpp": [0.1], "psnr-rgb": [True]}}, "psnr-rgb must be numbers"),
+        ({"results": {"bpp": [0.1], "psnr-rgb": [10**400]}}, "psnr-rgb must be numbers"),
+        ('{"results": {"bpp": [1e999], "psnr-rgb": [30]}}', "bpp must be numbers, and finite"),
+        ({"results": {"bpp": [0.1, 0], "psnr-rgb": [30, 31]}}, "bpp must be above 0"),
     ],
 )
 def test_what_is_no_evaluation_is_refused_and_changes_nothing(
@@ -116,4 +120,9 @@ def test_a_folder_without_metrics_and_an_unknown_metric_are_refused(
     refused("results", "add", path, "--metrics", tmp_path, says=[tmp_path, "no summary.csv"])
     wrong = ("results", "add", path, "--metrics", metrics, "--trained-for", "psnr")
     refused(*wrong, says=["psnr", "mse, ms-ssim"])
-    assert "theirs: 3 points" in works("results", "add", path, "--metrics", metrics)
+    named = ("results", "add", path, "--metrics", metrics)
+    refused(*named, "--name", "two\nlines", says=["two\\nlines", "--name"])
+    assert "theirs: 3 points added; " in works(*named)
+    one = evaluation({"name": "theirs", "results": {"bpp": 0.3, "psnr-rgb": 30.0}})
+    told = works("results", "add", one, "--metrics", metrics)
+    assert "theirs: 1 point added in place of 3 that it had; " in told

@@ -12,7 +12,7 @@ from qr.config.grid import Grid, Job
 from qr.config.settings import overlay
 from qr.plan import cost
 from qr.plan.cost import Measured
-from qr.plan.forecast import SOURCES, as_csv, as_text, plan
+from qr.plan.forecast import SOURCES, as_csv, as_text, plan, unmeasured
 from qr.plan.work import Work
 from support.paths import ROOT
 
@@ -142,6 +142,23 @@ def test_the_cpu_tier_is_measured(tmp_path, monkeypatch):
     assert {step for step, row in found.items() if row["limit"]} == {
         "data", "runtime", "anchors", "total",
     }  # fmt: skip
+
+
+def test_jobs_without_a_rate_in_the_precision_of_this_machine_are_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    measured = cpu_tier()
+    assert unmeasured(plan(measured, tmp_path), measured) == ""
+    full = overlay(measured, {"engine": {"precision": "32-true"}})
+    found = rows(full, tmp_path)
+    jobs = sum(found[step]["jobs"] for step in ("baseline", "explore", "soft", "predictive"))
+    told = unmeasured(list(found.values()), full)
+    assert told.startswith(f"{jobs} jobs (baseline, explore, soft, predictive) have no measured")
+    assert "workflow/speed.csv" in told and "32-true" in told and "`qr speed`" in told
+
+
+def test_a_plan_without_a_table_says_so_and_not_of_downloads(settings, tmp_path):
+    told = unmeasured(plan(settings, tmp_path), settings)
+    assert "(explore, soft, predictive, encode, decode)" in told and "speed is null" in told
 
 
 def test_every_job_has_one_source_and_the_total_adds_up(settings, tmp_path):

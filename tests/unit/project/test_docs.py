@@ -122,6 +122,20 @@ def test_every_key_of_the_configuration_is_explained():
     assert named == list(yaml.safe_load((ROOT / "config.yaml").read_text()))
 
 
+def test_every_overlay_is_named():
+    text = (ROOT / "config" / "README.md").read_text()
+    tiers = [path.name for path in (ROOT / "workflow" / "tiers").glob("*.yaml")]
+    assert tiers and all(f"`{name}`" in text for name in tiers)
+
+
+def test_what_is_redrawn_without_training_is_there():
+    text = (DOCS / "reproduce.md").read_text().split("\n## Without training\n")[1].split("\n## ")[0]
+    shown = re.findall(r"^    qr (.*)$", text, re.MULTILINE)
+    for command in shown:
+        assert all((ROOT / name).exists() for name in re.findall(r"-(?:c|-metrics) (\S+)", command))
+    assert len(shown) == 2
+
+
 def test_the_workflow_catalog_finds_what_it_shows():
     shown = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
