@@ -1,8 +1,9 @@
 #!/bin/bash
-# decoders.sh NAME MODEL Q SEED...: the trainings of a part's seeds; anchors and coding come with `all`
-p=runs/cpu-v2-$1-q$3; c=${2}_mse_q$3; s=$(cd "$(dirname "$0")"; pwd)/study.sh; name=$1 q=$3; shift 3
+# decoders.sh NAME MODEL Q SEED...: trainings of some seeds at a quality; what codes and measures comes with `part NAME all`
+c=${2}_mse_q$3; p=runs/cpu-v2-$1/predictive/$c; here=$(cd "$(dirname "$0")"; pwd); name=$1; shift 3
 for seed; do
-  t=""; for v in decoder synthesis-wide qr-tapped qr; do t="$t $p/predictive/$c/${v}_s$seed/decoder.safetensors"; done
-  [ $seed = 0 ] && for v in decoder-noisy qr-tapped-lite ceiling; do t="$t $p/predictive/$c/${v}_s0/decoder.safetensors"; done
-  $s part $name $q $t || exit 1
+  t=""; variants="decoder synthesis-wide qr-tapped"
+  [ $seed = 0 ] && variants="$variants qr qr-tapped-lite decoder-noisy ceiling"
+  for v in $variants; do t="$t $p/${v}_s$seed/decoder.safetensors"; done
+  "$here/study.sh" part $name $t || exit 1
 done

@@ -4,38 +4,43 @@
 # Start it with setsid, else the whole session gets its low priority.
 #   study.sh clone NAME                 scale, factorized, joint or attn: a clone at the tag, with photographs
 #   study.sh baseline NAME Q START OPTIONS...   train quality Q from START (a codec file, or ""); OPTIONS: more -c FILE
-#   study.sh part NAME Q TARGETS...     all that follows from it, in a version of its own
+#   study.sh part NAME TARGETS...       all that follows, in the codec's own version cpu-v2-NAME
 #   study.sh keep NAME Q                the average of a training that runs, here, to start from
-# Of a part, what is finished is copied by hand to VERSION/ beside this file, as in runs/VERSION; `part` puts it back.
+#   study.sh save NAME                  what is finished of the version, to VERSION/ beside this file; `part` puts it back
 set -e
-here=$(cd "$(dirname "$0")"; pwd); main=$(cd "$here/../.."; pwd); name=$2 q=$3
+here=$(cd "$(dirname "$0")"; pwd); main=$(cd "$here/../.."; pwd); name=$2 q=${3:-}
 case $name in
   scale) model=bmshj2018-hyperprior widths="64 192";;
   factorized) model=bmshj2018-factorized widths="64 192";;
   joint) model=mbt2018 widths="64 128";;
   attn) model=cheng2020-attn-m widths="48 128";;
-  *) sed -n 2,11p "$0"; exit 1;;
+  *) sed -n 2,10p "$0"; exit 1;;
 esac
 codec=${model}_mse_q$q; clone=/root/study/$name; baselines=$clone/runs/baselines
 export PATH=$main/.venv/bin:$PATH OMP_NUM_THREADS=1
 echo 19 > /proc/self/autogroup 2>/dev/null || true # nice alone counts within one session only
 tier="workflow/tiers/cpu-v2.yaml"
 
-mine() { # VERSION QUALITIES: what differs from the tier, on this machine
-  echo "version: $1"
+mine() { # what differs from the tier at the tag, on this machine; docs/decisions.md says why, and the tier of today has it
+  echo "version: cpu-v2-$name"
   echo "models:"
   for other in bmshj2018-factorized bmshj2018-hyperprior mbt2018 cheng2020-attn-m; do
-    [ $other = $model ] && echo "  $other: {qualities: $2}" || echo "  $other: {qualities: []}"
+    [ $other = $model ] || echo "  $other: {qualities: []}"
   done
   echo "data:"
   echo "  sources:"
   echo "    photographs: {folder: /root/study/photographs}"
   echo "    bsds: {folder: /work/shared/data/validation}"
   echo "    kodak-folder: {folder: /work/shared/data/kodak}"
-  # docs/decisions.md says why these differ from the tier at the tag; the tier of today has them.
-  echo "engine: {precision: 32-true}"
-  echo "explore: {max_epochs: 2, patience: 2, alpha: {min: 0.1}}"
-  echo "predictive: {latents: computed, training: {steps: 4000}}"
+  cat <<END
+engine: {precision: 32-true}
+explore: {qualities: [3], max_epochs: 2, patience: 2, alpha: {min: 0.1}}
+predictive: {latents: computed, training: {steps: 4000}}
+extra:
+  - variants: [synthesis-wide, qr-tapped, qr-tapped-lite, decoder-noisy, ceiling]
+  - variants: [decoder, synthesis-wide, qr-tapped]
+    seeds: [1, 2]
+END
 }
 
 case $1 in
@@ -48,7 +53,7 @@ clone)
 baseline)
   start=$4; shift 4
   cd $clone; export PYTHONPATH=$clone
-  mine cpu-v2-$name "[1, 2, 3]" > mine.yaml
+  mine > mine.yaml
   out=$baselines/baseline/$codec
   [ -e $baselines/data/baseline.csv ] || python -m qr data -c config.yaml -c $tier -c mine.yaml --out $baselines/data --downloads runs/downloads
   nice -n 19 python -m qr train baseline -c config.yaml -c $tier -c mine.yaml "$@" --codec $codec \
@@ -60,17 +65,25 @@ baseline)
   rm -f $here/$codec.safetensors
   ;;
 part)
-  shift 3; cd $clone; export PYTHONPATH=$clone
-  version=cpu-v2-$name-q$q; file=mine-q$q.yaml; to=runs/$version/baseline/$codec
-  mine $version "[$q]" > $file
-  again="--cores 1 --rerun-incomplete --configfile $tier $file"
-  snakemake --unlock --configfile $tier $file >/dev/null 2>&1 || true
-  if [ ! -e $to/codec.safetensors ]; then
-    snakemake runs/$version/data/baseline.csv $again
-    mkdir -p $to; cp $here/$codec/* $to/
-    [ ! -d $here/$version ] || cp -rn $here/$version/. runs/$version/ # what was kept of it, such as explore/
-  fi
+  shift 2; cd $clone; export PYTHONPATH=$clone
+  file=part.yaml; run=runs/cpu-v2-$name
+  mine > $file
+  again="--cores 1 --nolock --rerun-incomplete --configfile $tier $file"
+  [ -e $run/data/baseline.csv ] || snakemake $run/data/baseline.csv $again
+  for q in 1 2 3; do
+    codec=${model}_mse_q$q
+    if [ -e $here/$codec/codec.safetensors ] && [ ! -e $run/baseline/$codec/codec.safetensors ]; then
+      mkdir -p $run/baseline/$codec; cp $here/$codec/* $run/baseline/$codec/
+    fi
+  done
+  [ ! -d $here/cpu-v2-$name ] || cp -rn $here/cpu-v2-$name/. $run/
   exec nice -n 19 snakemake ${@:-all} $again
+  ;;
+save)
+  cd $clone/runs/cpu-v2-$name
+  for folder in explore predictive; do
+    [ ! -d $folder ] || { mkdir -p $here/cpu-v2-$name; cp -r $folder $here/cpu-v2-$name/; }
+  done
   ;;
 keep)
   cd $clone; export PYTHONPATH=$clone
