@@ -80,9 +80,9 @@ class CropDataset(Dataset):
         top, left = rng.integers(0, [height - side + 1, width - side + 1])
         return Place(index, int(top), int(left), side, rng.random() < 0.5)
 
-    def batch(self, numbers: Sequence[int]) -> tuple[np.ndarray, ...]:
-        """The samples of these numbers, N x 3 x crop x crop, as the only part of a batch."""
-        return (np.stack([self[k] for k in numbers]),)
+    def batch(self, numbers: Sequence[int]) -> np.ndarray:
+        """The samples of these numbers, N x 3 x crop x crop."""
+        return np.stack([self[k] for k in numbers])
 
     def _drawn(self, k: int) -> tuple[int, np.random.Generator]:
         """The number of sample k's image, and the generator of what else it draws."""

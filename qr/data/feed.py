@@ -20,8 +20,6 @@ from qr.data.crops import CropDataset, as_floats
 from qr.data.manifests import Entry
 from qr.errors import ConfigError, QRError, TrainingError
 
-Batch = tuple[Tensor, ...]  # the pictures
-
 _WAY_OUT = "the same command goes on from the saved state; a lower engine.workers needs less memory"
 
 
@@ -72,12 +70,11 @@ class SampleNumbers(Sampler[list[int]]):
 @contextmanager
 def batches(
     dataset: CropDataset, numbers: SampleNumbers, workers: int
-) -> Iterator[Iterator[Batch]]:
+) -> Iterator[Iterator[Tensor]]:
     """A batch of `dataset` for each of `numbers`, the same for any number of workers.
 
-    It has the parts that the data set's `batch` has, pixels of 0 to 255 as N x 3 x crop x crop in
-    [0, 1]. No global random state is used. When the block ends, however it does, the workers have
-    ended too.
+    It is N x 3 x crop x crop, float32 in [0, 1]. No global random state is used. When the block
+    ends, however it does, the workers have ended too.
 
     Raises:
         DataError: an image cannot be read any more.
@@ -126,7 +123,7 @@ class _Made(Dataset):
     def __init__(self, samples: CropDataset):
         self.samples = samples
 
-    def __getitems__(self, numbers: Sequence[int]) -> tuple[np.ndarray, ...] | QRError:
+    def __getitems__(self, numbers: Sequence[int]) -> np.ndarray | QRError:
         try:
             return self.samples.batch(numbers)
         except QRError as error:
@@ -140,10 +137,10 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _opened(batch: tuple[np.ndarray, ...] | QRError) -> Batch:
+def _opened(batch: np.ndarray | QRError) -> Tensor:
     if isinstance(batch, QRError):
         raise batch
-    return tuple(as_floats(p) if p.dtype == np.uint8 else torch.from_numpy(p) for p in batch)
+    return as_floats(batch)
 
 
 class _Worker(ForkProcess):

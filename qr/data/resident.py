@@ -37,8 +37,8 @@ class ResidentCrops:
         # As a tensor: a GPU multiplies by 1 / 255 instead of dividing by a number.
         self._most = torch.tensor(255.0, device=device)
 
-    def batch(self, numbers: Sequence[int]) -> tuple[Tensor]:
-        """Samples, N x 3 x crop x crop float32 in [0, 1], as the only part of a batch.
+    def batch(self, numbers: Sequence[int]) -> Tensor:
+        """Samples, N x 3 x crop x crop float32 in [0, 1].
 
         Raises:
             DataError: an image cannot be read any more, or has changed.
@@ -46,7 +46,7 @@ class ResidentCrops:
         """
         squares = torch.stack([self._square(k) for k in numbers])
         levels = squares.permute(0, 3, 1, 2).contiguous()
-        return (levels.to(torch.float32) / self._most,)
+        return levels.to(torch.float32) / self._most
 
     def _square(self, k: int) -> Tensor:
         """Sample k, crop x crop x 3 uint8."""

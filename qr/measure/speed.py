@@ -25,7 +25,7 @@ from qr.codecs.base import Codec
 from qr.codecs.catalogue import METRICS, CodecId, lmbda
 from qr.config import precision
 from qr.config.grid import Job
-from qr.data.feed import Batch, Data
+from qr.data.feed import Data
 from qr.data.manifests import scan
 from qr.data.tensors import to_image
 from qr.decoders import variants
@@ -114,16 +114,16 @@ def _noise(count: int, size: str) -> Tensor:
 class _TimedTrainer(Trainer):
     """Trains on one batch of noise and notes the seconds of each step and each validation."""
 
-    def __init__(self, *arguments: Any, batch: Batch):
+    def __init__(self, *arguments: Any, batch: Tensor):
         super().__init__(*arguments)
         self.batch = batch
         self.step_seconds: list[float] = []
         self.validation_seconds: list[float] = []
 
-    def batches(self) -> AbstractContextManager[Iterator[Batch]]:
+    def batches(self) -> AbstractContextManager[Iterator[Tensor]]:
         return nullcontext(itertools.repeat(self.batch, self.settings["steps"]))
 
-    def train_step(self, batch: Batch) -> None:
+    def train_step(self, batch: Tensor) -> None:
         step = super().train_step
         _, seconds = timed(self.fabric.device, lambda: step(batch))
         self.step_seconds.append(seconds)
@@ -145,7 +145,7 @@ def _train(config: Mapping[str, Any], training: Timed) -> Table:
     # The work of one device: what several have to tell each other is left out.
     engine = config["engine"] | {"devices": 1, "save_every_seconds": math.inf}
     data = Data([], _noise(rate.batch, training.validation.size))
-    batch = (_noise(rate.batch, rate.size),)
+    batch = _noise(rate.batch, rate.size)
     with tempfile.TemporaryDirectory() as temporary:
         state, title = StateFolder(Path(temporary), {}), _describe(rate)
         trainer = _TimedTrainer(phase, data, settings, engine, 0, state, title, batch=batch)

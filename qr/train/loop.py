@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from qr.data.feed import Batch, Data, SampleNumbers, batches
+from qr.data.feed import Data, SampleNumbers, batches
 from qr.data.resident import ResidentCrops, fits
 from qr.errors import Diverged, Interrupted
 from qr.train.average import Average
@@ -120,8 +120,8 @@ class Trainer:
 
     # A step
 
-    def batches(self) -> AbstractContextManager[Iterator[Batch]]:
-        """This rank's batches from the next step to the last: what the phase's `forward` takes."""
+    def batches(self) -> AbstractContextManager[Iterator[Tensor]]:
+        """This rank's batches from the next step to the last."""
         fabric, engine, batch_size = self.fabric, self.engine, self.settings["batch_size"]
         samples = self.settings["steps"] * batch_size
         crops = self.data.crops(self.settings["crop"], derive_seed(self.seed, "crops"), samples)
@@ -131,7 +131,7 @@ class Trainer:
             return nullcontext(map(ResidentCrops(crops, fabric.device).batch, numbers))
         return batches(crops, numbers, engine["workers"])
 
-    def train_step(self, batch: Batch) -> None:
+    def train_step(self, batch: Tensor) -> None:
         """Change the weights by one batch, note the phase's values, and count the step.
 
         Raises:
@@ -142,7 +142,7 @@ class Trainer:
         rank = self.fabric.global_rank
         torch.manual_seed(derive_seed(self.seed, "noise", self.progress.step, rank))
         device, how = self.fabric.device, self._layout
-        values = self.model(*(part.to(device, memory_format=how) for part in batch))
+        values = self.model(batch.to(device, memory_format=how))
         loss = values["loss"] + values.get("aux", 0.0)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)

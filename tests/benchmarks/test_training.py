@@ -76,7 +76,7 @@ def entries(tmp_path_factory):
 
 @pytest.fixture
 def noise(device):
-    return (torch.rand(8, 3, 128, 128, device=device),)
+    return torch.rand(8, 3, 128, 128, device=device)
 
 
 def test_precision(compare, device, tmp_path, noise):
@@ -147,9 +147,9 @@ def test_frozen_encoder(compare, device, tmp_path, noise, model):
     optimizer = torch.optim.Adam(whole.parameters(), lr=1e-4)
 
     def step():
-        out = whole(*noise)
-        rate = sum(-torch.log2(p).sum() for p in out["likelihoods"].values()) / noise[0].numel()
-        loss = rate + 0.0067 * 255**2 * torch.nn.functional.mse_loss(out["x_hat"], *noise)
+        out = whole(noise)
+        rate = sum(-torch.log2(p).sum() for p in out["likelihoods"].values()) / noise.numel()
+        loss = rate + 0.0067 * 255**2 * torch.nn.functional.mse_loss(out["x_hat"], noise)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -171,7 +171,7 @@ def test_crops(compare, device, entries):
         data.batch(range(k, k + 16)), resident.batch(range(k, k + 16))
     compare(
         "a batch of 16 crops of 256, in float32 where it is used: from images that stay there",
-        lambda: as_floats(data.batch(next(numbers))[0]).to(device),
+        lambda: as_floats(data.batch(next(numbers))).to(device),
         lambda: resident.batch(next(numbers)),
         rounds=20,
         device=device,

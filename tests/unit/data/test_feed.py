@@ -38,7 +38,7 @@ def made(data, start, batch_size, workers, **ranks):
 def listed(*arguments, **options):
     """The pictures of all batches, which have no other part."""
     with made(*arguments, **options) as found:
-        return [batch for (batch,) in found]
+        return list(found)
 
 
 def expected(data, numbers):
@@ -184,7 +184,7 @@ from qr.data.manifests import read_manifest
 
 entries = read_manifest(sys.argv[1])
 with batches(CropDataset(entries, 256, 3, 64), SampleNumbers(64, 0, 16), 2) as found:
-    print(sum(len(batch) for (batch,) in found))
+    print(sum(map(len, found)))
 """
 
 

@@ -31,7 +31,7 @@ def test_they_are_the_data_sets_own_to_the_bit(entries, device):
     resident = ResidentCrops(data, torch.device(device))
     for first in range(0, 70, 7):
         numbers = range(first, first + 7)
-        (batch,) = resident.batch(numbers)
+        batch = resident.batch(numbers)
         assert batch.device.type == device
         expected = torch.stack([as_floats(data[k]) for k in numbers])
         assert torch.equal(batch.cpu(), expected)
