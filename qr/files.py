@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,11 @@ def replacing(path: Path, force: bool = True) -> Iterator[Path]:
     Folders are made; nothing is left behind otherwise. Raises OSError like any writing does;
     without `force`, FileExistsError if something has that name by then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # a file, which would be taken for `path`
+        why = os.strerror(errno.ENOTDIR)
+        raise NotADirectoryError(errno.ENOTDIR, why, str(path.parent)) from error
     # Short, as `path` may have the longest name that there is, and no two writers' alike.
     temporary = path.with_name(f".qr-{os.getpid()}-{secrets.token_hex(4)}")
     try:
@@ -35,6 +40,30 @@ def replacing(path: Path, force: bool = True) -> Iterator[Path]:
             _publish(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, which takes its place only when all went well.
+
+    Raises:
+        ResultsError: something other than an empty folder is there already, or nothing can be
+            written there.
+    """
+    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
+        raise ResultsError(
+            f"{path} is there already and is not overwritten: delete it, or give another name"
+        )
+    temporary = path.with_name(f".qr-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise ResultsError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        yield temporary
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _publish(temporary: Path, path: Path) -> None:

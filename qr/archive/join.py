@@ -6,7 +6,7 @@ manifest holds them all.
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qr.archive import crate, manifest, seal
+from qr.archive import manifest, seal
 from qr.codecs.catalogue import CodecId
 from qr.config import plugins, steps
 from qr.config.grid import Grid
@@ -28,8 +28,8 @@ _PARTS = (IMAGES, EXPLORATION, TRAINING, RUNTIME)
 _TIMES = ["encode_s", "decode_s"]  # of a classical codec: what two machines never agree on
 
 
-def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
-    """Write metrics and pictures of the version `out`, which is named by its folder.
+def join(parts: Sequence[Path], out: Path, version: str) -> dict[str, Any]:
+    """Write metrics and pictures of a version into the empty folder `out`.
 
     Args:
         parts: folders of finished versions; times of classical codecs are the first one's.
@@ -39,17 +39,11 @@ def join(parts: Sequence[Path], out: Path) -> dict[str, Any]:
 
     Raises:
         ResultsError: a part is unfinished, differs in more than its codecs, or has a codec
-            that another has too, at the same quality; or `out` is finished already, or has
-            files of a join that failed.
+            that another has too, at the same quality.
         ConfigError: a plugin of theirs is missing.
     """
-    if seal.finished(out):
-        raise ResultsError(f"{out} is finished; it is not overwritten. Delete it to join anew")
-    for left in (out / name for name in (*crate.PARTS, "sets")):
-        if left.exists():
-            raise ResultsError(f"{left} is there already, perhaps of a join that failed: delete it")
     manifests = [_manifest(part) for part in parts]
-    config = _config(parts, manifests, out.name)
+    config = _config(parts, manifests, version)
     plugins.load_plugins(config["plugins"])
     order = steps.settings("collect", config)["order"]
     timed = Grid(config).timed()  # and shown in pictures; each part did so with one of its own
@@ -86,9 +80,12 @@ def _join_metrics(
 def _manifest(part: Path) -> dict[str, Any]:
     path = part / seal.NAME
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ResultsError(f"{part} is no finished version: {path} is unreadable") from error
+    if not isinstance(found, dict) or "config" not in found:
+        raise ResultsError(f"{part} is no finished version: {path} is no manifest of one")
+    return found
 
 
 def _config(
@@ -104,8 +101,11 @@ def _config(
             ("packages", first["packages"], other["packages"]),
             ("code", first["code_sha256"], other["code_sha256"]),
         ):
-            if ours != theirs:
-                raise ResultsError(f"{part} cannot be joined: it has other {what} than {parts[0]}")
+            if names := list(_differing(ours, theirs)):
+                shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
+                raise ResultsError(
+                    f"{part} cannot be joined: it has other {what} than {parts[0]}: {shown}"
+                )
         for name, model in other["config"]["models"].items():
             known, more = set(models[name]["qualities"]), set(model["qualities"])
             if twice := sorted(known & more):
@@ -139,16 +139,24 @@ def _shared(part: Mapping[str, Any]) -> dict[str, Any]:
     themselves), and how it was computed.
     """
     config = dict(part["config"])
-    del config["version"], config["resources"]
+    for name in ("version", "resources"):
+        config.pop(name, None)
     config["data"] = {k: v for k, v in config["data"].items() if k != "sources"}
-    config["engine"] = {
-        k: v for k, v in config["engine"].items() if k not in steps.engine(part["config"])
-    }
+    config["engine"] = {k: v for k, v in config["engine"].items() if k not in steps.HOW}
     config["models"] = {
         name: {key: value for key, value in model.items() if key != "qualities"}
         for name, model in config["models"].items()
     }
     return config
+
+
+def _differing(ours: Any, theirs: Any, name: str = "") -> Iterator[str]:
+    """The keys, as a.b.c, at which two mappings differ."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in dict.fromkeys([*ours, *theirs]):
+            yield from _differing(ours.get(key), theirs.get(key), f"{name}.{key}".lstrip("."))
+    elif ours != theirs:
+        yield name
 
 
 def _anchors(parts: Sequence[Path]) -> pd.DataFrame:

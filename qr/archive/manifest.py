@@ -8,6 +8,7 @@ from typing import Any
 
 from qr import provenance
 from qr.config import grid, load, settings, steps
+from qr.errors import ResultsError
 from qr.files import write_text
 
 _MEASURING = ("baseline", "explore", "soft", "predictive", "encode", "decode")
@@ -23,6 +24,9 @@ def build(config: Mapping[str, Any], data: Path, benchmarks: Path) -> dict[str, 
         data: folder of the role manifests.
         benchmarks: folder of Snakemake's benchmark files, RULE/JOB.tsv; it is missing where an
             executor keeps them in a storage of its own, and then there are no times.
+
+    Raises:
+        ResultsError: there are no role manifests.
     """
     return origin(config) | {
         "packages": provenance.packages(),
@@ -57,6 +61,8 @@ def _data_digests(folder: Path) -> dict[str, dict[str, Any]]:
         with open(path, newline="") as file:
             digests = [row["sha256"] for row in csv.DictReader(file)]
         found[path.stem] = {"images": len(digests), "sha256": settings.digest(digests)}
+    if not found:
+        raise ResultsError(f"{folder} has no lists of images, which the data step writes as CSV")
     return found
 
 

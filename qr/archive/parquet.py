@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow
 from pyarrow import parquet
 
+from qr.errors import ResultsError
 from qr.files import write_bytes
 from qr.measure.collect import read
 from qr.measure.schema import ANYTHING, INTEGER, OTHERS, SCHEMAS, TEXT
@@ -27,10 +28,13 @@ def write(results: Path, manifest: Mapping[str, Any]) -> None:
     not have are null in its rows. The same files and manifest give the same bytes.
 
     Raises:
-        ResultsError: a metrics file is malformed, or the file cannot be written.
+        ResultsError: there are no metrics files, one is malformed, or the file cannot be written.
     """
     columns = dict.fromkeys(column for schema in _FILES for column in schema.columns)
-    table = pd.concat(_tables(results), ignore_index=True).reindex(columns=[*_WHERE, *columns])
+    tables = list(_tables(results))
+    if not tables:
+        raise ResultsError(f"{results} has no metrics, and is no version that could be finished")
+    table = pd.concat(tables, ignore_index=True).reindex(columns=[*_WHERE, *columns])
     made = pyarrow.Table.from_pandas(
         table.astype({column: _kind(column) for column in table}), preserve_index=False
     )

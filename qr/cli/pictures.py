@@ -1,6 +1,5 @@
 """The commands for people who have pictures or codecs: compress, decompress, compare, import."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -9,6 +8,7 @@ import typer
 
 from qr.cli import many
 from qr.cli.options import CodecName, Force, Out
+from qr.cli.say import say
 from qr.errors import DataError, QRError
 
 app = typer.Typer()
@@ -70,7 +70,8 @@ def compress(
 
     Reads PNG, JPEG, WebP, AVIF, BMP, TIFF, PPM and, by a plugin, JPEG XL as 8-bit RGB: what is
     transparent becomes white, EXIF orientation is applied, colour profiles are converted to sRGB,
-    and metadata are dropped. Of many, pictures of up to a megapixel are coded several at once.
+    metadata are dropped, and of several pages or frames the first counts. Of many, pictures of up
+    to a megapixel are coded several at once.
     """
     from qr.coding import arguments
 
@@ -129,21 +130,8 @@ def decompress(
 
 def _tell(tally: many.Tally, what: str, pairs: list[tuple[Path, Path]]) -> None:
     if tally.done:
-        _say(f"{pairs[0][1]}: " * (len(pairs) == 1) + tally.told(what))
+        say(f"{pairs[0][1]}: " * (len(pairs) == 1) + tally.told(what))
     many.report(tally.failed, len(pairs))
-
-
-def _say(text: str) -> None:
-    """Print what came of files; they are no less written where that fails."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # whoever read it wanted no more
-        raise
-    except OSError as error:
-        # At its end, Python tries once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        why = error.strerror
-        raise QRError(f"the files are written, but stdout takes no word of it: {why}") from error
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -266,6 +254,6 @@ def compare(
         if min(image.size) < one.min_side:
             why = f"a side is under {one.min_side} pixels"
             print(f"{picture}: no {one.label}: {why}", file=sys.stderr)
-    print(drawing.table(shown))
     drawn = drawing.sheet(shown, image, picture.name)
     write(out, lambda temporary: drawn.save(temporary, "PNG"), force)
+    say(drawing.table(shown))

@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from qr.cli.options import Config, Force
+from qr.cli.say import say
 
 app = typer.Typer()
 
@@ -46,8 +47,8 @@ def plan(
         refuse_overwriting(out, force, *config)
     loaded = load(*config, elsewhere=True)
     rows = forecast.plan(loaded, Path("runs") / loaded["version"])
-    print(forecast.as_text(rows))
-    if note := forecast.unmeasured(rows, loaded):
-        print(note, file=sys.stderr)
     if out is not None:
         write_text(forecast.as_csv(rows), out)
+    if note := forecast.unmeasured(rows, loaded):
+        print(note, file=sys.stderr)
+    say(forecast.as_text(rows))

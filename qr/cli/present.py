@@ -100,7 +100,11 @@ def manifest(
     """
     from qr.archive.manifest import build
     from qr.config.load import load
+    from qr.data.walk import exists
+    from qr.errors import ResultsError
 
+    if exists(out):
+        raise ResultsError(f"{out} is there: a finished version is not overwritten")
     _seal(build(load(*config), data, benchmarks), out)
 
 
@@ -120,16 +124,18 @@ def join(
     from qr.archive.export import write_compressai
     from qr.archive.join import join
     from qr.data.roles import test_folders
+    from qr.files import new_folder
     from qr.present.write import write_figures, write_tables
 
-    joined = join(parts, out)
-    statistics = DEFAULT | joined["config"]["statistics"]  # older parts have no endpoint
-    for where in test_folders(joined["config"]["data"]["roles"]):
-        metrics = out / where / "metrics"
-        write_figures(metrics, out / where / "figures", None, statistics)
-        write_tables(metrics, out / where / "tables", statistics, None)
-    write_compressai(out / "metrics" / "summary.csv", out / "compressai")
-    _seal(joined, out / "manifest.json")
+    with new_folder(out) as made:
+        joined = join(parts, made, out.name)
+        statistics = DEFAULT | joined["config"]["statistics"]  # older parts have no endpoint
+        for where in test_folders(joined["config"]["data"]["roles"]):
+            metrics = made / where / "metrics"
+            write_figures(metrics, made / where / "figures", None, statistics)
+            write_tables(metrics, made / where / "tables", statistics, None)
+        write_compressai(made / "metrics" / "summary.csv", made / "compressai")
+        _seal(joined, made / "manifest.json")
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Annotated, Optional
 import typer
 
 from qr.cli.options import Force, Metrics
+from qr.cli.say import say
 
 app = typer.Typer()
 results = typer.Typer(help="Compare versions of the results, and add codecs measured elsewhere.")
@@ -41,9 +42,9 @@ def diff(
         read = [path for folder in (before, after) for path in folder.glob("metrics/*")]
         refuse_overwriting(csv, force, *read)
     made = table(before, after, everything)
-    print(markdown(made), end="")
     if csv is not None:
         write_csv(made.frame, csv)
+    say(markdown(made).rstrip("\n"))
 
 
 @results.command()

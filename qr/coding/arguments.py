@@ -1,6 +1,7 @@
 """Which files a command reads and writes, from the names, folders and patterns that it is given."""
 
 import glob
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -89,12 +90,12 @@ def _pairs(
         ]
     sources: dict[Path, Path] = {}
     for source, target in pairs:
-        if sources.setdefault(target, source) != source:
+        known = sources.setdefault(target, source)
+        if os.path.realpath(known) != os.path.realpath(source):
             raise DataError(
-                f"{sources[target]} and {source} would both become {target}: give each a folder of "
-                "its own"
+                f"{known} and {source} would both become {target}: give each a folder of its own"
             )
-    return pairs
+    return [(source, target) for target, source in sources.items()]
 
 
 def _one(given: Sequence[str], suffixes: tuple[str, ...], mark: str) -> tuple[Path, Path]:
@@ -112,7 +113,10 @@ def _one(given: Sequence[str], suffixes: tuple[str, ...], mark: str) -> tuple[Pa
         raise unclear
     if target.name.lower() in suffixes:
         raise DataError(f"{target} is not written: it has no name before {target.name}")
-    raise DataError(f"{target} is not written: its name must end in {' or '.join(suffixes)}")
+    raise DataError(
+        f"{target} is not written: its name must end in {' or '.join(suffixes)}; a folder to write "
+        "to is named by --out"
+    )
 
 
 def read(path: Path) -> tuple[Bitstream, int]:

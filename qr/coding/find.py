@@ -110,6 +110,8 @@ def find_decoder(found: Found, variant: str) -> tuple[str, Decoder]:
         ConfigError: there is no variant of that name.
         CheckpointError: it is not trained for this codec, or is no decoder of files.
     """
+    if not variant.endswith(".safetensors"):
+        _refuse_bound(variant)
     path = Path(variant) if Path(variant).suffix == ".safetensors" else _trained(found, variant)
     if path is None:
         decoder = build_decoder(variants.get(variant), found.codec, _WIDTH).eval()
@@ -120,9 +122,13 @@ def find_decoder(found: Found, variant: str) -> tuple[str, Decoder]:
             f"{variant} is the decoder of the codec before the soft phase, whose files are its "
             "own: name that codec's checkpoint, and the variant baseline"
         )
+    _refuse_bound(variant)
+    return variant, decoder
+
+
+def _refuse_bound(variant: str) -> None:
     if variants.get(variant).oracle:
         raise CheckpointError(f"{variant} sees what no file carries: a bound, not a decoder")
-    return variant, decoder
 
 
 def _trained(found: Found, variant: str) -> Path | None:

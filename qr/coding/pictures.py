@@ -78,7 +78,7 @@ class Decompressor:
         bitstream, size = read(path)
         if not self._trust:
             _check_claim(bitstream, size, path)
-        found = self._found(header_id(bitstream), bitstream.checkpoint)
+        found = self._found(header_id(bitstream), bitstream.checkpoint, path)
         _check_checkpoint(bitstream, found, path)
         _, decoder = self._find_decoder(found)
         shape = (bitstream.height, bitstream.width)
@@ -89,7 +89,7 @@ class Decompressor:
         write(out, lambda temporary: picture.save(temporary, kind), force)
         return picture.width * picture.height, size
 
-    def _found(self, header: str, checkpoint: str) -> Found:
+    def _found(self, header: str, checkpoint: str, path: Path) -> Found:
         if self._codec is None and self._run is None and header in paths.codec_names(paths.BOX):
             found = self._find(header, paths.BOX)
             if found.digest.startswith(checkpoint):
@@ -100,8 +100,9 @@ class Decompressor:
             if self._codec is not None or self._run is not None:
                 raise
             raise CheckpointError(
-                f"made by a codec that does not come with qr, {header} of checkpoint {checkpoint}: "
-                f"name it with --codec, or its run with --run. If it is CompressAI's own: {error}"
+                f"{path} was made by a codec that does not come with qr, {header} of checkpoint "
+                f"{checkpoint}: name it with --codec, or its run with --run. If it is "
+                f"CompressAI's own: {error}"
             ) from error
 
 

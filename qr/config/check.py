@@ -16,6 +16,7 @@ from jsonschema.validators import extend
 from qr.codecs.catalogue import model_info
 from qr.config import settings
 from qr.config.grid import Grid, matches
+from qr.data import roles
 from qr.decoders import variants
 from qr.errors import ConfigError
 
@@ -60,6 +61,8 @@ def check_meaning(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: names the offending key and what is allowed there.
     """
+    data = config["data"]
+    roles.check(roles.without_overruled(data["roles"]), data["sources"])
     for name, model in config["models"].items():
         highest = model_info(name).qualities
         beyond = [q for q in model["qualities"] if q > highest]
@@ -141,7 +144,15 @@ def _describe(error: ValidationError) -> str:
     if error.validator == "contains":
         wanted: Any = error.validator_value
         return f"{where}: {wanted['const']} must be among {error.instance}"
+    if error.validator == "oneOf" and (known := _alternatives(error)):
+        return f"{where}: one of {', '.join(known)} is wanted, and no other beside it"
     return f"{where}: {error.message}"
+
+
+def _alternatives(error: ValidationError) -> list[str]:
+    """Keys of which a mapping must have one, if that is what it breaks."""
+    parts: Any = error.validator_value
+    return [key for part in parts for key in part.get("required", ())]
 
 
 def _keys(error: ValidationError) -> tuple[list[str], list[str]]:

@@ -56,7 +56,7 @@ class Step:
 
 # Sections are handed over whole but for what is named: a new key counts until somebody says that
 # it decides nothing.
-_HOW = ("accelerator", "workers", "device_cache_mb", "save_every_seconds")  # to compute, not what
+HOW = ("accelerator", "workers", "device_cache_mb", "save_every_seconds")  # to compute, not what
 
 
 def _without(section: Mapping[str, Any], *names: str) -> Settings:
@@ -69,7 +69,7 @@ def _training(grid: Grid, codec: CodecId) -> Settings:
     return {
         **vars(codec),
         "lmbda": trade_off,
-        **_without(config["engine"], *_HOW, "coding", "arithmetic", "compile"),
+        **_without(config["engine"], *HOW, "coding", "arithmetic", "compile"),
         "validation_crop": config["data"]["validation_crop"],
     }
 
@@ -232,7 +232,7 @@ def settings(step: str, config: Mapping[str, Any], codec: CodecId | None = None)
 
 def engine(config: Mapping[str, Any]) -> Settings:
     """How trainings are computed, which decides nothing about their result."""
-    return {name: config["engine"][name] for name in _HOW}
+    return {name: config["engine"][name] for name in HOW}
 
 
 def settings_digest(step: str, grid: Grid, codec: CodecId | None = None) -> str:

@@ -70,7 +70,7 @@ def refuse_overwriting(out: Path, force: bool, *read: Path) -> None:
     for path in read:
         if exists(out) and exists(path) and out.samefile(path):
             raise DataError(f"{out} is the file that is read: name another to write")
-    if exists(out) and not force:
+    if os.path.lexists(out) and not force:  # also a link to nothing
         raise DataError(f"{out} exists; --force overwrites it")
 
 

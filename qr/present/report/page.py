@@ -52,7 +52,7 @@ def write_report(
         alone: Snakemake's own report will not be beside it, and is not linked to.
 
     Raises:
-        ResultsError: metrics, manifest or pictures are missing or malformed.
+        ResultsError: metrics or manifest are missing or malformed, or pictures incomplete.
     """
     metrics = Metrics(metrics_dir)
     decoders = metrics.of_decoders()

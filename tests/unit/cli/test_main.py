@@ -438,6 +438,15 @@ def test_a_plan_is_not_written_over_what_it_is_made_of_or_somebody_elses(
     assert "gpu_hours" in out.read_text()
 
 
+def test_a_table_is_written_also_where_stdout_takes_nothing(workshop, tmp_path):
+    out = tmp_path / "plan.csv"
+    command = [sys.executable, "-m", "qr", "plan", "-c", str(workshop.config), "--out", str(out)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and "stdout takes no word" in done.stderr
+    assert "gpu_hours" in out.read_text()
+
+
 def test_differences_are_not_written_over_a_file_that_is_there(refused, works, tmp_path):
     for name in ("one", "two"):
         write_metrics(tmp_path / name / "metrics", models=["mbt2018"])

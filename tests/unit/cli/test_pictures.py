@@ -226,7 +226,8 @@ def test_a_folder_keeps_its_shape(works, run, album, tmp_path):
 def test_patterns_that_no_shell_expanded(works, run, album, tmp_path):
     out = tmp_path / "coded"
     patterns = [album / "[ab].[jp][fn]*", album / "**" / "inner" / "a.png", album / "b.jfif"]
-    names = [*patterns[:1], *patterns[2:]]  # b.jfif twice is once
+    again = album / "inner" / ".." / "b.jfif"
+    names = [*patterns[:1], *patterns[2:], again]  # b.jfif three times is once
     works("compress", *names, "--out", out, "--run", run, "--codec", NAME)
     assert files(out) == ["a.qrc", "b.qrc"]
     works("compress", patterns[1], "--out", out / "more", "--run", run, "--codec", NAME)
@@ -301,6 +302,8 @@ def test_a_bar_shows_the_progress_on_a_terminal(run, album, tmp_path):
         (["photo.png", "--out", "second.png"], "is a file: --out names a folder"),
         (["photo.png", "--run", "nowhere"], "nowhere: no such folder"),
         (["photo.png", "other.png"], "must end in .qrc"),
+        (["photo.png", "new/"], "a folder to write to is named by --out"),
+        (["photo.png", "second.png/photo.qrc"], "photo.qrc: Not a directory"),
         (["gone.png", "photo.qrc"], "gone.png"),
         (["*.jpg", "--out", "coded"], "no such files"),
         (["empty", "--out", "coded"], "no images"),
@@ -338,6 +341,9 @@ def test_a_file_that_exists_is_overwritten_only_by_force(refused, works, run, co
     assert target.read_text() == "precious"
     works("decompress", coded, target, "--run", run, "--force")
     assert pixels(target).shape == (50, 77, 3)
+    link = tmp_path / "link.png"
+    link.symlink_to(tmp_path / "gone.png")
+    refused("decompress", coded, link, "--run", run, says=[link, "--force"])
     photo, before = coded.with_name("photo.png"), coded.read_bytes()
     arguments = [photo, coded, "--run", run, "--codec", NAME]
     refused("compress", *arguments, says=[coded, "--force"])
@@ -459,7 +465,11 @@ def test_a_file_is_written_also_where_nobody_can_be_told(run, coded, monkeypatch
     monkeypatch.setenv("PYTHONUNBUFFERED", buffered)
     done = shell(">/dev/full", "decompress", coded, "--run", run)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "the files are written, but stdout" in done.stderr and "ignored" not in done.stderr
+    assert (
+        "stdout takes no word" in done.stderr
+        and "are written" in done.stderr
+        and "ignored" not in done.stderr
+    )
     assert pixels(coded.with_name("photo_decoded.png")).shape == (50, 77, 3)
 
 
@@ -498,7 +508,7 @@ def test_a_codec_that_nobody_has_is_told_by_its_checkpoint(refused, coded, monke
     monkeypatch.setattr(zoo, "load", gone)
     bitstream = replace(Bitstream.from_bytes(coded.read_bytes()), model=model)
     coded.write_bytes(bitstream.to_bytes())
-    says = [f"{model}_mse_q1 of checkpoint {bitstream.checkpoint}", "--codec", "--run"]
+    says = [coded, f"{model}_mse_q1 of checkpoint {bitstream.checkpoint}", "--codec", "--run"]
     refused("decompress", coded, says=says)
 
 
@@ -516,7 +526,7 @@ def test_a_run_without_the_codec_says_what_it_holds(refused, run, photo, coded, 
     ("variant", "says"),
     [
         ("nothing", ["unknown variant 'nothing'"]),
-        ("qr-hyper", ["no trained qr-hyper", "At hand: baseline, centroid, decoder, qr\n"]),
+        ("qr-hyper", ["no trained qr-hyper", "At hand: baseline, centroid, ", "decoder, qr\n"]),
         ("original", ["before the soft phase", "baseline"]),
         ("ceiling", ["a bound"]),
         ("gone.safetensors", ["no such checkpoint: gone.safetensors"]),

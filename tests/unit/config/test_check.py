@@ -195,6 +195,10 @@ def test_an_overlay_alone_is_not_complete():
         ("training: {stepz: 3}", "2.yaml: training: 'stepz' was unexpected, is it steps?"),
         ("variants: [qr]", "2.yaml: variants: baseline must be among ['qr']"),
         ("models: {mbt2018: {qualities: [0]}}", "2.yaml: models.mbt2018.qualities.0: 0 is less"),
+        (
+            "data: {sources: {x: {folder: a, urls: b}}}",
+            "2.yaml: data.sources.x: one of folder, urls, builtin",
+        ),
         ("training: {soap: {}}\nseeds: []", "1.yaml: metrics: [] should be non-empty"),
     ],
 )
@@ -205,6 +209,13 @@ def test_a_mistake_is_told_with_its_file_and_the_way_out(tmp_path, text, told):
     with pytest.raises(ConfigError) as caught:
         load.load(BASE, tmp_path / "1.yaml", tmp_path / "2.yaml")
     assert f"{tmp_path}/{told}" in str(caught.value)
+
+
+def test_a_role_names_a_source_that_there_is(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("data: {roles: {test: {source: nokodak}}}")
+    with pytest.raises(ConfigError, match=r"data\.roles\.test\.source: no source 'nokodak' among"):
+        load.load(BASE, path)
 
 
 def test_what_is_written_loads_again_and_is_not_written_twice(tmp_path, base):

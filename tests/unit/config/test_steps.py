@@ -126,6 +126,8 @@ GLUE = ("qr.cli.", "qr.config.", "qr.errors", "qr.progress", "qr.provenance", "q
 # What the check of a configuration runs, and what is looked up when settings are made of it.
 LOOK_UPS = {
     ("qr.decoders.variants", "get"),
+    *(("qr.data.roles", name) for name in ("check", "takers", "test_sets", "without_overruled")),
+    ("qr.data.roles", "_check_reuse"),
     *(("qr.codecs.catalogue", name) for name in ("CodecId", "lmbda", "model_info", "widths")),
 }
 
