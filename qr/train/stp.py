@@ -67,7 +67,8 @@ class Run:
         """Training images, and the validation crops."""
         held_back = read_manifest(self.manifests / "validation.csv")
         entries = read_manifest(self.manifests / f"{self.role}.csv")
-        return Data(entries, validation_batch(held_back, self.settings["validation_crop"]))
+        crop, enlarge = self.settings["validation_crop"], self.settings["enlarge"]
+        return Data(entries, validation_batch(held_back, crop, enlarge), enlarge)
 
     def fit(
         self, training: Training, phase: Phase, seed: int, fixed: Mapping[str, object]
