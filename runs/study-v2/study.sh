@@ -1,6 +1,6 @@
 #!/bin/bash
 # The second study, step by step, on a machine that may be new. Codec by codec and quality by quality, at the commit of
-# tag study-v2; `qr join` makes one version of the parts. What is finished lies beside this file and is committed.
+# tag study-v3; `qr join` makes one version of the parts. What is finished lies beside this file and is committed.
 # Start it with setsid, else the whole session gets its low priority.
 #   study.sh clone NAME                 scale, factorized, joint or attn: a clone at the tag, with photographs
 #   study.sh baseline NAME Q START OPTIONS...   train quality Q from START (a codec file, or ""); OPTIONS: more -c FILE
@@ -21,7 +21,7 @@ export PATH=$main/.venv/bin:$PATH OMP_NUM_THREADS=1
 echo 19 > /proc/self/autogroup 2>/dev/null || true # nice alone counts within one session only
 tier="workflow/tiers/cpu-v2.yaml"
 
-mine() { # what differs from the tier at the tag, on this machine; docs/decisions.md says why, and the tier of today has it
+mine() { # what differs from the tier, on this machine
   echo "version: cpu-v2-$name"
   echo "models:"
   for other in bmshj2018-factorized bmshj2018-hyperprior mbt2018 cheng2020-attn-m; do
@@ -32,15 +32,6 @@ mine() { # what differs from the tier at the tag, on this machine; docs/decision
   echo "    photographs: {folder: /root/study/photographs}"
   echo "    bsds: {folder: /work/shared/data/validation}"
   echo "    kodak-folder: {folder: /work/shared/data/kodak}"
-  cat <<END
-engine: {precision: 32-true}
-explore: {qualities: [3], max_epochs: 2, patience: 2, alpha: {min: 0.1}}
-predictive: {latents: computed, training: {steps: 4000}}
-extra:
-  - variants: [synthesis-wide, qr-tapped, qr-tapped-lite, decoder-noisy, ceiling]
-  - variants: [decoder, synthesis-wide, qr-tapped]
-    seeds: [1, 2]
-END
 }
 
 case $1 in
@@ -48,7 +39,7 @@ clone)
   mkdir -p /root/study/photographs
   cp -rn /work/shared/data/train /work/shared/data/train-bsds /root/study/photographs/
   [ -d $clone ] || git clone -q $main $clone
-  git -C $clone checkout -q 4af0707
+  git -C $clone fetch -q; git -C $clone checkout -q d21884b
   ;;
 baseline)
   start=$4; shift 4
