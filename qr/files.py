@@ -28,8 +28,7 @@ def replacing(path: Path, force: bool = True) -> Iterator[Path]:
     except FileExistsError as error:  # a file, which would be taken for `path`
         why = os.strerror(errno.ENOTDIR)
         raise NotADirectoryError(errno.ENOTDIR, why, str(path.parent)) from error
-    # Short, as `path` may have the longest name that there is, and no two writers' alike.
-    temporary = path.with_name(f".qr-{os.getpid()}-{secrets.token_hex(4)}")
+    temporary = _beside(path)
     try:
         yield temporary
         with open(temporary, "rb") as written:
@@ -54,7 +53,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise ResultsError(
             f"{path} is there already and is not overwritten: delete it, or give another name"
         )
-    temporary = path.with_name(f".qr-{os.getpid()}-{secrets.token_hex(4)}")
+    temporary = _beside(path)
     try:
         temporary.mkdir(parents=True)
     except OSError as error:
@@ -64,6 +63,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    """A short name, as `path` may have the longest that there is, and no two writers' alike."""
+    return path.with_name(f".qr-{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def _publish(temporary: Path, path: Path) -> None:

@@ -110,8 +110,6 @@ def find_decoder(found: Found, variant: str) -> tuple[str, Decoder]:
         ConfigError: there is no variant of that name.
         CheckpointError: it is not trained for this codec, or is no decoder of files.
     """
-    if not variant.endswith(".safetensors"):
-        _refuse_bound(variant)
     path = Path(variant) if Path(variant).suffix == ".safetensors" else _trained(found, variant)
     if path is None:
         decoder = build_decoder(variants.get(variant), found.codec, _WIDTH).eval()
@@ -133,6 +131,7 @@ def _refuse_bound(variant: str) -> None:
 
 def _trained(found: Found, variant: str) -> Path | None:
     """The weights of a variant; None if it has none to train."""
+    _refuse_bound(variant)
     if not variants.get(variant).trains:
         return None
     files = _weights(found)

@@ -71,6 +71,7 @@ def test_its_decoders_are_there_too(works, refused, box, photo):
     assert same(again, photo.with_name("photo_decoded.png"))
     arguments = ["decompress", photo.with_suffix(".qrc"), "--force", "--variant", "decoder"]
     refused(*arguments, says=["decoder", "At hand: baseline, centroid, qr"])
+    refused(*arguments[:-1], "ceiling", says=["a bound, not a decoder"])
 
 
 def test_it_can_be_compared(works, box, photo, monkeypatch):

@@ -36,7 +36,7 @@ def made(data, start, batch_size, workers, **ranks):
 
 
 def listed(*arguments, **options):
-    """The pictures of all batches, which have no other part."""
+    """All batches."""
     with made(*arguments, **options) as found:
         return list(found)
 
