@@ -112,7 +112,7 @@ def configured(folder, small_config, images, **changes):
         "validation": {"source": "train", "share": 1},
         "test": {"source": "test"},
     }
-    data = {"validation_crop": 64, "sources": sources, "roles": roles}
+    data = small_config["data"] | {"sources": sources, "roles": roles}
     path = folder / "mine.yaml"
     load.write(settings.overlay(small_config | {"data": data}, changes), path)
     return path
