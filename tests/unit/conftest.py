@@ -14,6 +14,7 @@ from qr.codecs import weights
 from qr.codecs.catalogue import CodecId
 from qr.config import load, settings
 from qr.data.manifests import scan
+from qr.decoders import variants
 from qr.decoders.weights import save_decoder
 from support import commands
 from support.codecs import MODEL, MODELS, NAME, WIDTHS, as_if_trained, fresh_codec
@@ -26,6 +27,12 @@ from support.photographs import photograph
 def one_thread():
     """Numbers do not depend on the machine's cores, and neither does the suite's duration."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch):
+    """A variant that a test makes known is known to no other."""
+    monkeypatch.setattr(variants, "_VARIANTS", dict(variants._VARIANTS))
 
 
 @pytest.fixture(params=MODELS)
