@@ -56,7 +56,6 @@ class Step:
 
 # Sections are handed over whole but for what is named: a new key counts until somebody says that
 # it decides nothing.
-_CROPS = ("validation_crop", "enlarge")  # what trainings read of the section data
 HOW = ("accelerator", "workers", "device_cache_mb", "save_every_seconds")  # to compute, not what
 
 
@@ -71,7 +70,7 @@ def _training(grid: Grid, codec: CodecId) -> Settings:
         **vars(codec),
         "lmbda": trade_off,
         **_without(config["engine"], *HOW, "coding", "arithmetic", "compile"),
-        **{key: config["data"][key] for key in _CROPS},
+        "validation_crop": config["data"]["validation_crop"],
     }
 
 
@@ -185,7 +184,7 @@ _PUBLISHED = "resources/compressai-kodak-reference.csv"
 STEPS = {
     "data": Step(
         ("qr.data.prepare:prepare",),
-        lambda grid, _: _without(grid.config["data"], *_CROPS),
+        lambda grid, _: _without(grid.config["data"], "validation_crop"),
         files=("resources/kodak.csv",),
     ),
     "baseline": Step((_RUN, "qr.train.steps:baseline"), _baseline),

@@ -39,16 +39,14 @@ class CropDataset(Dataset):
     that epoch's own. Sample k depends on `seed` and k alone: no state, no matter which process
     makes it, so that training resumes exactly at any number.
 
-    A sample is 3 x crop x crop, uint8, flipped left to right half of the time. It is a square
-    of the image that is enlarged by a factor from 1 to `enlarge`, log-uniformly distributed. Of
-    an image that is too small for it, a square of its shorter side is enlarged.
+    A sample is 3 x crop x crop, uint8, flipped left to right half of the time. Of an image
+    with a side below `crop`, a square of its shorter side is enlarged.
 
     Args:
         entries: the images.
         crop: pixels on each side of a sample.
         seed: of order, offsets and flips.
         samples: how many there are.
-        enlarge: how many times at most.
         cache_bytes: decoded images that each process keeps.
     """
 
@@ -58,14 +56,12 @@ class CropDataset(Dataset):
         crop: int,
         seed: int,
         samples: int,
-        enlarge: float = 1.0,
         cache_bytes: int = CACHE_BYTES,
     ):
         self.entries = list(entries)
         self.crop = crop
         self.seed = seed
         self.samples = samples
-        self.enlarge = enlarge
         self._pixels = _PixelCache(cache_bytes)
 
     def __len__(self) -> int:
@@ -80,10 +76,7 @@ class CropDataset(Dataset):
         """Where sample k lies."""
         index, rng = self._drawn(k)
         height, width = self.entries[index].height, self.entries[index].width
-        wanted = self.crop
-        if self.enlarge > 1:
-            wanted = round(self.crop / self.enlarge ** rng.random())
-        side = min(wanted, height, width)
+        side = min(self.crop, height, width)
         top, left = rng.integers(0, [height - side + 1, width - side + 1])
         return Place(index, int(top), int(left), side, rng.random() < 0.5)
 
@@ -160,18 +153,13 @@ class _PixelCache:
         return pixels
 
 
-def validation_batch(entries: Sequence[Entry], crop: int, enlarge: float = 1.0) -> Tensor:
-    """Central crops of `entries`, N x 3 x crop x crop float32 in [0, 1]; small ones enlarged.
-
-    Over the entries, the factor of enlargement rises from 1 to `enlarge`, evenly in its logarithm.
-    """
-    factors = np.geomspace(1.0, enlarge, len(entries))
-    pairs = zip(entries, factors, strict=True)
-    return as_floats(np.stack([_central(entry, crop, factor) for entry, factor in pairs]))
+def validation_batch(entries: Sequence[Entry], crop: int) -> Tensor:
+    """Central crops of `entries`, N x 3 x crop x crop float32 in [0, 1]; small ones enlarged."""
+    return as_floats(np.stack([_central(entry, crop) for entry in entries]))
 
 
-def _central(entry: Entry, crop: int, factor: float) -> np.ndarray:
+def _central(entry: Entry, crop: int) -> np.ndarray:
     pixels = np.asarray(read_image(entry.path))
     height, width = pixels.shape[:2]
-    side = min(round(crop / factor), height, width)
+    side = min(crop, height, width)
     return _square(pixels, (height - side) // 2, (width - side) // 2, side, crop, flip=False)

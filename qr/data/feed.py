@@ -30,16 +30,14 @@ class Data:
     Attributes:
         entries: training images.
         validation: N x 3 x S x S held-back crops in [0, 1].
-        enlarge: how many times training crops are enlarged at most.
     """
 
     entries: list[Entry]
     validation: Tensor
-    enlarge: float = 1.0
 
     def crops(self, crop: int, seed: int, samples: int) -> CropDataset:
         """`samples` random crops of the training images."""
-        return CropDataset(self.entries, crop, seed, samples, self.enlarge)
+        return CropDataset(self.entries, crop, seed, samples)
 
 
 class SampleNumbers(Sampler[list[int]]):

@@ -67,8 +67,7 @@ class Run:
         """Training images, and the validation crops."""
         held_back = read_manifest(self.manifests / "validation.csv")
         entries = read_manifest(self.manifests / f"{self.role}.csv")
-        crop, enlarge = self.settings["validation_crop"], self.settings["enlarge"]
-        return Data(entries, validation_batch(held_back, crop, enlarge), enlarge)
+        return Data(entries, validation_batch(held_back, self.settings["validation_crop"]))
 
     def fit(
         self, training: Training, phase: Phase, seed: int, fixed: Mapping[str, object]

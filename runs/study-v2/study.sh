@@ -1,6 +1,6 @@
 #!/bin/bash
 # The second study, step by step, on a machine that may be new. Codec by codec and quality by quality, at the commit of
-# tag study-v3; `qr join` makes one version of the parts. What is finished lies beside this file and is committed.
+# tag study-v4; `qr join` makes one version of the parts. What is finished lies beside this file and is committed.
 # Start it with setsid, else the whole session gets its low priority.
 #   study.sh clone NAME                 scale, factorized, joint or attn: a clone at the tag, with photographs
 #   study.sh baseline NAME Q START OPTIONS...   train quality Q from START (a codec file, or ""); OPTIONS: more -c FILE
@@ -39,7 +39,7 @@ clone)
   mkdir -p /root/study/photographs
   cp -rn /work/shared/data/train /work/shared/data/train-bsds /root/study/photographs/
   [ -d $clone ] || git clone -q $main $clone
-  git -C $clone fetch -q; git -C $clone checkout -q d21884b
+  git -C $clone fetch -q; git -C $clone checkout -q 
   ;;
 baseline)
   start=$4; shift 4

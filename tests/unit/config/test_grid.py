@@ -24,7 +24,7 @@ CONFIG = {
         "precision": "32-true", "accelerator": "cpu", "devices": 1, "compile": False,
         "coding": "cpu", "arithmetic": "float64", "workers": 2, "device_cache_mb": 0,
     },
-    "data": {"validation_crop": 64, "enlarge": 1},
+    "data": {"validation_crop": 64},
     "rectifier": {"width": 8},
     "training": {"batch_size": 2},
     "baseline": {
@@ -260,7 +260,6 @@ def rerun(**changes):
         ({"models": {"mbt2018": {"N": 64}}}, {"baseline", "soft"}),  # others follow their inputs
         ({"seeds": [7]}, TRAINING - {"predictive"}),  # whose seed is its job's
         ({"training": {"batch_size": 4}}, TRAINING),
-        ({"data": {"enlarge": 2}}, TRAINING),
         ({"engine": {"precision": "bf16-mixed"}}, TRAINING),
         ({"baseline": {"mse": {"batch_size": 9}}}, {"baseline"}),
         ({"baseline": {"mse": {"steps": 9}}}, set()),  # of those that are not warm started

@@ -91,27 +91,6 @@ def test_small_images_are_enlarged(entries):
     assert abs(int(columns[0, -1]) - int(columns[0, 0])) == 9  # as much of the longer one
 
 
-def test_a_crop_is_enlarged_by_up_to_so_many_times(entries):
-    """By the rows that its red counts, which lie closer the more it is enlarged."""
-    data = dataset(entries[2:3], samples=400, enlarge=2.0)  # of 90 x 70 pixels
-    places = [data.place(k) for k in range(400)]
-    sides = [place.side for place in places]
-    assert min(sides) == 16 and max(sides) == 32
-    assert sum(side < 32 / 2**0.5 for side in sides) == pytest.approx(200, abs=40)
-    for k, place in list(enumerate(places))[:20]:
-        rows = levels(data[k])[0].float()
-        assert data[k].shape == (3, 32, 32)
-        assert rows[-1, 0] - rows[0, 0] == pytest.approx(place.side - 1, abs=1.5)
-        assert place.top + place.side <= 70 and place.left + place.side <= 90
-
-
-def test_validation_is_enlarged_likewise(entries):
-    batch = validation_batch([entries[2]] * 3, 32, enlarge=2.0)
-    spans = 255 * (batch[:, 0, -1, 0] - batch[:, 0, 0, 0])
-    assert spans.tolist() == pytest.approx([31, 22, 15], abs=1.5)
-    assert torch.equal(batch[:1], validation_batch(entries[2:3], 32))
-
-
 def test_flipped_and_unflipped_are_mirrored(entries):
     one = [entry for entry in entries if (entry.width, entry.height) == (64, 64)]
     samples = {
