@@ -39,7 +39,7 @@ clone)
   mkdir -p /root/study/photographs
   cp -rn /work/shared/data/train /work/shared/data/train-bsds /root/study/photographs/
   [ -d $clone ] || git clone -q $main $clone
-  git -C $clone fetch -q; git -C $clone checkout -q d21884b
+  git -C $clone fetch -q; git -C $clone checkout -q 6ab16a2
   ;;
 baseline)
   start=$4; shift 4
