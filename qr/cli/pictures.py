@@ -62,7 +62,7 @@ def compress(
 ) -> None:
     """Compress pictures with a trained codec: the one that comes with qr, or another.
 
-    Example: qr compress photo.png
+    Example: qr compress photo.png --quality 1
 
     Example: qr compress photos 'more/*.jpg' --out coded
 
