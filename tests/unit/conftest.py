@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from qr.codecs import weights
+from qr.codecs import catalogue, weights
 from qr.codecs.catalogue import CodecId
 from qr.config import load, settings
 from qr.data.manifests import scan
@@ -31,7 +31,8 @@ def one_thread():
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    """A variant that a test makes known is known to no other."""
+    """A variant or model that a test makes known is known to no other."""
+    monkeypatch.setattr(catalogue, "_MODELS", dict(catalogue._MODELS))
     monkeypatch.setattr(variants, "_VARIANTS", dict(variants._VARIANTS))
 
 
