@@ -131,7 +131,7 @@ def _own(images: pd.DataFrame, variant: str, statistics: Mapping[str, Any]) -> s
 def _verdict(gain: Interval) -> str:
     if pd.isna(gain.low):
         return "rests on a single observation, which decides nothing"
-    once = " (one training, other images)" if gain.seeds == 1 else ""
+    once = ", but each was trained once: chance is not excluded" if gain.seeds == 1 else ""
     if gain.low > 0:
         return f"is better, for the whole interval is above zero{once}"
     if gain.high < 0:

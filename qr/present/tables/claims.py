@@ -31,7 +31,8 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
             "seeds where there were several, would change; of what was trained once, other images "
             "alone. 'QR raises' compares with the "
             "untouched codec, as the paper does; rows marked as ours compare with the same decoder "
-            "trained as long without a rectifier.",
+            "trained as long without a rectifier, and cannot be told where each was trained once, "
+            "as chance may be as large. An error that falls more must fall.",
         ],
     )
 
