@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 def replacing(path: Path, force: bool = True) -> Iterator[Path]:
     """Yield a temporary name beside `path`, which takes its place only when all went well.
 
-    Folders are made; nothing is left behind otherwise. Raises OSError like any writing does;
-    without `force`, FileExistsError if something has that name by then.
+    Folders are made; nothing is left behind otherwise. Raises OSError like any writing does, also
+    where `path` is neither free nor a file; without `force`, FileExistsError if something has that
+    name by then.
     """
+    _refuse_other_than_files(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:  # a file, which would be taken for `path`
@@ -65,6 +67,14 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _refuse_other_than_files(path: Path) -> None:
+    """A name that is given to a device or a pipe is not taken away from all who use it."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is a device or a pipe", str(path))
+
+
 def _beside(path: Path) -> Path:
     """A short name, as `path` may have the longest that there is, and no two writers' alike."""
     return path.with_name(f".qr-{os.getpid()}-{secrets.token_hex(4)}")
@@ -93,20 +103,26 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_csv(frame: "pd.DataFrame", path: Path | str) -> None:
+def write_csv(frame: "pd.DataFrame", path: Path | str, force: bool = True) -> None:
     """Write a table as the metrics files have it: UTF-8, '\\n', ten significant digits."""
-    write_text(frame.to_csv(index=False, float_format="%.10g", lineterminator="\n"), path)
+    write_text(frame.to_csv(index=False, float_format="%.10g", lineterminator="\n"), path, force)
 
 
-def write_text(text: str, path: Path | str) -> None:
-    """Write a file whole or not at all."""
-    write_bytes(text.encode(), path)
+def write_text(text: str, path: Path | str, force: bool = True) -> None:
+    """Write a file whole or not at all; like `write_bytes`."""
+    write_bytes(text.encode(), path, force)
 
 
-def write_bytes(content: bytes, path: Path | str) -> None:
-    """Write a file whole or not at all; raises ResultsError where that is not possible."""
+def write_bytes(content: bytes, path: Path | str, force: bool = True) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        ResultsError: that is not possible, or `path` exists and there is no `force`.
+    """
     try:
-        with replacing(Path(path)) as temporary:
+        with replacing(Path(path), force) as temporary:
             temporary.write_bytes(content)
+    except FileExistsError as error:
+        raise ResultsError(f"{path} exists; --force overwrites it") from error
     except OSError as error:
         raise ResultsError(f"cannot write {path}: {error.strerror}") from error

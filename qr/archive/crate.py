@@ -12,10 +12,11 @@ from rocrate.rocrate import ROCrate
 
 from qr import __version__
 from qr.archive import parquet
-from qr.archive.manifest import as_text
+from qr.archive.manifest import as_text, read
 from qr.archive.seal import NAME as MANIFEST
 from qr.errors import ResultsError
 from qr.files import write_text
+from qr.measure.schema import SCHEMAS
 
 NAME = "ro-crate-metadata.json"  # the specification's
 PARTS = ("metrics", "figures", "tables", "compressai", "pictures")
@@ -57,15 +58,19 @@ def renew(results: Path) -> None:
     """Describe the files of a finished version anew, once some were drawn again; its date stays.
 
     Raises:
-        ResultsError: it is not finished, or what describes it is unreadable.
+        ResultsError: it is not finished, what describes it is unreadable, or metrics are gone.
     """
     try:
-        manifest = json.loads((results / MANIFEST).read_text())
+        manifest = read(results / MANIFEST)
         entities = json.loads((results / NAME).read_text())["@graph"]
         (root,) = [entity for entity in entities if entity["@id"] == "./"]
         date = root["datePublished"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ResultsError(f"{results} is no finished version: {error!r}") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ResultsError(f"{results} is no finished version: {NAME}: {error!r}") from error
+    names = [Path(entity.get("@id", "")) for entity in entities]
+    metrics = [name for name in names if name.parent.name == "metrics" and name.stem in SCHEMAS]
+    if lost := [name for name in metrics if not (results / name).is_file()]:
+        raise ResultsError(f"{results} has lost {lost[0]}, with which it was finished")
     parquet.write(results, manifest)
     write_text(build(results, manifest, date), results / NAME)
 

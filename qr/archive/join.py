@@ -4,7 +4,6 @@ Each part was sealed by its own manifest, perhaps on another day or machine; the
 manifest holds them all.
 """
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
@@ -22,7 +21,7 @@ from qr.data.roles import test_folders
 from qr.errors import ResultsError
 from qr.files import write_csv
 from qr.measure import collect
-from qr.measure.schema import ANCHORS, EXPLORATION, IMAGES, QUALITY, RUNTIME, TRAINING
+from qr.measure.schema import ANCHORS, EXPLORATION, IMAGES, OTHERS, QUALITY, RUNTIME, TRAINING
 
 _PARTS = (IMAGES, EXPLORATION, TRAINING, RUNTIME)
 _TIMES = ["encode_s", "decode_s"]  # of a classical codec: what two machines never agree on
@@ -75,17 +74,26 @@ def _join_metrics(
     images = collect.read(folder / "images.csv", IMAGES)
     write_csv(collect.summarise(images), folder / "summary.csv")
     write_csv(_anchors(parts), folder / "anchors.csv")
+    _join_added(parts, folder)
+
+
+def _join_added(parts: Sequence[Path], folder: Path) -> None:
+    """Codecs that users added to parts; what two have of one name and metric, from the first."""
+    files = [part / "metrics" / f"{OTHERS.name}.csv" for part in parts]
+    tables = [
+        collect.read(file, OTHERS).assign(part=k) for k, file in enumerate(files) if file.is_file()
+    ]
+    if tables:
+        rows = pd.concat(tables, ignore_index=True)
+        first = rows.groupby(["codec", "metric"], dropna=False)["part"].transform("min")
+        write_csv(rows[rows["part"] == first].drop(columns="part"), folder / f"{OTHERS.name}.csv")
 
 
 def _manifest(part: Path) -> dict[str, Any]:
-    path = part / seal.NAME
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{part} is no finished version: {path} is unreadable") from error
-    if not isinstance(found, dict) or "config" not in found:
-        raise ResultsError(f"{part} is no finished version: {path} is no manifest of one")
-    return found
+        return manifest.read(part / seal.NAME)
+    except ResultsError as error:
+        raise ResultsError(f"{part} is no finished version: {error}") from error
 
 
 def _config(

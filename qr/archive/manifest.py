@@ -96,6 +96,30 @@ def _number(text: str) -> float:
         return 0.0
 
 
+_HOLDS = {
+    **dict.fromkeys(("config", "packages", "machine", "data_sha256", "code_sha256", "steps"), dict),
+    **dict.fromkeys(("version", "config_sha256"), str),
+    "seeds": list,
+}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A manifest that was written.
+
+    Raises:
+        ResultsError: it is unreadable, or not what `build` makes.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultsError(f"{path} is unreadable: {error}") from error
+    if not isinstance(found, dict):
+        raise ResultsError(f"{path} is no manifest of a version")
+    if odd := [key for key, kind in _HOLDS.items() if not isinstance(found.get(key), kind)]:
+        raise ResultsError(f"{path} is no manifest of a version: look at its {odd[0]}")
+    return found
+
+
 def as_text(manifest: Mapping[str, Any]) -> str:
     """What the file holds."""
     return json.dumps(manifest, indent=2, sort_keys=False) + "\n"

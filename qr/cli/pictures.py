@@ -43,7 +43,9 @@ Codec = Annotated[
 ]
 Quality = Annotated[
     Optional[int],
-    typer.Option(help="Of a codec that is not named, from 1: fewer bits. Else the best."),
+    typer.Option(
+        help="Of a codec that is not named, from 1: fewer bits. Without --run, else the best."
+    ),
 ]
 Folder = Annotated[Optional[Path], typer.Option("--out", help="Folder to write to.")]
 
@@ -175,7 +177,7 @@ def import_(
         raise DataError(f"{out} is not written: its name must end in .safetensors")
     refuse_overwriting(out, force, checkpoint)
     codec_id = convert(checkpoint, metric, quality, out)
-    print(f"{out}: {codec_id}; use it as --codec {out}")
+    say(f"{out}: {codec_id}; use it as --codec {out}")
 
 
 @app.command(rich_help_panel=_PANEL)

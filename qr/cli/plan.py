@@ -48,7 +48,7 @@ def plan(
     loaded = load(*config, elsewhere=True)
     rows = forecast.plan(loaded, Path("runs") / loaded["version"])
     if out is not None:
-        write_text(forecast.as_csv(rows), out)
+        write_text(forecast.as_csv(rows), out, force)
     if note := forecast.unmeasured(rows, loaded):
         print(note, file=sys.stderr)
     say(forecast.as_text(rows))

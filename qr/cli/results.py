@@ -43,7 +43,7 @@ def diff(
         refuse_overwriting(csv, force, *read)
     made = table(before, after, everything)
     if csv is not None:
-        write_csv(made.frame, csv)
+        write_csv(made.frame, csv, force)
     say(markdown(made).rstrip("\n"))
 
 
@@ -58,7 +58,7 @@ def add(
 ) -> None:
     """Add a codec that was measured elsewhere: figures and report draw its curve.
 
-    Points of the same name and metric that are there already are replaced.
+    What is there already of the same name is replaced, unless it was trained for the other metric.
 
     Example: qr results add theirs.json --metrics results/smoke/metrics --name ours-2027
     --trained-for mse
@@ -72,4 +72,4 @@ def add(
     called, points, replaced = add(evaluation, metrics, trained_for, name)
     told = f"{called}: {points} {'point' if points == 1 else 'points'} added"
     told += f" in place of {replaced} that it had" if replaced else ""
-    print(f"{told}; `qr figures` and `qr report` draw them")
+    say(f"{told}; `qr figures` and `qr report` draw them")

@@ -40,6 +40,8 @@ def expand(given: Iterable[str], inside: Callable[[Path], list[Path]]) -> list[t
 
 
 def _matches(text: str) -> list[Path]:
+    if not text:  # which a path would take for the folder that we are in
+        raise DataError("a name is empty: a variable of the shell may not be set")
     if exists(Path(text)) or not glob.has_magic(text):
         return [Path(text)]
     # Not Path.glob, which takes no absolute pattern.

@@ -55,6 +55,8 @@ def _state(path: Path) -> dict[str, Tensor]:
     state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else None
     if not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise CheckpointError(f"{path} holds no weights, neither itself nor as its `state_dict`")
+    if odd := next((name for name, tensor in state.items() if not tensor.isfinite().all()), None):
+        raise CheckpointError(f"{path}: {odd} has numbers that are not finite")
     return load_pretrained({_plain(name): tensor for name, tensor in state.items()})
 
 

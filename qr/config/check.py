@@ -42,7 +42,10 @@ def check_form(config: Mapping[str, Any], read: Read | None = None) -> None:
         ConfigError: names the offending key and what is allowed there.
     """
     schema = yaml.load(SCHEMA.read_text(), _SchemaLoader)
-    plain = json.loads(json.dumps(config, default=_refuse))
+    try:
+        plain = json.loads(json.dumps(config, default=_refuse))
+    except ValueError as error:
+        raise ConfigError("config: a YAML alias, *NAME, stands within what it refers to") from error
     for where, value in _values(plain, ()):
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"config: {where}: {value} is no finite number")
@@ -80,6 +83,11 @@ def check_meaning(config: Mapping[str, Any]) -> None:
         raise ConfigError("config: models: every model is plain, or its list of qualities is empty")
     endpoint = config["statistics"]["endpoint"]
     _check_variants("statistics.endpoint", [endpoint["variant"], *endpoint["over"]])
+    if endpoint["variant"] in endpoint["over"]:
+        raise ConfigError("config: statistics.endpoint: its variant is compared with itself")
+    alpha = config["explore"]["alpha"]
+    if alpha["start"] < alpha["min"]:
+        raise ConfigError("config: explore.alpha: start is below min, and no value would be tried")
     for number, extra in enumerate(config["extra"]):
         _check_extra(config, extra, f"config: extra.{number}")
 

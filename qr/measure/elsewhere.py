@@ -1,6 +1,7 @@
 """Codecs that somebody measured elsewhere, from the JSON of CompressAI's own evaluation."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +15,15 @@ from qr.measure.collect import read
 from qr.measure.quality import MEASURES, in_decibels
 from qr.measure.schema import OTHERS, QUALITY
 
+_LONGEST_NAME = 60  # characters; a legend has one line for it
 _WAY_OUT = "give what `python -m compressai.utils.eval_model` or `qr export` writes"
 
 
 def add(path: Path, metrics: Path, metric: str | None, name: str | None) -> tuple[str, int, int]:
     """Put the points of an evaluation into `others.csv` of a metrics folder.
 
-    A codec of the same name and metric that is there already is replaced.
+    A codec of the same name that is there already is replaced, unless both were trained for a
+    metric, and not for the same.
 
     Args:
         path: JSON, {"name": ..., "results": {"bpp": [...], "psnr-rgb": [...], ...}}; MS-SSIM is
@@ -32,16 +35,20 @@ def add(path: Path, metrics: Path, metric: str | None, name: str | None) -> tupl
         The name, how many points there are, and how many they replace.
 
     Raises:
-        ResultsError: the file is none such, `metrics` is no metrics folder, or the name cannot be
-            printed.
+        ResultsError: the file is none such, `metrics` is no metrics folder, or the name is not
+            one short line.
     """
     if not (metrics / "summary.csv").is_file():
         raise ResultsError(f"{metrics} is no folder of metrics: it has no summary.csv")
     document = _document(path)
     found = _points(path, document["results"])
-    called = name or _name(path, document)
-    if not called.isprintable():
-        raise ResultsError(f"{called!r} cannot be a curve's name: --name gives it one in one line")
+    called = _name(path, document) if name is None else name
+    if not called.isprintable() or not called.strip() or len(called) > _LONGEST_NAME:
+        shown = repr(called[: _LONGEST_NAME + 1])
+        raise ResultsError(
+            f"{shown} cannot be a curve's name: --name gives it one in one line, of 1 to "
+            f"{_LONGEST_NAME} characters"
+        )
     rows = found.assign(codec=called, metric=metric)[list(OTHERS.columns)]
     file = metrics / f"{OTHERS.name}.csv"
     others, replaced = _others(rows, file)
@@ -54,9 +61,10 @@ def _others(rows: pd.DataFrame, file: Path) -> tuple[list[pd.DataFrame], int]:
     if not file.is_file():
         return [], 0
     old = read(file, OTHERS)
-    ours = set(zip(rows["codec"], rows["metric"].fillna(""), strict=True))
-    kept = [row not in ours for row in zip(old["codec"], old["metric"].fillna(""), strict=True)]
-    return [old[kept]], len(old) - sum(kept)
+    name, metric = rows[["codec", "metric"]].iloc[0]
+    beside_all = old["metric"].isna() | (metric is None)
+    replaced = (old["codec"] == name) & (beside_all | (old["metric"] == metric))
+    return [old[~replaced]], int(replaced.sum())
 
 
 def _name(path: Path, document: Mapping[str, Any]) -> str:
@@ -67,7 +75,7 @@ def _name(path: Path, document: Mapping[str, Any]) -> str:
 def _document(path: Path) -> Mapping[str, Any]:
     try:
         document = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ResultsError(f"{path} cannot be read as JSON: {error}; {_WAY_OUT}") from error
     if not isinstance(document, dict) or not isinstance(document.get("results"), dict):
         raise ResultsError(f"{path} has no results; {_WAY_OUT}")
@@ -76,8 +84,11 @@ def _document(path: Path) -> Mapping[str, Any]:
 
 def _points(path: Path, results: Mapping[str, Any]) -> pd.DataFrame:
     """A row a point: quality, bpp and the columns of all measures."""
-    known = {measure.name: measure.column for measure in MEASURES} | {"bpp": "bpp"}
-    columns = {known[key]: _numbers(path, key, results[key]) for key in known if key in results}
+    columns = {
+        column: _numbers(path, key, results[key], ends)
+        for key, column, ends in _WANTED
+        if key in results
+    }
     lengths = {len(column) for column in columns.values()}
     if "bpp" not in columns or len(columns) < 2 or len(lengths) != 1 or lengths == {0}:
         raise ResultsError(
@@ -90,10 +101,18 @@ def _points(path: Path, results: Mapping[str, Any]) -> pd.DataFrame:
     return table.astype(dict.fromkeys(QUALITY, float))
 
 
-def _numbers(path: Path, key: str, values: Any) -> list[float]:
+# Keys, the columns that they fill, and the ends of their range.
+_WANTED = [("bpp", "bpp", (0.0, math.inf))] + [
+    (measure.name, measure.column, (measure.lowest, measure.highest)) for measure in MEASURES
+]
+
+
+def _numbers(path: Path, key: str, values: Any, ends: tuple[float, float]) -> list[float]:
     values = values if isinstance(values, list) else [values]  # one point is written bare
     if not all(type(v) in (int, float) and abs(v) <= sys.float_info.max for v in values):
         raise ResultsError(f"{path}: {key} must be numbers, and finite")
     if key == "bpp" and not all(value > 0 for value in values):
         raise ResultsError(f"{path}: bpp must be above 0")
+    if beyond := [value for value in values if not ends[0] <= value <= ends[1]]:
+        raise ResultsError(f"{path}: {key} is from {ends[0]:g} to {ends[1]:g}, not {beyond[0]:g}")
     return [float(value) for value in values]

@@ -14,6 +14,7 @@ MANIFEST = {
     "packages": {"torch": "2.0"},
     "machine": {"processor": "A <b>fast</b> one", "cores": 2, "memory_gib": 7.7},
     "data_sha256": {"test": {"images": 24, "sha256": "dada" + 60 * "1"}},
+    "code_sha256": {"soft": 64 * "2"},
     "seeds": [0, 1],
     "steps": {"soft": {"jobs": 3, "wall_seconds": 12.5, "max_rss_mib": 900.0}},
 }

@@ -1,6 +1,6 @@
 """Rate and distortion: decoders, their gains at the same bits, and codecs to compare with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ def rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, Any]
     points = _points(metrics.summary[metrics.summary["metric"] == metric], metric)
     models = points["model"].unique()
     known = _published(models, metric) if is_kodak(images["image"].unique()) else []
-    known += _elsewhere(metrics.others, metric)
+    known += _elsewhere(metrics.others, metric, {ZOO, PAPER, *CLASSICAL, *metrics.anchors["codec"]})
     columns = ["model", "codec", "quality", "bpp", "quality_db", *QUALITY]
     return RateDistortion(
         points,
@@ -85,10 +85,11 @@ def _gains(
     return table.join(bits, on=POINT)
 
 
-def _elsewhere(others: pd.DataFrame, metric: str) -> list[pd.DataFrame]:
-    """Curves of codecs that were trained for `metric`, or for none."""
+def _elsewhere(others: pd.DataFrame, metric: str, taken: Collection[str]) -> list[pd.DataFrame]:
+    """Curves of codecs trained for `metric`, or for none; with a mark where a name is `taken`."""
     rows = _judged(others[others["metric"].isin([metric, np.nan])], metric)
-    return [rows.assign(model="")] if not rows.empty else []
+    names = rows["codec"].where(~rows["codec"].isin(taken), rows["codec"] + " (added)")
+    return [rows.assign(model="", codec=names)] if not rows.empty else []
 
 
 def _published(models: Iterable[str], metric: str) -> list[pd.DataFrame]:

@@ -58,7 +58,8 @@ def _draw_curves(ax: Axes, points: pd.DataFrame, thin: list, looks: Mapping) -> 
     left, right = _rates_shown(points["bpp"].to_numpy(float))
     heights = [points["quality_db"].to_numpy(float)]
     for line, look in thin:
-        ax.plot(*line.T, **look, zorder=1.5)
+        alone = {"marker": "o", "markersize": 3} if len(line) == 1 else {}
+        ax.plot(*line.T, **look, **alone, zorder=1.5)
         x, y = line.T
         seen = np.linspace(max(left, x.min()), min(right, x.max()), 50)
         heights.append(np.interp(seen, x, y) if seen[0] <= seen[-1] else np.empty(0))
@@ -155,7 +156,9 @@ def _handles(view: RateDistortion, points: pd.DataFrame, looks: Mapping) -> list
     drawn = [name for name in looks if name in set(points["variant"])]
     thin = {name: style.anchor(name) for name in view.classical["codec"].unique()}
     thin |= {name: style.published(name) for name in view.published["codec"].unique()}
+    # matplotlib takes what is between dollar signs for a formula.
+    texts = {name: labels.codec(name).replace("$", r"\$") for name in thin}
     return [
         Line2D([], [], label=labels.variant(name), **looks[name], **_emphasis(name))
         for name in drawn
-    ] + [Line2D([], [], label=labels.codec(name), **look) for name, look in thin.items()]
+    ] + [Line2D([], [], label=texts[name], **look) for name, look in thin.items()]

@@ -114,14 +114,15 @@ def plain(value: Any) -> Any:
 def trace(
     tags: Mapping[str, str], name: str, x: Iterable, y: Iterable, look: Mapping, **more: Any
 ) -> dict[str, Any]:
-    """A Plotly trace with tags; `look` is one of this module's."""
+    """A Plotly trace with tags; `look` is one of this module's. A point alone is always marked."""
+    x, y = list(x), list(y)
     shape = {
-        "mode": "lines+markers" if look["symbol"] else "lines",
+        "mode": "lines+markers" if look["symbol"] or len(x) == 1 else "lines",
         "line": {"dash": look["dash"], "width": look["width"]},
         "marker": {"symbol": look["symbol"] or "circle", "size": 8},
     }
     ours = {"type": "scatter", "tags": tags, "name": name, "colours": look["colours"]}
-    return {**ours, "x": list(x), "y": list(y), **shape, **more}
+    return {**ours, "x": x, "y": y, **shape, **more}
 
 
 def variant_look(name: str) -> dict[str, Any]:

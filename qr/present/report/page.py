@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from qr.analyse.inference import DEFAULT
 from qr.analyse.metrics import Metrics
-from qr.errors import ResultsError
+from qr.archive.manifest import read
 from qr.files import write_text
 from qr.measure.quality import MEASURES
 from qr.present import layout
@@ -46,8 +46,8 @@ def write_report(
         version: its name.
         metrics_dir: folder of the metrics files.
         manifest: manifest.json; without it, the report says that the version is unfinished.
-        pictures: folder of what `qr pictures` made, one folder a codec; where it is missing,
-            the report says so in place of the viewer.
+        pictures: folder of what `qr pictures` made, one folder a codec; without it, the report
+            says so in place of the viewer.
         statistics: `bootstrap` and `seed` of the intervals, as in the configuration.
         alone: Snakemake's own report will not be beside it, and is not linked to.
 
@@ -71,7 +71,7 @@ def write_report(
         charts=list(charts.values()),
         tables=list(tables.values()),
         viewer=_json(found) if (found := viewer.load(pictures, metrics.images)) else None,
-        manifest=_read_manifest(manifest) if manifest else None,
+        manifest=read(manifest) if manifest else None,
         yaml=lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
         workflow=None if alone else WORKFLOW,
         measures=MEASURES,
@@ -104,10 +104,3 @@ def _table(module: ModuleType, metrics: Metrics, statistics: Mapping[str, Any]) 
         "rows": rows,
         "notes": table.notes,
     }
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{path} is unreadable: {error}") from error

@@ -24,18 +24,20 @@ _TYPES = {".webp": "image/webp", ".png": "image/png"}
 
 
 def load(folder: Path | None, images: pd.DataFrame) -> dict[str, Any] | None:
-    """The viewer's data; None where there are no pictures.
+    """The viewer's data, if any.
 
     Args:
-        folder: holds one folder a codec.
+        folder: holds one folder a codec; None where there are none to show.
         images: images.csv, which has the numbers.
 
     Raises:
-        ResultsError: the pictures are incomplete, or of other images than `images`.
+        ResultsError: the pictures are missing or incomplete, or of other images than `images`.
     """
-    found = sorted(folder.glob(f"*/{INDEX}")) if folder else []
-    if not found:
+    if folder is None:
         return None
+    found = sorted(folder.glob(f"*/{INDEX}"))
+    if not found:
+        raise ResultsError(f"{folder} has no pictures: name the folder that `qr pictures` made")
     codecs = {CodecId.parse(path.parent.name): path for path in found}
     order = {name: place for place, name in enumerate(images["model"].unique())}
     names = sorted(codecs, key=lambda c: (order.get(c.model, len(order)), c.metric, c.quality))

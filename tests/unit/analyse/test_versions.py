@@ -5,6 +5,7 @@ import pytest
 
 from qr.analyse.versions import compare
 from qr.errors import ResultsError
+from qr.present import versions
 from support import metrics as fixture
 
 QUICK = {"bootstrap": 1000, "seed": 0}
@@ -70,6 +71,33 @@ def test_versions_with_nothing_in_common_are_refused():
         compare(images(["mbt2018"]), images(["cheng2020-attn"]))
     with pytest.raises(ResultsError, match="no decoder and picture in common"):
         compare(images(names=["a", "b"]), images(names=["c", "d"]))
+
+
+def test_what_has_no_interval_and_what_one_version_lacks_is_told(tmp_path):
+    for name, variants in (("a", ["baseline", "qr"]), ("b", ["baseline", "decoder"])):
+        fixture.write_metrics(
+            tmp_path / name / "metrics", models=["mbt2018"], names=["one"], variants=variants
+        )
+    told = versions.table(tmp_path / "a", tmp_path / "b")
+    assert told.nothing == "Nothing can be told to have moved."
+    _, once, *alone = told.notes
+    assert "have no interval" in once
+    assert [note.split(", such as ")[1].split()[0] for note in alone] == ["qr", "decoder"]
+    assert str(tmp_path / "a") in alone[0] and str(tmp_path / "b") in alone[1]
+
+
+def test_a_file_that_appears_meanwhile_is_kept(refused, tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        fixture.write_metrics(tmp_path / name / "metrics", models=["mbt2018"])
+    out, compared = tmp_path / "all.csv", versions.compare
+
+    def meanwhile(*images):
+        out.write_text("precious")
+        return compared(*images)
+
+    monkeypatch.setattr(versions, "compare", meanwhile)
+    refused("results", "diff", tmp_path / "a", tmp_path / "b", "--csv", out, says=[out, "--force"])
+    assert out.read_text() == "precious"
 
 
 def test_the_command_prints_what_moved(works, tmp_path):

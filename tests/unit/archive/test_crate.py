@@ -7,12 +7,13 @@ import pytest
 from rocrate.rocrate import ROCrate
 
 from qr.archive import crate, manifest
+from support import report
 from support.metrics import write_metrics
 from support.paths import ROOT
 
 RESULTS = ROOT / "results"
 COMMITTED = [p for p in RESULTS.glob("*/ro-crate-metadata.json") if p.parent.name != "smoke"]
-MANIFEST = {"version": "tiny-v1", "git_commit": "0123abc"}
+MANIFEST = report.MANIFEST | {"version": "tiny-v1", "git_commit": "0123abc"}
 
 
 @pytest.fixture
@@ -69,6 +70,13 @@ def test_a_version_that_was_redrawn_is_described_anew(results, works):
     assert described["figures/rd.png"]["sha256"] == digest
     assert described["metrics.parquet"]["encodingFormat"] == "application/vnd.apache.parquet"
     assert '"datePublished": "2026-01-02"' in (results / crate.NAME).read_text()
+
+
+def test_a_version_that_lost_metrics_is_not_described_anew(results, refused):
+    (results / "metrics" / "runtime.csv").unlink()
+    before = (results / crate.NAME).read_bytes()
+    refused("describe", results, says=["has lost metrics/runtime.csv"])
+    assert (results / crate.NAME).read_bytes() == before
 
 
 def test_what_is_not_finished_cannot_be_described(results, refused):

@@ -11,6 +11,7 @@ from qr.archive.join import join
 from qr.config import load, settings
 from qr.decoders.variants import is_bound
 from qr.errors import ResultsError
+from qr.measure.elsewhere import add
 from support.metrics import write_metrics
 from support.paths import ROOT
 
@@ -80,6 +81,21 @@ def test_the_whole_is_what_one_run_of_all_would_have_written(divided, request, t
     assert joined["config"]["models"] == at_once["config"]["models"]
     assert joined["version"] == joined["config"]["version"] == "joined"
     assert [p["version"] for p in joined["parts"]] == [part.name for part in parts]
+
+
+def test_codecs_that_users_added_are_joined_the_first_ones_of_a_name(parts, tmp_path):
+    theirs = {"both": [0.1, 0.2], "alone": [0.3]}
+    for part, shift in zip(parts, (0, 1), strict=True):
+        for name, rates in theirs.items():
+            path = tmp_path / "theirs.json"
+            bpp = [rate + shift for rate in rates]
+            path.write_text(json.dumps({"results": {"bpp": bpp, "psnr-rgb": [30] * len(bpp)}}))
+            add(path, part / "metrics", "mse", name if name == "both" else f"{name}-{shift}")
+    joined_of(parts, tmp_path)
+    rows = Metrics(tmp_path / "joined" / "metrics").others
+    assert rows.groupby("codec")["bpp"].apply(list).to_dict() == {
+        "both": [0.1, 0.2], "alone-0": [0.3], "alone-1": [1.3],
+    }  # fmt: skip
 
 
 def test_the_work_of_all_parts_is_added_up(parts, tmp_path):

@@ -307,6 +307,7 @@ def test_a_bar_shows_the_progress_on_a_terminal(run, album, tmp_path):
         (["gone.png", "photo.qrc"], "gone.png"),
         (["*.jpg", "--out", "coded"], "no such files"),
         (["empty", "--out", "coded"], "no images"),
+        (["", "--out", "coded"], "a name is empty"),
         (["photo.png", "--out", "photo.png"], "photo.png"),
     ],
 )

@@ -15,7 +15,7 @@ from qr.codecs.catalogue import CodecId
 from qr.decoders import registry, variants
 from qr.decoders.decoder import build_decoder
 from qr.decoders.weights import load_decoder, load_rectifier, save_decoder, save_rectifier
-from qr.errors import CheckpointError
+from qr.errors import CheckpointError, ResultsError
 from support.codecs import WIDTHS, fresh_codec
 from support.photographs import picture
 
@@ -229,6 +229,20 @@ def test_what_cannot_be_written_is_named(tmp_path):
     with pytest.raises(CheckpointError, match="cannot write") as caught:
         weights.save_codec(path, fresh_codec("mbt2018"), CodecId("mbt2018", "mse", 1), {})
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("what", ["pipe", "link", "folder", "."])
+def test_what_is_no_file_is_never_replaced(tmp_path, monkeypatch, what):
+    """Renamed over /dev/null, as root, a file would take it away from everybody."""
+    monkeypatch.chdir(tmp_path)
+    pipe, link, folder = (tmp_path / name for name in ("pipe", "link", "folder"))
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    folder.mkdir()
+    with pytest.raises(ResultsError, match="cannot write"):
+        files.write_text("text", what)
+    assert pipe.is_fifo() and link.is_symlink() and folder.is_dir()
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_replacing_is_all_or_nothing(tmp_path):

@@ -67,6 +67,10 @@ def saved(content):
         (saved({"epoch": 3}), "holds no weights"),
         (saved({}), "holds no weights"),
         (saved(nn.Linear(2, 2)), "no checkpoint of torch"),
+        (
+            saved({"g_a.0.bias": torch.full((2,), torch.nan)}),
+            "g_a.0.bias has numbers .* not finite",
+        ),
         (saved(nn.Linear(2, 2).state_dict()), "no architecture known here: .*mbt2018"),
     ],
 )

@@ -10,6 +10,7 @@ from qr.analyse.views.rate_distortion import rate_distortion
 from qr.archive.export import write_compressai
 from qr.measure.elsewhere import add
 from qr.present.figures import rd_psnr
+from qr.present.report.charts.rate_distortion import chart
 from support.metrics import write_metrics
 
 THEIRS = {
@@ -54,17 +55,23 @@ def test_points_go_by_rate_and_decibels_are_those_of_the_values(metrics, evaluat
 
 
 def test_a_codec_is_replaced_and_others_stay(metrics, evaluation):
-    for metric in ("mse", None):
+    for metric in ("mse", "ms-ssim"):
         for name in ("one", "two"):
             add(evaluation(THEIRS), metrics, metric, name)
     shorter = {"results": {"bpp": [0.3], "psnr-rgb": [30.0]}}
-    for metric in ("mse", None):
-        assert add(evaluation(shorter), metrics, metric, "one") == ("one", 1, 3)
-    rows = others(metrics)
-    counts = rows.groupby(["codec", rows["metric"].fillna("none")]).size()
-    assert counts.to_dict() == {
-        ("one", "mse"): 1, ("one", "none"): 1, ("two", "mse"): 3, ("two", "none"): 3,
+    assert add(evaluation(shorter), metrics, "mse", "one") == ("one", 1, 3)
+    assert counts(metrics) == {
+        ("one", "mse"): 1, ("one", "ms-ssim"): 3, ("two", "mse"): 3, ("two", "ms-ssim"): 3,
     }  # fmt: skip
+    # Drawn beside all, it would meet both of its name, and they it.
+    assert add(evaluation(shorter), metrics, None, "two") == ("two", 1, 6)
+    assert add(evaluation(THEIRS), metrics, "mse", "two") == ("two", 3, 1)
+    assert counts(metrics)["two", "mse"] == 3 and ("two", "none") not in counts(metrics)
+
+
+def counts(metrics):
+    rows = others(metrics)
+    return rows.groupby(["codec", rows["metric"].fillna("none")]).size().to_dict()
 
 
 def test_what_we_export_is_read_again(metrics, tmp_path):
@@ -87,6 +94,30 @@ def test_its_curve_is_drawn_beside_codecs_of_its_metric(metrics, evaluation, met
     assert ("theirs" in legend) == shown
 
 
+@pytest.mark.parametrize("name", ["vtm", "zoo", "avif"])
+def test_a_name_that_is_taken_makes_a_curve_of_its_own(metrics, evaluation, name):
+    add(evaluation(THEIRS), metrics, None, name)
+    read = Metrics(metrics)
+    view = rate_distortion(read, "mse", STATISTICS)
+    ours = view.published[view.published["codec"] == f"{name} (added)"]
+    assert list(ours["bpp"]) == [0.2, 0.5, 0.9]
+    assert not (view.published["quality_db"] == 29.5)[view.published["codec"] == name].any()
+
+
+@pytest.mark.parametrize("name", ["one of $5 and $6", r"$\frac{$"])
+def test_a_point_alone_and_a_name_with_dollars_are_drawn(metrics, evaluation, name):
+    add(evaluation({"results": {"bpp": [0.4], "psnr-rgb": [30.0]}}), metrics, "mse", name)
+    figure = rd_psnr.draw(Metrics(metrics), STATISTICS)
+    figure.canvas.draw()  # reads the formulas that there are
+    (alone,) = [line for line in figure.axes[0].lines if list(line.get_xdata()) == [0.4]]
+    assert alone.get_marker() == "o"
+    (trace,) = [
+        trace for trace in chart(Metrics(metrics), STATISTICS).data()["traces"]
+        if trace["name"] == name
+    ]  # fmt: skip
+    assert "markers" in trace["mode"]
+
+
 @pytest.mark.parametrize(
     ("document", "why"),
     [
@@ -103,6 +134,9 @@ def test_its_curve_is_drawn_beside_codecs_of_its_metric(metrics, evaluation, met
         ({"results": {"bpp": [0.1], "psnr-rgb": [10**400]}}, "psnr-rgb must be numbers"),
         ('{"results": {"bpp": [1e999], "psnr-rgb": [30]}}', "bpp must be numbers, and finite"),
         ({"results": {"bpp": [0.1, 0], "psnr-rgb": [30, 31]}}, "bpp must be above 0"),
+        ({"results": {"bpp": [0.1], "psnr-rgb": [-1]}}, "psnr-rgb is from 0 to inf, not -1"),
+        ({"results": {"bpp": [0.1], "ms-ssim-rgb": [12.3]}}, "ms-ssim-rgb is from 0 to 1, not 12"),
+        ("[" * 100_000, "cannot be read as JSON"),
     ],
 )
 def test_what_is_no_evaluation_is_refused_and_changes_nothing(
@@ -121,7 +155,8 @@ def test_a_folder_without_metrics_and_an_unknown_metric_are_refused(
     wrong = ("results", "add", path, "--metrics", metrics, "--trained-for", "psnr")
     refused(*wrong, says=["psnr", "mse, ms-ssim"])
     named = ("results", "add", path, "--metrics", metrics)
-    refused(*named, "--name", "two\nlines", says=["two\\nlines", "--name"])
+    for name in ("two\nlines", " ", "", 61 * "x"):
+        refused(*named, "--name", name, says=[repr(name), "--name"])
     assert "theirs: 3 points added; " in works(*named)
     one = evaluation({"name": "theirs", "results": {"bpp": 0.3, "psnr-rgb": 30.0}})
     told = works("results", "add", one, "--metrics", metrics)

@@ -187,7 +187,7 @@ def test_it_is_small_and_the_same_each_time(version, page, tmp_path):
 
 
 def test_what_is_missing_is_said(version, tmp_path):
-    text = write(version, tmp_path / "report.html", manifest=None, pictures=tmp_path / "none")
+    text = write(version, tmp_path / "report.html", manifest=None, pictures=None)
     text = " ".join("".join(tree(text).itertext()).split())
     assert "The pictures of this version are not here" in text
     assert "This version is unfinished" in text
@@ -205,10 +205,16 @@ def test_a_run_with_little_in_it_has_a_report(tmp_path):
         assert sentence in text
 
 
-def test_a_broken_manifest_is_refused_by_name(version, tmp_path):
-    (tmp_path / "manifest.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"version": "mine", "config": {}}'])
+def test_a_broken_manifest_is_refused_by_name(version, tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(ResultsError, match=r"manifest\.json"):
         write(version, tmp_path / "report.html", manifest=tmp_path / "manifest.json")
+
+
+def test_pictures_that_are_asked_for_must_be_there(version, tmp_path):
+    with pytest.raises(ResultsError, match="none has no pictures"):
+        write(version, tmp_path / "report.html", pictures=tmp_path / "none")
 
 
 # Charts
@@ -331,8 +337,7 @@ def test_pictures_of_other_images_are_refused(version, tmp_path):
         viewer.load(tmp_path, images)
 
 
-def test_a_viewer_of_nothing_is_none(tmp_path):
-    assert viewer.load(tmp_path / "none", pd.DataFrame()) is None
+def test_a_viewer_of_nothing_is_none():
     assert viewer.load(None, pd.DataFrame()) is None
 
 
