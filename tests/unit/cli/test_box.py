@@ -3,10 +3,13 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from pytorch_msssim import ms_ssim
 from skimage import data
+from skimage.metrics import peak_signal_noise_ratio
 
 from qr.archive.half import halve
 from qr.codecs import zoo
@@ -14,6 +17,7 @@ from qr.codecs.catalogue import CodecId
 from qr.codecs.weights import load_codec, save_codec
 from qr.config import paths
 from qr.data.tensors import to_tensor
+from qr.files import file_digest
 from qr.measure.quality import psnr
 from support.codecs import MODEL, NAME, WIDTHS, compressais, fresh_codec
 from support.photographs import photograph
@@ -124,6 +128,7 @@ def test_what_else_lies_in_a_run_is_no_codec(works, box, photo):
 # The real one
 
 SHIPPED = paths.codec_names(paths.BOX)
+MEASURED = pd.read_csv(paths.BOX / "measured.csv")
 
 
 @pytest.mark.parametrize("quality", [int(name[-1]) for name in SHIPPED])
@@ -139,3 +144,27 @@ def test_a_photograph_comes_back_as_one(works, tmp_path, quality):
     assert measured[0] > measured[1] + 3
     pixels = original.width * original.height
     assert 8 * (tmp_path / "photo.qrc").stat().st_size / pixels < 0.5
+
+
+@pytest.mark.parametrize(("codec", "picture"), list(MEASURED.groupby(["codec", "picture"]).groups))
+def test_its_card_has_what_anybody_measures(works, tmp_path, codec, picture):
+    """Bits and levels of a few pixels may differ from processor to processor."""
+    original = getattr(data, picture)()
+    Image.fromarray(original).save(tmp_path / "photo.png")
+    works("compress", tmp_path / "photo.png", "--quality", codec[-1])
+    rows = MEASURED[(MEASURED["codec"] == codec) & (MEASURED["picture"] == picture)]
+    for row in rows.itertuples():
+        works("decompress", tmp_path / "photo.qrc", "--variant", row.variant, "--force")
+        back = Image.open(tmp_path / "photo_decoded.png")
+        assert (tmp_path / "photo.qrc").stat().st_size == pytest.approx(row.bytes, rel=2e-3)
+        found = peak_signal_noise_ratio(original, np.asarray(back))
+        assert found == pytest.approx(row.psnr_db, abs=0.01)
+        both = [255 * to_tensor(image) for image in (back, Image.fromarray(original))]
+        assert float(ms_ssim(*both, data_range=255)) == pytest.approx(row.ms_ssim, abs=2e-4)
+
+
+def test_every_file_of_weights_was_measured_on_each_picture():
+    files = {file_digest(path) for path in paths.BOX.rglob("*.safetensors")}
+    assert {frozenset(rows) for _, rows in MEASURED.groupby("picture")["sha256"]} == {
+        frozenset(files)
+    }
