@@ -65,6 +65,8 @@ part)
     codec=${model}_mse_q$q
     if [ -e $here/$codec/codec.safetensors ] && [ ! -e $run/baseline/$codec/codec.safetensors ]; then
       mkdir -p $run/baseline/$codec; cp $here/$codec/* $run/baseline/$codec/
+      # One date for all, not before that of the data: what is older than what it is made of is trained again.
+      touch -r $run/data/baseline.csv $run/baseline/$codec/*
     fi
   done
   [ ! -d $here/cpu-v2-$name ] || cp -rn $here/cpu-v2-$name/. $run/
