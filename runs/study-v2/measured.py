@@ -1,6 +1,6 @@
 """Write measured.csv of the codec in the box: two pictures after each of its decoders."""
 
-import csv, sys
+import csv
 from pathlib import Path
 from PIL import Image
 from skimage import data
@@ -8,7 +8,6 @@ from qr.coding import find
 from qr.config import paths
 from qr.files import file_digest
 from qr.measure.compare import neural
-from qr.codecs.catalogue import CodecId
 
 rows = []
 for picture in ("coffee", "astronaut"):
