@@ -24,7 +24,7 @@ smoke: setup
 	@printf '\nDone. Open these:\n  report   results/smoke/report.html\n  figures  results/smoke/figures/\n  tables   results/smoke/tables/controls.md and its neighbours\n'
 
 test: setup lint docs unit
-	pytest tests/workflow
+	pytest -n $(CORES) --dist loadfile tests/workflow
 
 unit: setup
 	OMP_NUM_THREADS=1 pytest -n $(CORES) --dist loadfile tests/unit

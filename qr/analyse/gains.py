@@ -7,6 +7,7 @@ the dB of means (which is what RD curves show): only a per-image difference can 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,15 @@ def by_seed(rows: pd.DataFrame, variant: str) -> pd.DataFrame:
     Args:
         rows: as for `differences`.
     """
-    column = QUALITY_COLUMN[rows["metric"].iloc[0]]
-    rows = rows[rows["variant"] == variant]
+    measure = QUALITY_COLUMN[rows["metric"].iloc[0]]
+    return _by_variant(rows[rows["variant"] == variant], measure).droplevel("variant")
+
+
+def _by_variant(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """(variant, seed) × images; one pivot for all variants takes as long as for one."""
     seeds = rows["seed"].astype("Float64").fillna(UNTRAINED).astype(int)
-    return rows.assign(seed=seeds).pivot(index="seed", columns="image", values=column)
+    table = rows.assign(seed=seeds)
+    return table.pivot(index=["variant", "seed"], columns="image", values=measure)
 
 
 def difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
@@ -54,17 +60,18 @@ def difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     images = ours.columns.intersection(theirs.columns)
     trained = [set(table.index) - {UNTRAINED} for table in (ours, theirs)]
     seeds = sorted(set.intersection(*(s for s in trained if s))) if any(trained) else [UNTRAINED]
-    a, b = (_spread(table, seeds)[images] for table in (ours, theirs))
-    # Two perfect pictures differ by nothing, although inf - inf is NaN.
-    gains = (a - b).mask((a == b) & np.isinf(a), 0.0)
-    return gains.dropna(axis="columns")
+    a, b = (_spread(table, seeds)[images].to_numpy(dtype=float) for table in (ours, theirs))
+    with np.errstate(invalid="ignore"):
+        # Two perfect pictures differ by nothing, although inf - inf is NaN.
+        gains = np.where((a == b) & np.isinf(a), 0.0, a - b)
+    whole = ~np.isnan(gains).any(axis=0)
+    return pd.DataFrame(gains[:, whole], index=seeds, columns=images[whole])
 
 
 def _spread(table: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:
     """The rows of `seeds`; an untrained variant's only row, repeated for each of them."""
-    if list(table.index) == [UNTRAINED]:
-        return table.loc[[UNTRAINED] * len(seeds)].set_axis(list(seeds))
-    return table.loc[[seed for seed in seeds if seed in table.index]]
+    untrained = list(table.index) == [UNTRAINED]
+    return table.reindex([UNTRAINED] * len(seeds) if untrained else seeds)
 
 
 def paired(
@@ -104,9 +111,30 @@ def gains(
         without `reference` has no rows. Where it or the variant lacks some of the codec's
         qualities, there is no 'mean': beside the others', it would mislead.
     """
+    rows = _Rows(images[[*KEY, "seed", "image", *QUALITY_COLUMN.values()]])
+    return _gains(rows, reference, statistics["bootstrap"], statistics["seed"]).copy()
+
+
+class _Rows:
+    """Rows of images.csv, equal to others of the same content: many tables ask for their gains."""
+
+    def __init__(self, table: pd.DataFrame):
+        self.table = table
+        self._content = pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()
+
+    def __hash__(self) -> int:
+        return hash(self._content)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Rows) and self._content == other._content
+
+
+@lru_cache(maxsize=32)
+def _gains(images: _Rows, reference: str, bootstrap: int, seed: int) -> pd.DataFrame:
+    statistics = {"bootstrap": bootstrap, "seed": seed}
     found = [
         (*codec, quality, variant, *interval(table, statistics), *_spread_of(table))
-        for codec, rows in images.groupby(CODEC, sort=False)
+        for codec, rows in images.table.groupby(CODEC, sort=False)
         for quality, variant, table in _differences(rows, reference)
     ]
     columns = [*KEY, "gain_db", "gain_low_db", "gain_high_db", "images", "seeds", "gain_p"]
@@ -117,9 +145,9 @@ def _spread_of(table: pd.DataFrame) -> tuple[float, float]:
     """Median over the images, and from the least to the largest of the seeds."""
     if table.empty:
         return np.nan, np.nan
-    seeds = table.mean(axis="columns")
-    spread = float(seeds.max() - seeds.min()) if len(seeds) > 1 else np.nan
-    return float(table.mean().median()), spread
+    values = table.to_numpy()
+    spread = float(np.ptp(values.mean(axis=1))) if len(values) > 1 else np.nan
+    return float(np.median(values.mean(axis=0))), spread
 
 
 def _differences(
@@ -127,10 +155,12 @@ def _differences(
 ) -> Iterator[tuple[int | str, str, pd.DataFrame]]:
     """Quality, variant and `differences` of one codec; last, the means over all qualities."""
     measured = codec[codec["quality"].isin(codec["quality"][codec["variant"] == reference])]
+    measure = QUALITY_COLUMN[codec["metric"].iloc[0]]
     by_variant: dict[str, list[pd.DataFrame]] = {}
     for quality, rows in measured.groupby("quality"):
+        tables = _by_variant(rows, measure)
         for variant in rows["variant"].unique():
-            table = differences(rows, variant, reference)
+            table = difference(tables.loc[variant], tables.loc[reference])
             by_variant.setdefault(variant, []).append(table)
             yield quality, variant, table
     for variant, tables in by_variant.items():

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from scipy.optimize import brentq
+from scipy.special import stdtrit
 
 # As `config.yaml` has it: resamples and their seed; the question that a run is to answer.
 DEFAULT: dict[str, Any] = {
@@ -85,8 +85,8 @@ def _by_t(table: np.ndarray) -> tuple[float, float, float]:
 
     def half(p: float) -> float:
         return math.hypot(
-            stats.t.isf(p / 2, seeds - 1) * math.sqrt(by_seed),
-            stats.t.isf(p / 2, images - 1) * math.sqrt(by_image),
+            stdtrit(seeds - 1, p / 2) * math.sqrt(by_seed),
+            stdtrit(images - 1, p / 2) * math.sqrt(by_image),
         )
 
     width = half(1 - LEVEL)

@@ -54,7 +54,9 @@ def write_report(
     Raises:
         ResultsError: metrics or manifest are missing or malformed, or pictures incomplete.
     """
+    sealed = read(manifest) if manifest else None
     metrics = Metrics(metrics_dir)
+    found = viewer.load(pictures, metrics.images)
     decoders = metrics.of_decoders()
     drawn = [module.chart(decoders, statistics) for module in _in_order("report.charts", CHARTS)]
     made = [_table(module, metrics, statistics) for module in _in_order("tables", TABLES)]
@@ -70,8 +72,8 @@ def write_report(
         endpoint=tables.pop("endpoint"),
         charts=list(charts.values()),
         tables=list(tables.values()),
-        viewer=_json(found) if (found := viewer.load(pictures, metrics.images)) else None,
-        manifest=read(manifest) if manifest else None,
+        viewer=_json(found) if found else None,
+        manifest=sealed,
         yaml=lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
         workflow=None if alone else WORKFLOW,
         measures=MEASURES,

@@ -112,6 +112,22 @@ def test_what_an_image_alone_changes_is_students_t_over_the_images():
     assert found.p == pytest.approx(expected.pvalue)
 
 
+def test_who_changes_a_table_of_gains_or_its_rows_changes_nothing_for_the_next():
+    rows = one_codec(names=["a", "b", "c"])
+    before = gains(rows, "decoder", QUICK)
+    kept = before.copy()
+    before["gain_db"] = 7.0
+    pd.testing.assert_frame_equal(gains(rows, "decoder", QUICK), kept)
+    ours = rows["variant"] == "qr"
+    rows.loc[ours, "psnr_db"] += 0.25
+    moved = gains(rows, "decoder", QUICK).set_index(["quality", "variant"])["gain_db"]
+    moved = moved - kept.set_index(["quality", "variant"])["gain_db"]
+    assert moved[moved.index.get_level_values("variant") == "qr"].to_list() == pytest.approx(
+        [0.25] * 2
+    )
+    assert (moved[moved.index.get_level_values("variant") != "qr"] == 0).all()
+
+
 def test_holm_agrees_with_its_definition():
     """The family's error: no hypothesis of a step before the first that is kept is lost."""
     p = [0.001, 0.2, 0.012, math.nan, 0.013, 0.04]
