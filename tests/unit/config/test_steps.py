@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from qr.analyse import gains
 from qr.codecs.catalogue import CodecId
 from qr.config import load, settings, steps
 from qr.config.grid import Grid
@@ -93,6 +94,7 @@ def watched(tmp_path_factory, small_config):
 
         patch.setattr(steps, "settings", noted)
         for step, arguments in [*every.items(), ("predictive", hyper)]:
+            gains._gains.cache_clear()  # what the step before has found
             with Watch() as watch:
                 assert commands.run(*arguments) == 0, step
             ran.setdefault(step, set()).update(watch.ran)
