@@ -51,8 +51,8 @@ def by_seed(rows: pd.DataFrame, variant: str) -> pd.DataFrame:
 def _by_variant(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
     """(variant, seed) × images; one pivot for all variants takes as long as for one."""
     seeds = rows["seed"].astype("Float64").fillna(UNTRAINED).astype(int)
-    table = rows.assign(seed=seeds)
-    return table.pivot(index=["variant", "seed"], columns="image", values=measure)
+    rows = rows.assign(seed=seeds)
+    return rows.pivot(index=["variant", "seed"], columns="image", values=measure)
 
 
 def difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:

@@ -163,7 +163,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind, dpi=_DPI, metadata=metadata)
         target = path.with_name(f"{path.name}.{kind}")
-        figure.set_layout_engine("none")  # the first kind's is kept: finding it is half the time
+        figure.set_layout_engine("none")  # both kinds have one layout, which takes long to find
         write_bytes(buffer.getvalue(), target)
         written.append(target)
     return written

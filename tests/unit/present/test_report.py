@@ -206,7 +206,10 @@ def test_a_run_with_little_in_it_has_a_report(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"version": "mine", "config": {}}'])
-def test_a_broken_manifest_is_refused_by_name(version, tmp_path, text):
+def test_a_broken_manifest_is_refused_by_name_before_anything_is_drawn(
+    version, tmp_path, monkeypatch, text
+):
+    monkeypatch.setattr("qr.present.report.page._in_order", lambda *_: pytest.fail("drawn"))
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(ResultsError, match=r"manifest\.json"):
         write(version, tmp_path / "report.html", manifest=tmp_path / "manifest.json")
