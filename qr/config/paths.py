@@ -12,6 +12,7 @@ from qr.errors import CheckpointError
 # The codec that comes with the package, laid out like a run; its README.md says what it is.
 BOX = Path(__file__).parents[1] / "resources" / "codec"
 CONFIG = "config.yaml"  # of a run, in its folder
+PICTURES = "pictures.json"  # of a codec, beside its pictures: which is which
 
 
 class Files:

@@ -22,6 +22,7 @@ from qr.codecs.base import Codec
 from qr.codecs.latent import Latent
 from qr.coding import code
 from qr.coding.code import Opened
+from qr.config.paths import PICTURES
 from qr.data.images import busiest
 from qr.data.manifests import Entry
 from qr.data.tensors import crop, to_image
@@ -75,7 +76,7 @@ def draw(
         path = bitstreams / f"{Path(entry.path).stem}.qrc"
         opened = code.open_bitstream(codec, checkpoint, entry, path)
         index.append(_draw_image(opened, Path(entry.path), contenders, out))
-    write_text(json.dumps(index, indent=2) + "\n", out / INDEX)
+    write_text(json.dumps(index, indent=2) + "\n", out / PICTURES)
 
 
 def _draw_image(
@@ -153,6 +154,3 @@ def _save(picture: Image.Image, path: Path) -> str:
         picture.save(buffer, "PNG", optimize=True)
     write_bytes(buffer.getvalue(), path)
     return path.name
-
-
-INDEX = "pictures.json"  # in the folder of each codec

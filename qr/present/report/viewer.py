@@ -11,8 +11,8 @@ import pandas as pd
 
 from qr.analyse.gains import PAPER, REFERENCE
 from qr.codecs.catalogue import CodecId
+from qr.config.paths import PICTURES
 from qr.errors import ResultsError
-from qr.measure.pictures import INDEX
 from qr.measure.quality import MEASURES
 from qr.present import labels
 from qr.present.report.chart import plain
@@ -35,7 +35,7 @@ def load(folder: Path | None, images: pd.DataFrame) -> dict[str, Any] | None:
     """
     if folder is None:
         return None
-    found = sorted(folder.glob(f"*/{INDEX}"))
+    found = sorted(folder.glob(f"*/{PICTURES}"))
     if not found:
         raise ResultsError(f"{folder} has no pictures: name the folder that `qr pictures` made")
     codecs = {CodecId.parse(path.parent.name): path for path in found}

@@ -124,6 +124,12 @@ def test_the_workflow_imports_nothing_heavy():
     assert done.stdout == "set()\n"
 
 
+def test_a_report_needs_no_torch():
+    code = "import sys, qr.present.report.page; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_the_house_is_the_one_that_is_drawn():
     drawn = (ROOT / "docs" / "architecture.md").read_text()
     for name in (*ORDER[1:], *GROUND):
