@@ -19,7 +19,7 @@ class Bjontegaard(NamedTuple):
 def curve(points: pd.DataFrame, quality: str) -> np.ndarray:
     """Points × 2: bpp and the finite ones of the column `quality`, lowest rate first."""
     finite = points[["bpp", quality]].replace(np.inf, np.nan).dropna()
-    return finite.sort_values("bpp").to_numpy(float)
+    return finite.sort_values("bpp", kind="stable").to_numpy(float)
 
 
 def bjontegaard_delta(

@@ -195,8 +195,11 @@ def _alpha_of_ms_ssim(metrics: Metrics, _statistics: Statistics) -> Finding:
         return _missing("no codec and quality was searched for both")
     ratios = alphas["ms-ssim"] / alphas["mse"]
     verdict = HOLDS if ratios.between(0.05, 0.2).all() else FAILS
-    note = f"alpha of MS-SSIM over that of PSNR, at {len(ratios)} points"
-    return Finding(verdict, ratios.median(), ratios.min(), ratios.max(), "times", note)
+    note = (
+        f"alpha of MS-SSIM over that of PSNR: the median of {len(ratios)} points, which have "
+        f"{ratios.min():g} to {ratios.max():g}"
+    )
+    return Finding(verdict, ratios.median(), unit="times", note=note)
 
 
 def _l2_is_best(metrics: Metrics, statistics: Statistics) -> Finding:
@@ -218,8 +221,11 @@ def _time_is_small(metrics: Metrics, _statistics: Statistics) -> Finding:
     if ours.empty:
         return _missing(f"'{PAPER}' was not timed")
     verdict = HOLDS if ours.max() <= _MOST_ADDED else FAILS
-    note = f"of encoding and decoding, added by {PAPER}; median and ends over {len(ours)} codecs"
-    return Finding(verdict, ours.median(), ours.min(), ours.max(), "percent", note)
+    note = (
+        f"of encoding and decoding, added by {PAPER}: the most of {len(ours)} codecs; the least is "
+        f"{ours.min():+.2f} %"
+    )
+    return Finding(verdict, ours.max(), unit="percent", note=note)
 
 
 def added_shares(runtime: pd.DataFrame) -> pd.DataFrame:

@@ -43,7 +43,7 @@ def write_compressai(summary_csv: Path | str, out_dir: Path | str) -> list[Path]
 
 
 def _document(model: str, metric: str, variant: str, rows: pd.DataFrame) -> dict:
-    rows = rows.sort_values("bpp")
+    rows = rows.sort_values("bpp", kind="stable")
     return {
         "name": f"{model} {metric} {variant}",
         "description": f"{model} trained for {metric}, decoder variant {variant};"

@@ -131,8 +131,10 @@ def collect(
 
     Example: qr collect images part1.csv part2.csv -c config.yaml --out metrics/images.csv
     """
+    from qr.data.walk import refuse_input
     from qr.measure import tables
 
+    refuse_input(out, *parts, *config)
     tables.collect(settings("collect", config), kind, parts, out, images)
 
 
@@ -142,6 +144,8 @@ def summary(images: Annotated[Path, typer.Option(help="metrics/images.csv")], ou
 
     Example: qr summary --images metrics/images.csv --out metrics/summary.csv
     """
+    from qr.data.walk import refuse_input
     from qr.measure import tables
 
+    refuse_input(out, images)
     tables.summary(images, out)

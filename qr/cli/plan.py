@@ -36,6 +36,10 @@ def plan(
 ) -> None:
     """Say what a run will take: jobs, GPU-hours, CPU-hours, disk. Nothing is computed.
 
+    The columns done, alike, speed and limit count the jobs whose minutes are known: measured, as
+    they are done; those of jobs alike; by `qr speed`; or by the time that the job may take at
+    most. Disk is that of what is done, and of jobs alike; - where nothing is.
+
     Example: qr plan -c config.yaml -c workflow/tiers/cpu.yaml --out plan.csv
     """
     from qr.config.load import load

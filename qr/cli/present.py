@@ -60,11 +60,13 @@ def report(
 ) -> None:
     """Write the report: one HTML file that needs no network.
 
-    Example: qr report -c config.yaml --metrics results/smoke/metrics
+    Example: qr report -c config.yaml -c workflow/tiers/smoke.yaml --metrics results/smoke/metrics
     --manifest results/smoke/manifest.json --pictures results/smoke/pictures --out report.html
     """
+    from qr.data.walk import refuse_input
     from qr.present.report.page import write_report
 
+    refuse_input(out, *config, *metrics.glob("*"), *([manifest] if manifest else []))
     read = settings("report", config)
     statistics = read["statistics"]
     write_report(read["version"], metrics, out, manifest, pictures, statistics, alone)

@@ -8,7 +8,7 @@ from pathlib import Path
 from qr.codecs.catalogue import CodecId
 from qr.coding.bitstream import Bitstream
 from qr.data.images import list_images, read_bytes
-from qr.data.walk import exists, files_below, is_folder
+from qr.data.walk import exists, files_below, is_file, is_folder
 from qr.errors import DataError, QRError
 
 CODED = (".qrc",)
@@ -42,6 +42,8 @@ def expand(given: Iterable[str], inside: Callable[[Path], list[Path]]) -> list[t
 def _matches(text: str) -> list[Path]:
     if not text:  # which a path would take for the folder that we are in
         raise DataError("a name is empty: a variable of the shell may not be set")
+    if "://" in text:
+        raise DataError(f"{text} is an address: download it first")
     if exists(Path(text)) or not glob.has_magic(text):
         return [Path(text)]
     # Not Path.glob, which takes no absolute pattern.
@@ -103,9 +105,13 @@ def _pairs(
 def _one(given: Sequence[str], suffixes: tuple[str, ...], mark: str) -> tuple[Path, Path]:
     """One file, and what is named behind it or a name beside it."""
     source, *others = _matches(given[0])
-    unclear = DataError("where to? Name one file and what to write, or files and --out FOLDER")
+    unclear = DataError(
+        "where to? Name one file and what to write; with several, or a folder, --out FOLDER"
+    )
     if others or len(given) > 2 or is_folder(source):
         raise unclear
+    if len(given) == 1 and exists(source) and not is_file(source):
+        raise DataError(f"{source} is read to its end and has no folder: name what to write, too")
     if len(given) == 1:
         return source, source.with_name(f"{source.stem}{mark}{suffixes[0]}")
     target = Path(given[1])

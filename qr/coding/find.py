@@ -83,6 +83,9 @@ def choose(codec: str | None, quality: int | None, run: Path | None) -> Found:
     meant = [name for name in names if quality is None or name.endswith(f"_q{quality}")]
     if run is None and quality is None:
         meant = meant[-1:]
+    if run is not None and not meant:
+        of = "" if quality is None else f" of quality {quality}"
+        raise ConfigError(f"{run} holds no codec{of}{paths.held(run)}")
     if len(meant) != 1:
         raise ConfigError(_which(run, meant or names))
     return find(meant[0], run or paths.BOX)
@@ -97,7 +100,7 @@ def _which(run: Path | None, names: Sequence[str]) -> str:
     if run is None:
         qualities = " or ".join(name.rpartition("_q")[2] for name in names)
         return f"the codec that comes with qr has --quality {qualities}; --codec names others"
-    return f"which codec of {run}? --codec names one: {', '.join(names) or paths.NO_RUN}"
+    return f"which codec of {run}? --codec names one: {', '.join(names)}"
 
 
 def find_decoder(found: Found, variant: str) -> tuple[str, Decoder]:

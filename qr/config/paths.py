@@ -132,9 +132,6 @@ def _trained_options(trained: Sequence[tuple[str, int]], paths: Sequence[str]) -
 # What a run trained, as a command that uses its codecs finds it
 
 
-NO_RUN = "none, is it the folder of a run?"
-
-
 def codec_names(run: Path) -> list[str]:
     """The codecs that `run` trained, as text, sorted."""
     return sorted(path.parent.name for path in run.glob("soft/*/codec.safetensors"))
@@ -148,11 +145,18 @@ def codec_file(run: Path, codec_id: CodecId) -> Path:
     """
     path = run / "soft" / str(codec_id) / "codec.safetensors"
     if not path.is_file():
-        known = ", ".join(codec_names(run)) or NO_RUN
         plain = run / "baseline" / str(codec_id) / "codec.safetensors"
         way_out = f"; without rectifiers, name {plain}" if plain.is_file() else ""
-        raise CheckpointError(f"{run} holds no codec {codec_id}; it holds: {known}{way_out}")
+        raise CheckpointError(f"{run} holds no codec {codec_id}{held(run)}{way_out}")
     return path
+
+
+def held(run: Path) -> str:
+    """What `run` holds in place of the codec that was asked for, as the end of a message."""
+    names = codec_names(run)
+    if not names:
+        return " and no other, so it may be no folder of a run, such as runs/mine"
+    return f"; it holds: {', '.join(names)}"
 
 
 def decoder_files(run: Path, codec_id: CodecId) -> dict[str, Path]:

@@ -26,6 +26,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JXL")
 
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485  # from there on Pillow suspects a bomb
 MAX_FILE_BYTES = 2**30
+_DAMAGED = "the file is cut short or damaged"
 _HEADER = 2**16  # bytes, in which a JPEG XL says how large it is
 
 
@@ -81,12 +82,26 @@ def decode_image(data: bytes, name: Path | str) -> Image.Image:
         image, samples = _decode(data)
         return to_rgb(_upright(image, name), samples, name)
     except UnidentifiedImageError as error:
-        kind = f"not an image that is read here ({', '.join(FORMATS)})" if data else "empty file"
-        raise DataError(f"{name}: {kind}") from error
+        raise DataError(f"{name}: {_unknown(data)}") from error
     except MemoryError:  # the machine's fault, not the file's
         raise
     except Exception as error:  # on damaged bytes, decoders raise nearly anything
-        raise DataError(f"{name}: unreadable image: {error or type(error).__name__}") from error
+        raise DataError(f"{name}: unreadable image: {_why(error, data)}") from error
+
+
+def _unknown(data: bytes) -> str:
+    if avif.is_avif(data):  # which Pillow knows by more than its first bytes
+        return _DAMAGED
+    return f"not an image that is read here ({', '.join(FORMATS)})" if data else "empty file"
+
+
+def _why(error: Exception, data: bytes) -> str:
+    """What is wrong with an image, in one line."""
+    # Of a damaged file, these decoders tell how they were built, or that they are none.
+    silent = jxl.is_jxl(data) or data[8:12] == b"WEBP"
+    if silent and not isinstance(error, ValueError):
+        return _DAMAGED
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _decode(data: bytes) -> tuple[Image.Image, Samples]:

@@ -65,11 +65,21 @@ def _mode(path: Path, test) -> bool:
         return False
 
 
-def refuse_overwriting(out: Path, force: bool, *read: Path) -> None:
-    """Raise DataError if `out` is one of the files `read`, or exists and there is no `force`."""
+def refuse_input(out: Path, *read: Path) -> None:
+    """Raise DataError if `out` is one of the files `read`."""
     for path in read:
         if exists(out) and exists(path) and out.samefile(path):
             raise DataError(f"{out} is the file that is read: name another to write")
+
+
+def refuse_overwriting(out: Path, force: bool, *read: Path) -> None:
+    """Raise DataError if `out` is one of the files `read`, or exists and there is no `force`.
+
+    A folder of that name is refused in any case.
+    """
+    refuse_input(out, *read)
+    if is_folder(out):
+        raise DataError(f"{out} is a folder: name a file to write")
     if os.path.lexists(out) and not force:  # also a link to nothing
         raise DataError(f"{out} exists; --force overwrites it")
 

@@ -7,6 +7,7 @@ from qr.codecs.compressai import Model
 from qr.codecs.registry import wrap
 from qr.decoders import registry
 from qr.decoders.decoder import Decoder
+from qr.errors import ConfigError
 
 
 class _Memory:
@@ -58,11 +59,16 @@ def rectify(model: nn.Module, rectifier: nn.Module | str = "qr", width: int = 51
         The same model.
 
     Raises:
-        ConfigError: no rectifier has that name, or the model is no codec.
+        ConfigError: no rectifier has that name or that width, or the model is no codec.
     """
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"model: a CompressAI model is wanted, not {type(model).__name__}")
     codec = wrap(model)
     if isinstance(rectifier, str):
-        rectifier = registry.build_rectifier(rectifier, codec, width)
+        try:
+            rectifier = registry.build_rectifier(rectifier, codec, width)
+        except ValueError as error:
+            raise ConfigError(f"{rectifier} cannot have width {width}: {error}") from error
     g_s, hyper = _synthesis(codec.model)
     decoder = rectifier if isinstance(rectifier, Decoder) else Decoder(g_s, rectifier)
     synthesis = RectifiedSynthesis(codec, decoder, hyper, g_s)

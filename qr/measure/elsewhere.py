@@ -95,7 +95,7 @@ def _points(path: Path, results: Mapping[str, Any]) -> pd.DataFrame:
             f"{path}: results must have bpp and one of {', '.join(m.name for m in MEASURES)}, as "
             f"many numbers of each; {_WAY_OUT}"
         )
-    table = pd.DataFrame(columns).sort_values("bpp", ignore_index=True)
+    table = pd.DataFrame(columns).sort_values("bpp", kind="stable", ignore_index=True)
     table = table.reindex(columns=["bpp", *(m.column for m in MEASURES)])
     table = table.assign(**in_decibels(table), quality=range(1, len(table) + 1))
     return table.astype(dict.fromkeys(QUALITY, float))

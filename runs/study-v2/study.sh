@@ -18,6 +18,8 @@ case $name in
 esac
 codec=${model}_mse_q$q; clone=/root/study/$name; baselines=$clone/runs/baselines
 export PATH=$main/.venv/bin:$PATH OMP_NUM_THREADS=1
+# Memory that is kept, not given back to the system at each step: a sixth less of processor time.
+export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=10000000000 MALLOC_TOP_PAD_=67108864 GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 echo 19 > /proc/self/autogroup 2>/dev/null || true # nice alone counts within one session only
 tier="workflow/tiers/cpu-v2.yaml"
 

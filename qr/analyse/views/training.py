@@ -66,7 +66,7 @@ def _changes(codec: pd.DataFrame, column: str, percent: bool) -> Iterator[pd.Dat
     control, the reference is where the first variant starts.
     """
     table = first_seed(codec[codec["split"] == "validation"])
-    table = table.dropna(subset=column).sort_values("step")
+    table = table.dropna(subset=column).sort_values("step", kind="stable")
     control = table[table["variant"] == CONTROL]
     reference = (table.iloc[:1] if control.empty else control)[["step", column]].astype(float)
     for variant, rows in table.groupby("variant", sort=False):

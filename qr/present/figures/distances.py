@@ -36,7 +36,7 @@ def draw(metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
                 **look,
             )
         for quality, points in ours.groupby("quality"):
-            place = points.sort_values("own_gain_db").iloc[-1]
+            place = points.sort_values("own_gain_db", kind="stable").iloc[-1]
             at = (place["error_change_percent"], place["own_gain_db"])
             ax.annotate(f"q{quality}", at, (4, 4), textcoords="offset points", fontsize=7)
         ax.set_title(labels.model(model))

@@ -26,7 +26,7 @@ def draw(metrics: Metrics, _statistics: Mapping[str, Any]) -> Figure:
         here = points[(points["metric"] == metric) & (points["model"] == model)]
         ax.axhline(0, color=style.BLACK, linewidth=0.8)
         for name, rows in here.groupby("variant", sort=False):
-            course = rows.sort_values("quality")[["quality", "error_change_percent"]]
+            course = rows.sort_values("quality", kind="stable")[["quality", "error_change_percent"]]
             ax.plot(*course.to_numpy(float).T, **looks[name])
         ax.set_xlim(min(qualities) - 0.5, max(qualities) + 0.5)
         ax.xaxis.set_major_locator(FixedLocator(qualities))

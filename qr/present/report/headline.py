@@ -131,12 +131,12 @@ def _own(images: pd.DataFrame, variant: str, statistics: Mapping[str, Any]) -> s
 def _verdict(gain: Interval) -> str:
     if pd.isna(gain.low):
         return "rests on a single observation, which decides nothing"
-    once = ", but each was trained once: chance is not excluded" if gain.seeds == 1 else ""
-    if gain.low > 0:
-        return f"is better, for the whole interval is above zero{once}"
-    if gain.high < 0:
-        return f"is worse, for the whole interval is below zero{once}"
-    return f"is undecided, for the interval holds zero{once}"
+    if gain.low <= 0 <= gain.high:
+        return "is undecided, for the interval holds zero"
+    better, side = ("better", "above") if gain.low > 0 else ("worse", "below")
+    if gain.seeds == 1:  # by which two trainings of one decoder may differ, too
+        return f"is undecided: the whole interval is {side} zero, but each was trained once"
+    return f"is {better}, for the whole interval is {side} zero"
 
 
 def _cost(metrics: Metrics, variant: str, statistics: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 from qr.analyse.inference import DEFAULT
 from qr.analyse.metrics import Metrics
 from qr.archive.manifest import read
+from qr.errors import ResultsError
 from qr.files import write_text
 from qr.measure.quality import MEASURES
 from qr.present import layout
@@ -52,9 +53,14 @@ def write_report(
         alone: Snakemake's own report will not be beside it, and is not linked to.
 
     Raises:
-        ResultsError: metrics or manifest are missing or malformed, or pictures incomplete.
+        ResultsError: metrics or manifest are missing or malformed, the manifest is of another
+            version, or pictures are incomplete.
     """
     sealed = read(manifest) if manifest else None
+    if sealed and sealed["version"] != version:
+        raise ResultsError(
+            f"{manifest} is of {sealed['version']}, the configuration of {version}: name its own"
+        )
     metrics = Metrics(metrics_dir)
     found = viewer.load(pictures, metrics.images)
     decoders = metrics.of_decoders()

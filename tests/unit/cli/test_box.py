@@ -116,7 +116,8 @@ def test_a_run_of_one_codec_needs_no_name(works, refused, trained_run, box, phot
     gone = box / "gone"
     refused("compress", photo, "--run", gone, "--force", says=[gone, "no such folder"])
     gone.mkdir()
-    refused("compress", photo, "--run", gone, "--force", says=[gone, "is it the folder of a run?"])
+    refused("compress", photo, "--run", gone, "--force", says=[gone, "holds no codec and no other"])
+    refused("compress", photo, "--run", box, "--quality", 7, "--force", says=["quality 7", NAME])
 
 
 def test_what_else_lies_in_a_run_is_no_codec(works, box, photo):

@@ -447,6 +447,13 @@ def test_a_table_is_written_also_where_stdout_takes_nothing(workshop, tmp_path):
     assert "gpu_hours" in out.read_text()
 
 
+def test_a_summary_is_not_written_over_what_it_is_made_of(refused, tmp_path):
+    images = write_metrics(tmp_path) / "images.csv"
+    before = images.read_bytes()
+    refused("summary", "--images", images, "--out", images, says=["is the file that is read"])
+    assert images.read_bytes() == before
+
+
 def test_differences_are_not_written_over_a_file_that_is_there(refused, works, tmp_path):
     for name in ("one", "two"):
         write_metrics(tmp_path / name / "metrics", models=["mbt2018"])

@@ -308,6 +308,8 @@ def test_a_bar_shows_the_progress_on_a_terminal(run, album, tmp_path):
         (["*.jpg", "--out", "coded"], "no such files"),
         (["empty", "--out", "coded"], "no images"),
         (["", "--out", "coded"], "a name is empty"),
+        (["https://example.org/x.png"], "https://example.org/x.png is an address: download it"),
+        (["/dev/null"], "name what to write, too"),
         (["photo.png", "--out", "photo.png"], "photo.png"),
     ],
 )

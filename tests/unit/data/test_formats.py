@@ -28,6 +28,16 @@ def read(data):
     return np.asarray(decode_image(data, "a picture")).astype(int)
 
 
+@pytest.mark.parametrize("kind", ["AVIF", "JXL", "WEBP"])
+def test_a_file_that_is_cut_short_is_told_in_one_line(kind):
+    data = encoded(PLAIN, kind)
+    for kept in (40, len(data) // 4, len(data) // 2, len(data) - 40):
+        with pytest.raises(
+            DataError, match=r"^a picture: .*(cut short or damaged|Truncated data)$"
+        ):
+            read(data[:kept])
+
+
 # Pixels
 
 

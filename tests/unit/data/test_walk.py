@@ -105,6 +105,12 @@ def test_a_file_that_is_read_is_never_overwritten_and_others_by_force(tmp_path):
     refuse_overwriting(tmp_path / "new.png", False, tmp_path / "gone.png")
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_is_never_taken_for_a_file_to_write(tmp_path, force):
+    with pytest.raises(DataError, match="is a folder: name a file"):
+        refuse_overwriting(tmp_path, force)
+
+
 def test_a_folder_without_files_says_what_was_looked_for(tmp_path):
     made(tmp_path, "a.txt")
     with pytest.raises(DataError, match=r"no images in this folder .*jpg.*png"):

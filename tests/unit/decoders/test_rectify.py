@@ -256,6 +256,13 @@ def test_what_is_no_codec_is_told_what_it_lacks(module):
         qr.rectify(module)
 
 
+def test_arguments_that_cannot_be_are_named():
+    with pytest.raises(ConfigError, match=r"model: .* not object"):
+        qr.rectify(object())
+    with pytest.raises(ConfigError, match="qr cannot have width 7"):
+        qr.rectify(fresh_codec("mbt2018-mean").model, "qr", width=7)
+
+
 def test_all_rectifiers_are_listed():
     with pytest.raises(ConfigError, match=r"known are: .*centroid.* latent-shift.* qr-picture"):
         qr.rectify(fresh_codec("mbt2018-mean").model, "no-such")

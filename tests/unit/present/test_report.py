@@ -85,7 +85,7 @@ def test_the_headline_has_the_known_gains(version):
 )
 def test_a_gain_that_is_none_or_negative_is_called_so(tmp_path, monkeypatch, gain, verdict, number):
     monkeypatch.setitem(GAIN, "qr", gain)
-    own = sentences(tmp_path, models=MODELS, metrics=("mse",))[1]
+    own = sentences(tmp_path, models=MODELS, metrics=("mse",), seeds=(0, 1))[1]
     assert verdict in own and "is better" not in own
     assert f"leaves {number}" in own
 
@@ -101,6 +101,11 @@ def test_an_undecided_gain_is_called_so(tmp_path, monkeypatch):
     metrics.images = images.astype({"seed": "Int64"})
     own = headline(metrics, STATISTICS)[1]
     assert "PSNR is undecided, for the interval holds zero" in own
+
+
+def test_what_was_trained_once_is_undecided_whatever_its_interval(tmp_path):
+    own = sentences(tmp_path, models=MODELS, metrics=("mse",))[1]
+    assert "PSNR is undecided: the whole interval is above zero, but each was trained once" in own
 
 
 def test_facts_count_what_is_there(version):
@@ -212,6 +217,12 @@ def test_a_broken_manifest_is_refused_by_name_before_anything_is_drawn(
     monkeypatch.setattr("qr.present.report.page._in_order", lambda *_: pytest.fail("drawn"))
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(ResultsError, match=r"manifest\.json"):
+        write(version, tmp_path / "report.html", manifest=tmp_path / "manifest.json")
+
+
+def test_a_report_has_the_name_of_the_version_that_it_is_of(version, tmp_path):
+    (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST | {"version": "another"}))
+    with pytest.raises(ResultsError, match=r"is of another, the configuration of looks: name its"):
         write(version, tmp_path / "report.html", manifest=tmp_path / "manifest.json")
 
 

@@ -130,6 +130,22 @@ def test_a_report_needs_no_torch():
     assert done.stdout == "False\n"
 
 
+def test_what_is_sorted_is_in_the_same_order_on_every_processor():
+    """NumPy sorts ties as it likes, by the processor's instructions, unless it is told not to."""
+    calls = [
+        (name, node)
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    sorts = [(n, c) for n, c in calls if c.func.attr in ("sort_values", "argsort")]
+    assert len(sorts) > 5
+    for name, call in sorts:
+        keys = call.args[0] if call.func.attr == "sort_values" else None
+        told = any(k.arg == "kind" and ast.unparse(k.value) == "'stable'" for k in call.keywords)
+        assert told or isinstance(keys, ast.List), f"{name}, line {call.lineno}"
+
+
 def test_the_house_is_the_one_that_is_drawn():
     drawn = (ROOT / "docs" / "architecture.md").read_text()
     for name in (*ORDER[1:], *GROUND):

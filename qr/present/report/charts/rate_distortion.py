@@ -113,7 +113,7 @@ def _curve(
     focus: bool = False,
 ) -> dict[str, Any]:
     """Points at each value of the column `of`; the axes fit what has the `focus`."""
-    rows = rows.sort_values("bpp")
+    rows = rows.sort_values("bpp", kind="stable")
     told = [rows[column] for column, _, _ in _TOLD]
     custom = list(zip((f"{of} {value}" for value in rows[of]), *told, strict=True))
     more = {"customdata": custom, "hovertemplate": _HOVER, "focus": focus}
@@ -123,7 +123,7 @@ def _curve(
 def _gains(
     tags: Mapping[str, str], name: str, gained: pd.DataFrame, look: Mapping
 ) -> dict[str, Any]:
-    gained = gained.sort_values("bpp")
+    gained = gained.sort_values("bpp", kind="stable")
     gain, low, high = (gained[f"gain_{end}db"] for end in ("", "low_", "high_"))
     points = gained["quality"].map("quality {}".format)
     return trace(

@@ -59,7 +59,7 @@ def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
 
 
 def _course(key: Mapping[str, Any], rows: pd.DataFrame, seeds: Mapping[Any, str]) -> dict[str, Any]:
-    rows, variant = rows.sort_values("step"), key["variant"]
+    rows, variant = rows.sort_values("step", kind="stable"), key["variant"]
     tags = {tag: str(key[tag]) for tag in ("model", "metric", "phase", "quality")}
     shared = pd.isna(variant)
     look = variant_look(REFERENCE if shared else variant)
