@@ -6,7 +6,7 @@
 #   study.sh baseline NAME Q START OPTIONS...   train quality Q from START (a codec file, or ""); OPTIONS: more -c FILE
 #   study.sh part NAME TARGETS...       all that follows, in the codec's own version cpu-v2-NAME
 #   study.sh keep NAME Q                the average of a training that runs, here, to start from
-#   study.sh save NAME                  what is finished of the version, to VERSION/ beside this file; `part` puts it back
+#   study.sh save NAME                  what is finished of the version, decoders rounded to float16, to VERSION/ beside this file; `part` puts it back
 set -e
 here=$(cd "$(dirname "$0")"; pwd); main=$(cd "$here/../.."; pwd); name=$2 q=${3:-}
 case $name in
@@ -75,10 +75,12 @@ part)
   exec nice -n 19 snakemake ${@:-all} $again
   ;;
 save)
+  python $here/half.py $clone/runs/cpu-v2-$name
   cd $clone/runs/cpu-v2-$name
   for folder in explore predictive; do
     [ ! -d $folder ] || { mkdir -p $here/cpu-v2-$name; cp -r $folder $here/cpu-v2-$name/; }
   done
+  rm -f $here/cpu-v2-$name/predictive/*/qr_s*/decoder.safetensors # 12 MB each: rather trained again
   ;;
 keep)
   cd $clone; export PYTHONPATH=$clone
