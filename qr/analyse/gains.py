@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from qr.analyse.inference import DEFAULT, UNTRAINED, interval
+from qr.decoders.variants import is_trained_on_noise
 from qr.measure.schema import CODEC, KEY, POINT, QUALITY_COLUMN
 
 REFERENCE = "baseline"  # of every gain
@@ -179,8 +180,10 @@ def own_gains(
 ) -> pd.DataFrame:
     """`gains` over the decoder-only control, or over another variant that was trained.
 
-    Of all variants that were trained, too, but the one that they are compared with.
+    Of all variants that were trained alike but the one that they are compared with. What was
+    trained on noisy latents was not: what it lacks is the rounding's gain, no rectifier's.
     """
     table = gains(images, over, statistics)
     trained = images.dropna(subset="seed")["variant"].unique()
-    return table[table["variant"].isin(trained) & (table["variant"] != over)]
+    alike = [name for name in trained if name != over and not is_trained_on_noise(name)]
+    return table[table["variant"].isin(alike)]

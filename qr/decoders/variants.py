@@ -173,6 +173,12 @@ def is_bound(variant: str) -> bool:
     return found is not None and found.oracle
 
 
+def is_trained_on_noise(variant: str) -> bool:
+    """Whether a variant is trained on other latents than those that it decodes, as a control."""
+    found = known(variant)
+    return found is not None and found.noisy
+
+
 def takes_alpha(variant: str) -> bool:
     """Whether the feature distance is part of a variant's loss, so that its weight matters."""
     found = known(variant)

@@ -1,5 +1,6 @@
-"""Each decoder's gain over the baseline, in the mean over a codec's qualities, with 95 % intervals;
-the dashed line is what the same training gains without a rectifier.
+"""What each decoder gains in the mean over a codec's qualities, with 95 % intervals: above, over
+the baseline, where the dashed line is what the same training gains without a rectifier; below,
+over that training.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qr.analyse.gains import CONTROL, REFERENCE, gains, means_of_trained
+from qr.analyse.gains import CONTROL, REFERENCE, gains, means_of_trained, own_gains
 from qr.analyse.metrics import Metrics
 from qr.present import canvas, labels, style
 
@@ -20,24 +21,29 @@ _SAME = {"color": style.GREY, "linewidth": 1, "linestyle": "--"}
 
 
 def draw(metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
-    """A panel for each codec trained for the run's first metric, a row for each trained decoder."""
+    """A column of panels for each codec trained for the run's first metric, rows of decoders."""
     images = metrics.images
     images = images[images["metric"].isin(images["metric"].unique()[:1])]
-    table = means_of_trained(gains(images, REFERENCE, statistics))
-    if table.empty:
+    found = {
+        REFERENCE: gains(images, REFERENCE, statistics),
+        CONTROL: own_gains(images, statistics),
+    }
+    tables = {over: means_of_trained(table) for over, table in found.items()}
+    tables = {over: table for over, table in tables.items() if len(table)}
+    if REFERENCE not in tables:
         return canvas.message("No trained decoder of this run has all qualities of its codec.")
-    looks, models = style.of_run(metrics), list(table["model"].unique())
-    there = set(table["variant"])
-    names = sorted((n for n in looks if n in there), key=lambda name: name != CONTROL)
-    figure, axes = canvas.matrix(1, len(models), height=0.5 + _ROW * len(names), sharey=True)
-    for ax, _, model in canvas.cells(axes, [None], models):
-        rows = table[table["model"] == model].set_index("variant")
-        _draw_codec(ax, rows, names, looks)
+    looks, models = style.of_run(metrics), list(tables[REFERENCE]["model"].unique())
+    height = 0.6 + _ROW * tables[REFERENCE]["variant"].nunique()
+    figure, axes = canvas.matrix(len(tables), len(models), height, sharey="row")
+    measure = labels.QUALITY[images["metric"].iloc[0]]
+    for ax, over, model in canvas.cells(axes, tables, models):
+        there = set(tables[over]["variant"])
+        names = sorted((n for n in looks if n in there), key=lambda name: name != CONTROL)
+        rows = tables[over][tables[over]["model"] == model]
+        _draw_codec(ax, rows.set_index("variant"), names, looks)
+        ax.set_xlabel(f"{measure} gain (dB)\nover {labels.variant(over)}")
+    for ax, model in zip(axes[0], models, strict=True):
         ax.set_title(labels.model(model))
-        ax.set_xlabel(f"{labels.QUALITY[table['metric'].iloc[0]]} gain (dB)")
-    axes[0, 0].set_yticks(range(len(names)), [labels.variant(name) for name in names])
-    axes[0, 0].set_ylabel("decoder")
-    axes[0, 0].set_ylim(len(names) - 0.4, -0.6)  # the first on top
     canvas.legend(figure, [Line2D([], [], label="the same training without a rectifier", **_SAME)])
     return figure
 
@@ -54,4 +60,6 @@ def _draw_codec(
         row, look = rows.loc[name], {**looks[name], "linestyle": "none"}
         ends = [[row["gain_db"] - row["gain_low_db"]], [row["gain_high_db"] - row["gain_db"]]]
         ax.errorbar([row["gain_db"]], [place], xerr=np.nan_to_num(ends), capsize=2, **look)
+    ax.set_yticks(range(len(names)), [labels.variant(name) for name in names])
+    ax.set_ylim(len(names) - 0.4, -0.6)  # the first on top
     ax.margins(x=0.12)

@@ -378,15 +378,30 @@ def test_every_image_is_a_point_of_error_and_quality(metrics):
     assert mean.get_ydata() == pytest.approx(own)
 
 
-def test_the_forest_shows_the_known_mean_gains_beside_that_of_the_control(metrics):
+def test_the_forest_shows_the_known_mean_gains_over_the_codec_and_over_the_control(metrics):
     figure = draw(metrics, "forest")
-    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    assert names == [variant("decoder"), variant("qr")]
-    for ax in figure.axes:
-        for place, name in enumerate(("decoder", "qr")):
-            known = np.mean([fixture.gain(name, quality) for quality in (1, 2, 4)])
-            (mark,) = lines_of(ax, marker=style.variant(name)["marker"])
-            assert mark.get_xydata().tolist() == [[pytest.approx(known, abs=1e-6), place]]
+    means = {
+        name: np.mean([fixture.gain(name, quality) for quality in (1, 2, 4)])
+        for name in ("decoder", "qr")
+    }
+    above, below = figure.axes[: len(figure.axes) // 2], figure.axes[len(figure.axes) // 2 :]
+    for axes, names, subtracted in ((above, ["decoder", "qr"], None), (below, ["qr"], "decoder")):
+        assert [t.get_text() for t in axes[0].get_yticklabels()] == [variant(n) for n in names]
+        for ax in axes:
+            for place, name in enumerate(names):
+                known = means[name] - means.get(subtracted, 0)
+                (mark,) = lines_of(ax, marker=style.variant(name)["marker"])
+                assert mark.get_xydata().tolist() == [[pytest.approx(known, abs=1e-6), place]]
+    for ax in above:
         (dashed,) = lines_of(ax, linestyle="--", color=style.GREY)
-        control = np.mean([fixture.gain("decoder", quality) for quality in (1, 2, 4)])
-        assert dashed.get_xdata()[0] == pytest.approx(control, abs=1e-6)
+        assert dashed.get_xdata()[0] == pytest.approx(means["decoder"], abs=1e-6)
+    assert not [line for ax in below for line in lines_of(ax, linestyle="--")]
+
+
+def test_the_forest_has_no_own_gain_of_what_was_trained_on_noise(tmp_path):
+    variants = ("baseline", "decoder", "decoder-noisy", "qr")
+    folder = fixture.write_metrics(tmp_path, models=("mbt2018",), variants=variants)
+    above, below = draw(folder, "forest").axes
+    names = ([t.get_text() for t in ax.get_yticklabels()] for ax in (above, below))
+    assert next(names) == [variant("decoder"), variant("decoder-noisy"), variant("qr")]
+    assert next(names) == [variant("qr")]
