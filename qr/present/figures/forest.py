@@ -44,6 +44,8 @@ def draw(metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
         ax.set_xlabel(f"{measure} gain (dB)\nover {labels.variant(over)}")
     for ax, model in zip(axes[0], models, strict=True):
         ax.set_title(labels.model(model))
+    for ax in axes[:, 0]:
+        ax.set_ylabel("decoder")
     canvas.legend(figure, [Line2D([], [], label="the same training without a rectifier", **_SAME)])
     return figure
 

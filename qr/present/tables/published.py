@@ -31,8 +31,8 @@ def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
         group=2,
         notes=[
             "Published: CompressAI's zoo, by its own evaluation on Kodak, between its points "
-            "(PCHIP over the logarithm of bits per pixel); empty out of its range. Quality: PSNR of "
-            "codecs trained for MSE; MS-SSIM (dB of the mean) of those trained for MS-SSIM."
+            "(PCHIP over the logarithm of bits per pixel); empty out of its range. Quality: PSNR "
+            "of codecs trained for MSE; MS-SSIM (dB of the mean) of those trained for MS-SSIM."
         ],
         nothing="No codec of this run is in CompressAI's zoo, or the test images are not Kodak's.",
     )
