@@ -41,8 +41,8 @@ lint: setup
 	snakemake --lint $(SMOKE)
 
 docs: setup
-	qr report -c config.yaml -c workflow/tiers/cpu.yaml --metrics results/cpu-v1/metrics \
-	    --manifest results/cpu-v1/manifest.json --pictures results/cpu-v1/pictures --alone --out docs/_extra/report.html
+	qr report -c config.yaml -c workflow/tiers/cpu-v2.yaml --metrics results/cpu-v2/metrics \
+	    --manifest results/cpu-v2/manifest.json --pictures results/cpu-v2/pictures --alone --out docs/_extra/report.html
 	rm -rf docs/_build # what is left of an earlier build has links that no longer lead anywhere
 	sphinx-build -W --keep-going -q -b html docs docs/_build
 	python docs/links.py docs/_build
