@@ -23,7 +23,7 @@ WHICH_INTERVAL = (
 )
 OWN_GAIN = (
     f"Own gain: what a decoder gains over '{labels.variant(CONTROL)}', the same decoder trained as "
-    "long without a rectifier."
+    "long without a rectifier. What was trained on noise in place of rounding has none."
 )
 SPREAD = (
     "Median: over images. Spread of seeds: from the least to the largest of the seeds' means; "

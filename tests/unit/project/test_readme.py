@@ -98,6 +98,7 @@ def test_the_gains_are_the_studys():
     assert f"{abs(means['gain_db']['decoder-noisy']):.3f} dB" in text
     for name in ("qr", "synthesis-wide", "qr-tapped"):
         assert f"{means['own_gain_db'][name]:.3f} dB" in text
+    assert means["own_gain_db"].filter(like="qr").idxmax() == "qr-tapped"
     endpoint = pd.read_csv(STUDY / "tables/endpoint.csv")
     ahead = endpoint[(endpoint["quality"] == "mean") & (endpoint["over"] == "synthesis-wide")]
     assert "A larger synthesis gains more than any rectifier" in text
