@@ -68,8 +68,9 @@ def test_the_checks_pass_and_say_something(followed):
 
 def test_every_table_has_rows_of_the_codec_and_of_the_rectifier(followed):
     _, folder = followed
-    # The claims are the paper's; the distances are those of variants that differ in nothing else.
-    for name in set(TABLES) - {"claims", "distances"}:
+    # The claims are the paper's; the distances are those of variants that differ in nothing else;
+    # published points are of others' codecs, on Kodak.
+    for name in set(TABLES) - {"claims", "distances", "published"}:
         table = pd.read_csv(folder / f"results/mine/tables/{name}.csv")
         assert set(table["model"]) == {"mine"}, name
         # What was explored for qr serves all rectifiers; the endpoint is the configuration's.
