@@ -1,4 +1,4 @@
-"""The headline: three sentences with numbers, which say as much when there is little to say."""
+"""The headline: sentences with numbers, which say as much when there is little to say."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from qr.analyse.efficiency import own_gain_and_cost
+from qr.analyse.endpoint import endpoint
 from qr.analyse.gains import (
     ALL_QUALITIES,
     CONTROL,
@@ -26,7 +27,7 @@ _FEW_STEPS = 1000  # of the predictive phase: below them, a run shows only that 
 
 
 def headline(metrics: Metrics, statistics: Mapping[str, Any]) -> list[str]:
-    """What the rectifier gains, what of it is its own, and what it costs and rests on."""
+    """What the rectifier gains, what of it is its own, the endpoint, what it costs and rests on."""
     variant = subject(metrics.summary)
     if variant is None:
         names = ", ".join(map(labels.variant, metrics.summary["variant"].unique()))
@@ -38,6 +39,7 @@ def headline(metrics: Metrics, statistics: Mapping[str, Any]) -> list[str]:
     return [
         _gain(metrics.images, variant, statistics),
         _own(metrics.images, variant, statistics),
+        *_endpoint(metrics.images, variant, statistics),
         f"{_cost(metrics, variant, statistics)} {_basis(metrics, _seeds(metrics, variant))}",
     ]
 
@@ -126,6 +128,30 @@ def _own(images: pd.DataFrame, variant: str, statistics: Mapping[str, Any]) -> s
         f"The same decoder, trained as long without a rectifier, gains {control}, which leaves "
         f"{' and '.join(own)} as {name}'s own: {'; '.join(verdicts)}."
     )
+
+
+def _endpoint(images: pd.DataFrame, variant: str, statistics: Mapping[str, Any]) -> list[str]:
+    """A sentence on what the configuration asks; none where the one on `variant` has said it."""
+    asked = statistics["endpoint"]
+    if (asked["variant"], asked["over"]) == (variant, [CONTROL]):
+        return []
+    table = endpoint(images, statistics)
+    means = table[table["quality"] == ALL_QUALITIES].dropna(subset="gain_db")
+    codecs = [
+        f"{labels.model(model)} {', '.join(map(_over, rows.to_dict('records')))}"
+        for model, rows in means.groupby("model", sort=False)
+    ]
+    if not codecs:
+        return []
+    name = labels.variant(asked["variant"])
+    asks = f"what {name} gains of its own in PSNR, in the mean over qualities"
+    return [f"The question asked here is {asks}: {'; '.join(codecs)}."]
+
+
+def _over(row: Mapping[str, Any]) -> str:
+    value, low, high = (float(row[f"gain{end}_db"]) for end in ("", "_low", "_high"))
+    gain = Interval(value, low, high, row["images"], row["seeds"])
+    return f"{with_interval(gain)} over {labels.variant(row['over'])}"
 
 
 def _verdict(gain: Interval) -> str:

@@ -3,12 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
-from qr.analyse.gains import ALL_QUALITIES, own_gains
-from qr.analyse.inference import holm
+from qr.analyse.endpoint import endpoint
 from qr.analyse.metrics import Metrics
-from qr.measure.schema import KEY
 from qr.present import labels
 from qr.present.layout import Table, number, text, with_interval
 from qr.present.tables import _words
@@ -19,7 +15,7 @@ HEADING = "Primary endpoint"
 
 def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
     """What the endpoint's variant gains of its own: each quality, and their mean."""
-    frame = _compared(metrics, statistics)
+    frame = endpoint(metrics.images, statistics)
     variant, over = statistics["endpoint"]["variant"], statistics["endpoint"]["over"]
     names = " and over ".join(f"'{labels.variant(name)}'" for name in over)
     return Table(
@@ -44,19 +40,3 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
             f"{_words.WHICH_INTERVAL} {_words.SPREAD}",
         ],
     )
-
-
-def _compared(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
-    endpoint, images = statistics["endpoint"], metrics.images
-    images = images[images["metric"] == "mse"]
-    found = []
-    for over in endpoint["over"]:
-        gains = own_gains(images, statistics, over)
-        found.append(gains[gains["variant"] == endpoint["variant"]].assign(over=over))
-    frame = pd.concat(found)
-    order = list(dict.fromkeys(images["model"]))
-    frame = frame.sort_values("model", key=lambda names: names.map(order.index), kind="stable")
-    frame["gain_p_holm"] = holm(frame["gain_p"].where(frame["quality"] == ALL_QUALITIES).to_list())
-    columns = ["gain_db", "gain_low_db", "gain_high_db", "gain_median_db", "gain_spread_db"]
-    columns += ["gain_p", "gain_p_holm", "images", "seeds"]
-    return frame[[*KEY, "over", *columns]].reset_index(drop=True)

@@ -108,6 +108,23 @@ def test_what_was_trained_once_is_undecided_whatever_its_interval(tmp_path):
     assert "PSNR is undecided: the whole interval is above zero, but each was trained once" in own
 
 
+def test_another_endpoint_than_qr_over_its_control_has_a_sentence(version):
+    images = pd.read_csv(version / "metrics/images.csv", dtype={"seed": "Int64"})
+    metrics = Metrics(version / "metrics")
+    baseline = images["variant"] == "baseline"
+    wide = images[baseline].assign(variant="synthesis-wide", seed=0)
+    wide["psnr_db"] += 0.5
+    metrics.images = pd.concat([images, wide, wide.assign(seed=1)])
+    asked = {"endpoint": {"variant": "qr", "over": ["decoder", "synthesis-wide"]}}
+    told = headline(metrics, STATISTICS | asked)[2]
+    below = sum(GAIN["qr"] * (1 + 0.1 * q) for q in QUALITIES) / len(QUALITIES) - 0.5
+    assert told.count(f"{known('qr', 'decoder')} dB [") == len(MODELS)
+    assert told.count(f"{below:+.3f} dB [".replace("-", "−")) == len(MODELS)
+    assert told.endswith("] over wide synthesis.")
+    unmeasured = {"endpoint": {"variant": "qr-tapped", "over": ["decoder"]}}
+    assert len(headline(metrics, STATISTICS | unmeasured)) == 3
+
+
 def test_facts_count_what_is_there(version):
     counted = facts(Metrics(version / "metrics"))
     assert counted == ["2 codecs", "16 trained points", "5 decoders", "24 test images", "2 seeds"]
