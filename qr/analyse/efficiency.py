@@ -1,8 +1,5 @@
 """What a rectifier's own gain costs, and how much of what is possible it reaches."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from qr.analyse.gains import CEILING, CONTROL, own_gains
@@ -17,7 +14,7 @@ _COSTS = {
 }
 
 
-def own_gain_and_cost(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
+def own_gain_and_cost(metrics: Metrics) -> pd.DataFrame:
     """Own gain of every variant over the decoder-only control, beside what it adds to it.
 
     Returns:
@@ -29,17 +26,17 @@ def own_gain_and_cost(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.Dat
         differ where its widths do, as the zoo's do at high qualities; they are empty for codecs
         that were not timed, and for the ceiling, which is no codec.
     """
-    table = own_gains(metrics.images, statistics).drop(columns="images")
+    table = own_gains(metrics.images).drop(columns="images")
     table = table.rename(columns=lambda name: name.replace("gain_", "own_gain_"))
-    table = table.join(_share_of_ceiling(metrics, statistics), on=KEY)
+    table = table.join(_share_of_ceiling(metrics), on=KEY)
     table = table.join(_added(metrics.runtime), on=["model", "variant"])
     table.loc[table["variant"] == CEILING, [*_COSTS, "timed_quality"]] = float("nan")
     return table.reset_index(drop=True)
 
 
-def _share_of_ceiling(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.Series:
+def _share_of_ceiling(metrics: Metrics) -> pd.Series:
     """Percent, by point and variant."""
-    gains = own_gains(first_seed(metrics.images), statistics).set_index(KEY)
+    gains = own_gains(first_seed(metrics.images)).set_index(KEY)
     gains = gains["gain_db"]
     ceiling = gains[gains.index.get_level_values("variant") == CEILING].droplevel("variant")
     ceiling = ceiling.reindex(gains.index.droplevel("variant")).to_numpy()

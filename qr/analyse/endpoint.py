@@ -18,7 +18,7 @@ def endpoint(images: pd.DataFrame, statistics: Mapping[str, Any]) -> pd.DataFram
 
     Args:
         images: images.csv.
-        statistics: `bootstrap` and `seed` of the intervals, and the `endpoint` itself.
+        statistics: with the `endpoint`, as in the configuration.
 
     Returns:
         model, metric, quality (an int, or 'mean'), variant, over, and of `gains` gain_db,
@@ -29,7 +29,7 @@ def endpoint(images: pd.DataFrame, statistics: Mapping[str, Any]) -> pd.DataFram
     asked, images = statistics["endpoint"], images[images["metric"] == "mse"]
     found = []
     for over in asked["over"]:
-        gains = own_gains(images, statistics, over)
+        gains = own_gains(images, over)
         found.append(gains[gains["variant"] == asked["variant"]].assign(over=over))
     frame = pd.concat(found)
     order = list(dict.fromkeys(images["model"]))

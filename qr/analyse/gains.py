@@ -6,14 +6,13 @@ for MS-SSIM. Gains in MS-SSIM are means of the images' differences in dB, not di
 the dB of means (which is what RD curves show): only a per-image difference can be paired.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from qr.analyse.inference import DEFAULT, UNTRAINED, interval
+from qr.analyse.inference import UNTRAINED, interval
 from qr.decoders.variants import is_trained_on_noise
 from qr.measure.schema import CODEC, KEY, POINT, QUALITY_COLUMN
 
@@ -96,14 +95,11 @@ def mean_of(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return (total / len(tables)).dropna(axis="index", how="all").dropna(axis="columns")
 
 
-def gains(
-    images: pd.DataFrame, reference: str, statistics: Mapping[str, Any] = DEFAULT
-) -> pd.DataFrame:
+def gains(images: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Gain of every variant over `reference`, per quality and averaged over the qualities.
 
     Args:
         images: images.csv.
-        statistics: `bootstrap` and `seed` of `interval`.
 
     Returns:
         model, metric, quality (an int, or 'mean'), variant, gain_db, gain_low_db, gain_high_db,
@@ -113,7 +109,7 @@ def gains(
         qualities, there is no 'mean': beside the others', it would mislead.
     """
     rows = _Rows(images[[*KEY, "seed", "image", *QUALITY_COLUMN.values()]])
-    return _gains(rows, reference, statistics["bootstrap"], statistics["seed"]).copy()
+    return _gains(rows, reference).copy()
 
 
 class _Rows:
@@ -131,10 +127,9 @@ class _Rows:
 
 
 @lru_cache(maxsize=32)
-def _gains(images: _Rows, reference: str, bootstrap: int, seed: int) -> pd.DataFrame:
-    statistics = {"bootstrap": bootstrap, "seed": seed}
+def _gains(images: _Rows, reference: str) -> pd.DataFrame:
     found = [
-        (*codec, quality, variant, *interval(table, statistics), *_spread_of(table))
+        (*codec, quality, variant, *interval(table), *_spread_of(table))
         for codec, rows in images.table.groupby(CODEC, sort=False)
         for quality, variant, table in _differences(rows, reference)
     ]
@@ -175,15 +170,18 @@ def means_of_trained(table: pd.DataFrame) -> pd.DataFrame:
     return means.dropna(subset="gain_db")
 
 
-def own_gains(
-    images: pd.DataFrame, statistics: Mapping[str, Any] = DEFAULT, over: str = CONTROL
-) -> pd.DataFrame:
+def own_gains(images: pd.DataFrame, over: str = CONTROL) -> pd.DataFrame:
     """`gains` over the decoder-only control, or over another variant that was trained.
 
     Of all variants that were trained alike but the one that they are compared with. What was
     trained on noisy latents was not: what it lacks is the rounding's gain, no rectifier's.
     """
-    table = gains(images, over, statistics)
-    trained = images.dropna(subset="seed")["variant"].unique()
-    alike = [name for name in trained if name != over and not is_trained_on_noise(name)]
-    return table[table["variant"].isin(alike)]
+    table = gains(images, over)
+    alike = [name for name in images["variant"].unique() if has_own_gain(images, name)]
+    return table[table["variant"].isin(alike) & (table["variant"] != over)]
+
+
+def has_own_gain(images: pd.DataFrame, variant: str) -> bool:
+    """Whether a variant was trained, and on the latents that it decodes."""
+    trained = images.loc[images["variant"] == variant, "seed"].notna().any()
+    return bool(trained) and not is_trained_on_noise(variant)

@@ -1,27 +1,30 @@
 """What two versions of the results say of the same decoders, picture by picture."""
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import pandas as pd
 
-from qr.analyse.gains import CONTROL, REFERENCE, by_seed, difference, differences
-from qr.analyse.inference import DEFAULT, interval
+from qr.analyse.gains import (
+    CONTROL,
+    REFERENCE,
+    by_seed,
+    difference,
+    differences,
+    has_own_gain,
+)
+from qr.analyse.inference import interval
 from qr.errors import ResultsError
 from qr.measure.schema import KEY, POINT
 
 _EQUAL = 1e-9  # dB: no more than last bits
 
 
-def compare(
-    before: pd.DataFrame, after: pd.DataFrame, statistics: Mapping[str, Any] = DEFAULT
-) -> pd.DataFrame:
+def compare(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """How decoders moved from one version to another.
 
     Args:
         before, after: images.csv of each.
-        statistics: `bootstrap` and `seed` of `interval`.
 
     Returns:
         model, metric, quality, variant; bits_percent, the change of all files' bytes; what:
@@ -34,7 +37,7 @@ def compare(
         ResultsError: they have no decoder and picture in common.
     """
     rows = [
-        (*key, bits, what, *_moved(old, new, change, statistics))
+        (*key, bits, what, *_moved(old, new, change))
         for key, bits, tables in _both(before, after)
         for what, (old, new) in tables.items()
         if not (change := difference(new, old)).empty
@@ -70,7 +73,7 @@ def _tables(rows: pd.DataFrame, variant: str) -> dict[str, pd.DataFrame]:
     return {"quality": by_seed(rows, variant)} | {
         what: differences(rows, variant, reference)
         for what, reference in (("gain", REFERENCE), ("own gain", CONTROL))
-        if reference in others
+        if reference in others and (what == "gain" or has_own_gain(rows, variant))
     }
 
 
@@ -86,10 +89,8 @@ def _bits(old: pd.DataFrame, new: pd.DataFrame, variant: str) -> float:
     return 100 * (second[images].sum() / first[images].sum() - 1)
 
 
-def _moved(
-    old: pd.DataFrame, new: pd.DataFrame, change: pd.DataFrame, statistics: Mapping[str, Any]
-) -> tuple:
-    found = interval(change, statistics)
+def _moved(old: pd.DataFrame, new: pd.DataFrame, change: pd.DataFrame) -> tuple:
+    found = interval(change)
     means = [_mean(side, change) for side in (old, new)]
     beyond = found.low > _EQUAL or found.high < -_EQUAL
     return (*means, found.value, found.low, found.high, found.images, found.seeds, beyond)

@@ -39,7 +39,8 @@ def figures(
     """
     from qr.present.write import write_figures
 
-    write_figures(metrics, out, only, settings("figures", config)["statistics"])
+    settings("figures", config)  # checks it, and loads its plugins: they name codecs and variants
+    write_figures(metrics, out, only)
 
 
 @app.command()
@@ -134,7 +135,7 @@ def join(
         statistics = DEFAULT | joined["config"]["statistics"]  # older parts have no endpoint
         for where in test_folders(joined["config"]["data"]["roles"]):
             metrics = made / where / "metrics"
-            write_figures(metrics, made / where / "figures", None, statistics)
+            write_figures(metrics, made / where / "figures")
             write_tables(metrics, made / where / "tables", statistics, None)
         write_compressai(made / "metrics" / "summary.csv", made / "compressai")
         _seal(joined, made / "manifest.json")

@@ -134,14 +134,16 @@ def _refuse_bound(variant: str) -> None:
 
 def _trained(found: Found, variant: str) -> Path | None:
     """The weights of a variant; None if it has none to train."""
+    there = f"At hand: {', '.join(dict.fromkeys([*variants.untrained(), *at_hand(found)]))}"
+    if variants.known(variant) is None:
+        raise ConfigError(f"there is no variant {variant!r}. {there}")
     _refuse_bound(variant)
     if not variants.get(variant).trains:
         return None
     files = _weights(found)
     if variant not in files:
         raise CheckpointError(
-            f"no trained {variant} at hand for {found.name}: name its run or its weights. "
-            f"At hand: {', '.join(dict.fromkeys([*variants.untrained(), *at_hand(found)]))}"
+            f"no trained {variant} at hand for {found.name}: name its run or its weights. {there}"
         )
     return files[variant]
 

@@ -205,7 +205,7 @@ STEPS = {
     "export": Step(("qr.archive.export:write_compressai",), _of(), inert=()),
     "figures": Step(
         ("qr.present.write:write_figures", "qr.present.figures.*"),
-        _of("statistics"),
+        _of(),
         files=(_PUBLISHED,),
         inert=(),
     ),

@@ -45,7 +45,7 @@ _LOOKS: dict[str, Look] = {
     "qr-detached": (PURPLE, "d", ":"),
     "centroid-decoder": (GREEN, "8", ":"),
     "wide-decoder": (ORANGE, "X", "-."),
-    "decoder-noisy": (GREEN, "s", ":"),
+    "decoder-noisy": (ORANGE, "^", ":"),
     "synthesis-wide": (PURPLE, "X", "-."),
     "qr-tapped": (GREEN, "P", "-"),
     "qr-aware": (BLUE, "^", "-"),

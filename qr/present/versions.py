@@ -34,6 +34,7 @@ def table(before: Path, after: Path, everything: bool = False) -> Table:
             f"{untold} of them have no interval, being of one picture or infinite, so that nobody "
             "can tell; --all shows their change."
         )
+    notes += _caution(frame[frame["moved"]])
     notes += _alone(before, old, new) + _alone(after, new, old)
     return Table(
         f"From {before} to {after}: what moved beyond its 95 % interval.",
@@ -56,6 +57,16 @@ def table(before: Path, after: Path, everything: bool = False) -> Table:
         notes=notes,
         nothing="Nothing can be told to have moved." if untold else "Nothing did.",
     )
+
+
+def _caution(moved: pd.DataFrame) -> list[str]:
+    """What a change does not say, where that matters."""
+    notes = []
+    if (moved["bits_percent"][moved["what"] == "quality"] != 0).any():
+        notes.append("Where bits differ, too, a change of quality alone makes no better codec.")
+    if (moved["seeds"] == 1).any():
+        notes.append("What was trained once may move as much by another training (seeds: 1).")
+    return notes
 
 
 def _alone(folder: Path, ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:

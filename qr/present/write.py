@@ -16,9 +16,9 @@ from qr.present.layout import Table, latex, markdown
 from qr.present.names import FIGURES, TABLES
 
 
-def figure(name: str, metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
+def figure(name: str, metrics: Metrics) -> Figure:
     """One of `FIGURES`; that the run has no data for it is written on it."""
-    return import_module(f"qr.present.figures.{name}").draw(metrics, statistics)
+    return import_module(f"qr.present.figures.{name}").draw(metrics)
 
 
 def table(name: str, metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
@@ -27,17 +27,13 @@ def table(name: str, metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
 
 
 def write_figures(
-    metrics_dir: Path | str,
-    out_dir: Path | str,
-    only: str | None = None,
-    statistics: Mapping[str, Any] = DEFAULT,
+    metrics_dir: Path | str, out_dir: Path | str, only: str | None = None
 ) -> list[Path]:
     """Write `<name>.png` and `<name>.pdf` for every figure, or for `only` one.
 
     Args:
         metrics_dir: folder of images.csv, summary.csv and, where there are any, exploration.csv,
             training.csv and anchors.csv.
-        statistics: `bootstrap` (resamples) and `seed` of the intervals, as in the configuration.
 
     Raises:
         ResultsError: `only` is no figure, metrics are missing or malformed, or a file cannot
@@ -48,7 +44,7 @@ def write_figures(
     metrics, written = Metrics(metrics_dir).of_decoders(), []
     with style.applied():
         for name in names:
-            written += style.save(figure(name, metrics, statistics), Path(out_dir) / name)
+            written += style.save(figure(name, metrics), Path(out_dir) / name)
     return written
 
 
@@ -63,7 +59,8 @@ def write_tables(
     Args:
         metrics_dir: folder of images.csv, summary.csv and, where there are any, exploration.csv
             and runtime.csv.
-        statistics: `bootstrap` (resamples) and `seed` of the intervals, as in the configuration.
+        statistics: the `endpoint`, and `bootstrap` (resamples) and `seed` of the intervals of
+            correlations, as in the configuration.
         only: the one table to write.
 
     Raises:

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from qr.analyse.inference import DEFAULT
 from qr.analyse.metrics import Metrics
 from qr.present.names import FIGURES, TABLES
 from qr.present.write import figure
@@ -84,7 +83,7 @@ def test_every_figure_shows_the_codec_and_the_rectifier(followed):
     metrics = Metrics(folder / "results/mine/metrics")
     # rd_psnr of the other metric, which the test skips; and what only some variants have.
     for name in set(FIGURES) - {"rd_ms_ssim", "distances"}:
-        drawn = figure(name, metrics, DEFAULT | {"bootstrap": 100})
+        drawn = figure(name, metrics)
         texts = " ".join(text.get_text() for text in drawn.findobj(Text))
         assert "mine" in texts, name
         if name != "alpha_exploration":  # explored for qr, which serves all rectifiers

@@ -1,8 +1,5 @@
 """What rectifiers gain of their own against what they cost, and where decoding time goes."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from qr.analyse.efficiency import own_gain_and_cost
@@ -14,7 +11,7 @@ COSTS = ("added_megaparameters", "added_kmacs_per_pixel", "decode_ratio")
 PARTS = ("entropy_decode", "rectifier", "synthesis")  # of decoding, in order
 
 
-def own_gain(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
+def own_gain(metrics: Metrics) -> pd.DataFrame:
     """Own gain of what was trained as the control, at each quality, and what it costs more.
 
     Returns:
@@ -22,7 +19,7 @@ def own_gain(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
         columns `COSTS` (10^6, 10^3 and a multiple), decode_ratio_iqr, and `timed`: whether the
         costs are those of the row's own codec, and not of another quality or metric.
     """
-    table = own_gain_and_cost(metrics, statistics).rename(
+    table = own_gain_and_cost(metrics).rename(
         columns={"added_parameters": COSTS[0], "added_macs_per_pixel": COSTS[1]}
     )
     table = table[table["quality"] != ALL_QUALITIES].dropna(subset=["own_gain_db", *COSTS])

@@ -1,8 +1,5 @@
 """The variants that differ in their feature distance alone."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from qr.analyse.association import error_change
@@ -15,7 +12,7 @@ from qr.measure.schema import KEY
 _GAIN = ["own_gain_db", "own_gain_low_db", "own_gain_high_db", "own_gain_spread_db"]
 
 
-def distances(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
+def distances(metrics: Metrics) -> pd.DataFrame:
     """Own gain, error and validation quality by distance.
 
     Returns:
@@ -23,7 +20,7 @@ def distances(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
         own_gain_high_db, own_gain_spread_db, error_change_percent, validation_db, seeds. Without
         rows where no variant names its distance.
     """
-    table = own_gains(metrics.images, statistics)
+    table = own_gains(metrics.images)
     named = {v: d for v in table["variant"].unique() if (d := _distance(v))}
     table = table[table["variant"].isin(list(named)) & (table["quality"] != ALL_QUALITIES)]
     table = table.rename(columns=lambda name: name.replace("gain_", "own_gain_"))

@@ -1,8 +1,7 @@
 """Rate and distortion: decoders, their gains at the same bits, and codecs to compare with."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,12 +42,8 @@ class RateDistortion:
     published: pd.DataFrame
 
 
-def rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, Any]) -> RateDistortion:
-    """What there is of the codecs trained for `metric`; `points` are empty where that is nothing.
-
-    Args:
-        statistics: `bootstrap` and `seed` of the gains' intervals.
-    """
+def rate_distortion(metrics: Metrics, metric: str) -> RateDistortion:
+    """What there is of the codecs trained for `metric`; `points` are empty where that is nothing."""
     images = metrics.images[metrics.images["metric"] == metric]
     points = _points(metrics.summary[metrics.summary["metric"] == metric], metric)
     models = points["model"].unique()
@@ -57,7 +52,7 @@ def rate_distortion(metrics: Metrics, metric: str, statistics: Mapping[str, Any]
     columns = ["model", "codec", "quality", "bpp", "quality_db", *QUALITY]
     return RateDistortion(
         points,
-        _gains(images, points, statistics),
+        _gains(images, points),
         _judged(anchor_means(metrics.anchors), metric),
         pd.concat(known).reindex(columns=columns) if known else pd.DataFrame(columns=columns),
     )
@@ -75,10 +70,8 @@ def _points(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
     return points.assign(whole=qualities == most)
 
 
-def _gains(
-    images: pd.DataFrame, points: pd.DataFrame, statistics: Mapping[str, Any]
-) -> pd.DataFrame:
-    table = gains(images, REFERENCE, statistics).dropna(subset="gain_db")
+def _gains(images: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    table = gains(images, REFERENCE).dropna(subset="gain_db")
     table = table[(table["quality"] != ALL_QUALITIES) & (table["variant"] != REFERENCE)]
     table = table[~table["variant"].map(has_own_bitstreams).astype(bool)]
     bits = points[points["variant"] == REFERENCE].set_index(POINT)["bpp"]

@@ -1,7 +1,6 @@
 """Rate and distortion of the codecs that were trained for one metric, for two figures."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,9 @@ from qr.analyse.views.rate_distortion import RateDistortion, rate_distortion
 from qr.present import canvas, labels, style
 
 
-def draw(metrics: Metrics, metric: str, statistics: Mapping[str, Any]) -> Figure:
+def draw(metrics: Metrics, metric: str) -> Figure:
     """Per codec: RD curves above, and below them what they are too close together to show."""
-    view = rate_distortion(metrics, metric, statistics)
+    view = rate_distortion(metrics, metric)
     points = view.points[view.points["whole"]]  # the others, ablations, are in `own_gain`
     measure = labels.QUALITY[metric]
     if points.empty:

@@ -22,7 +22,7 @@ from qr.present import canvas, labels, style
 _LINES = ("-", "--", ":", "-.")
 
 
-def draw(metrics: Metrics, _statistics: Mapping[str, Any]) -> Figure:
+def draw(metrics: Metrics) -> Figure:
     """One panel a search."""
     table = exploration(metrics)
     if table.empty:

@@ -1,8 +1,5 @@
 """Own gain of QR guided by each feature distance, and its change of the quantization error."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -12,9 +9,9 @@ from qr.analyse.views.distances import distances
 from qr.present import canvas, labels, style
 
 
-def draw(metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
+def draw(metrics: Metrics) -> Figure:
     """One panel for each codec and metric; a mark for each distance and quality."""
-    table = distances(metrics, statistics)
+    table = distances(metrics)
     if table.empty:
         return canvas.message("No variant of this run names a feature distance of its own.")
     looks = style.of_run(metrics)

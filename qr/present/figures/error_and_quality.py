@@ -3,7 +3,6 @@ gain; large marks are means.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,7 +14,7 @@ from qr.analyse.views import error
 from qr.present import canvas, labels, style
 
 
-def draw(metrics: Metrics, _statistics: Mapping[str, Any]) -> Figure:
+def draw(metrics: Metrics) -> Figure:
     """A panel for each codec and metric, at the quality at which variants are compared."""
     table = error.error_and_quality(metrics)
     table = table[table["compared"]]

@@ -1,10 +1,9 @@
 """What each decoder gains in the mean over a codec's qualities, with 95 % intervals: above, over
 the baseline, where the dashed line is what the same training gains without a rectifier; below,
-over that training.
+over that training. The mark of what was trained once is hollow.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,15 +17,17 @@ from qr.present import canvas, labels, style
 
 _ROW = 0.24  # inches
 _SAME = {"color": style.GREY, "linewidth": 1, "linestyle": "--"}
+_HOLLOW = {"markerfacecolor": "white"}
+_ONCE = {"color": style.GREY, "linestyle": "none", "marker": "o", **_HOLLOW}
 
 
-def draw(metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
+def draw(metrics: Metrics) -> Figure:
     """A column of panels for each codec trained for the run's first metric, rows of decoders."""
     images = metrics.images
     images = images[images["metric"].isin(images["metric"].unique()[:1])]
     found = {
-        REFERENCE: gains(images, REFERENCE, statistics),
-        CONTROL: own_gains(images, statistics),
+        REFERENCE: gains(images, REFERENCE),
+        CONTROL: own_gains(images),
     }
     tables = {over: means_of_trained(table) for over, table in found.items()}
     tables = {over: table for over, table in tables.items() if len(table)}
@@ -46,7 +47,10 @@ def draw(metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
         ax.set_title(labels.model(model))
     for ax in axes[:, 0]:
         ax.set_ylabel("decoder")
-    canvas.legend(figure, [Line2D([], [], label="the same training without a rectifier", **_SAME)])
+    entries = [Line2D([], [], label=f"{labels.variant(CONTROL)}'s gain", **_SAME)]
+    if any((table["seeds"] == 1).any() for table in tables.values()):
+        entries.append(Line2D([], [], label="trained once", **_ONCE))
+    canvas.legend(figure, entries)
     return figure
 
 
@@ -60,6 +64,7 @@ def _draw_codec(
         if name not in rows.index:
             continue
         row, look = rows.loc[name], {**looks[name], "linestyle": "none"}
+        look |= _HOLLOW if row["seeds"] == 1 else {}
         ends = [[row["gain_db"] - row["gain_low_db"]], [row["gain_high_db"] - row["gain_db"]]]
         ax.errorbar([row["gain_db"]], [place], xerr=np.nan_to_num(ends), capsize=2, **look)
     ax.set_yticks(range(len(names)), [labels.variant(name) for name in names])

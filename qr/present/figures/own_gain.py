@@ -3,7 +3,6 @@ operations and decode time.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,9 +22,9 @@ _LABELS = {
 _LEAST_SPAN = 1e-3  # dB
 
 
-def draw(metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
+def draw(metrics: Metrics) -> Figure:
     """A column of panels for each codec, one panel for each cost."""
-    table = cost.own_gain(metrics, statistics)
+    table = cost.own_gain(metrics)
     table = table[table["timed"]]
     if table.empty:
         return canvas.message("No variant of this run was both compared and timed.")

@@ -2,9 +2,6 @@
 one.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
@@ -13,7 +10,7 @@ from qr.analyse.views import error
 from qr.present import canvas, labels, style
 
 
-def draw(metrics: Metrics, _statistics: Mapping[str, Any]) -> Figure:
+def draw(metrics: Metrics) -> Figure:
     """Change of the quantization error in percent, by quality; negative is less error."""
     points = error.quantization_error(metrics)
     if points.empty:

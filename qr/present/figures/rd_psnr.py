@@ -3,15 +3,12 @@ gain over the baseline with 95 % intervals, at the same bits: marks are moved ap
 arrow is a gain beyond the axis.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from qr.analyse.metrics import Metrics
 from qr.present.figures import _rate_distortion
 
 
-def draw(metrics: Metrics, statistics: Mapping[str, Any]) -> Figure:
+def draw(metrics: Metrics) -> Figure:
     """Curves, and below them the gains over the baseline; a column of panels for each codec."""
-    return _rate_distortion.draw(metrics, "mse", statistics)
+    return _rate_distortion.draw(metrics, "mse")

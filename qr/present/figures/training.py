@@ -31,7 +31,7 @@ class _Row(NamedTuple):
 _SHOWN = {"baseline": ("loss",), "soft": ("loss",), "predictive": ("quality", "distance")}
 
 
-def draw(metrics: Metrics, _statistics: Mapping[str, Any]) -> Figure:
+def draw(metrics: Metrics) -> Figure:
     """A column of panels for each codec; a row for each metric and phase."""
     view = training(metrics)
     courses = view.courses

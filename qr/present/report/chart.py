@@ -187,7 +187,8 @@ def _viridis(first: float, last: float, count: int) -> list[str]:
 
 
 # What tells marks of one shape and lines of one colour apart, in turn: four of each.
-SEEDS = ("", "-open", "-dot", "-open-dot")
+HOLLOW = "-open"
+SEEDS = ("", HOLLOW, "-dot", "-open-dot")
 RATES = ("solid", "dash", "dot", "dashdot")
 
 

@@ -37,10 +37,10 @@ def headline(metrics: Metrics, statistics: Mapping[str, Any]) -> list[str]:
             _basis(metrics, metrics.images["seed"].nunique()),
         ]
     return [
-        _gain(metrics.images, variant, statistics),
-        _own(metrics.images, variant, statistics),
+        _gain(metrics.images, variant),
+        _own(metrics.images, variant),
         *_endpoint(metrics.images, variant, statistics),
-        f"{_cost(metrics, variant, statistics)} {_basis(metrics, _seeds(metrics, variant))}",
+        f"{_cost(metrics, variant)} {_basis(metrics, _seeds(metrics, variant))}",
     ]
 
 
@@ -65,20 +65,18 @@ def _rectifies(name: str) -> bool:
     return variant.rectifier is not None and not variant.oracle
 
 
-def mean_gain(
-    images: pd.DataFrame, metric: str, variant: str, reference: str, statistics: Mapping[str, Any]
-) -> Interval | None:
+def mean_gain(images: pd.DataFrame, metric: str, variant: str, reference: str) -> Interval | None:
     """Gain over all codecs and qualities that have both variants; None where nothing is paired."""
     tables = list(paired(images, metric, variant, reference).values())
-    gain = interval(mean_of(tables), statistics) if tables else None
+    gain = interval(mean_of(tables)) if tables else None
     return None if gain is None or pd.isna(gain.value) else gain
 
 
-def _gains(images: pd.DataFrame, variant: str, reference: str, statistics: Mapping) -> list[str]:
+def _gains(images: pd.DataFrame, variant: str, reference: str) -> list[str]:
     """'+0.13 dB [+0.12, +0.14] in PSNR (+0.05 to +0.20 at single points)', for each measure."""
     found = []
     for metric, quality in labels.QUALITY.items():
-        gain = mean_gain(images, metric, variant, reference, statistics)
+        gain = mean_gain(images, metric, variant, reference)
         if gain is not None:
             tables = paired(images, metric, variant, reference).values()
             parts = [table.to_numpy().mean() for table in tables]
@@ -99,9 +97,9 @@ def _signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "−")
 
 
-def _gain(images: pd.DataFrame, variant: str, statistics: Mapping[str, Any]) -> str:
+def _gain(images: pd.DataFrame, variant: str) -> str:
     name = labels.variant(variant)
-    found = _gains(images, variant, REFERENCE, statistics)
+    found = _gains(images, variant, REFERENCE)
     if not found:
         return f"{name} and the baseline were nowhere measured together, so there is no gain."
     ours = images[images["variant"] == variant]
@@ -110,19 +108,19 @@ def _gain(images: pd.DataFrame, variant: str, statistics: Mapping[str, Any]) -> 
     return f"At the same bits, {name} changes the picture by {' and '.join(found)}, {over}."
 
 
-def _own(images: pd.DataFrame, variant: str, statistics: Mapping[str, Any]) -> str:
+def _own(images: pd.DataFrame, variant: str) -> str:
     name = labels.variant(variant)
-    own = _gains(images, variant, CONTROL, statistics)
+    own = _gains(images, variant, CONTROL)
     if not own:
         return (
             "The same decoder trained without a rectifier was not measured, so nobody can say how "
             f"much of it is {name}'s own."
         )
-    control = " and ".join(_gains(images, CONTROL, REFERENCE, statistics)) or "nothing measured"
+    control = " and ".join(_gains(images, CONTROL, REFERENCE)) or "nothing measured"
     verdicts = [
         f"{quality} {_verdict(gain)}"
         for metric, quality in labels.QUALITY.items()
-        if (gain := mean_gain(images, metric, variant, CONTROL, statistics))
+        if (gain := mean_gain(images, metric, variant, CONTROL))
     ]
     return (
         f"The same decoder, trained as long without a rectifier, gains {control}, which leaves "
@@ -151,7 +149,8 @@ def _endpoint(images: pd.DataFrame, variant: str, statistics: Mapping[str, Any])
 def _over(row: Mapping[str, Any]) -> str:
     value, low, high = (float(row[f"gain{end}_db"]) for end in ("", "_low", "_high"))
     gain = Interval(value, low, high, row["images"], row["seeds"])
-    return f"{with_interval(gain)} over {labels.variant(row['over'])}"
+    seeds = _count(gain.seeds, "seed")
+    return f"{with_interval(gain)} over {labels.variant(row['over'])} ({seeds})"
 
 
 def _verdict(gain: Interval) -> str:
@@ -165,25 +164,25 @@ def _verdict(gain: Interval) -> str:
     return f"is {better}, for the whole interval is {side} zero"
 
 
-def _cost(metrics: Metrics, variant: str, statistics: Mapping[str, Any]) -> str:
-    table = own_gain_and_cost(metrics, statistics)
+def _cost(metrics: Metrics, variant: str) -> str:
+    table, name = own_gain_and_cost(metrics), labels.variant(variant)
     ours = table[(table["variant"] == variant) & (table["quality"] != ALL_QUALITIES)]
     costs = ours.drop_duplicates("model")[["decode_ratio", "added_parameters"]].dropna()
     if costs.empty:
-        return "Its cost was not timed;"
+        return f"What {name} costs was not timed;"
     low, high = costs["decode_ratio"].min(), costs["decode_ratio"].max()
     quality = span(ours["timed_quality"].dropna().astype(int))
     times = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
     parameters = costs["added_parameters"].mean() / 1e6
     cost = f"{times} times the decode time and {parameters:.2f} million more parameters"
-    return f"It takes {cost} at quality {quality};"
+    return f"{name} takes {cost} at quality {quality};"
 
 
 def _basis(metrics: Metrics, seeds: int) -> str:
     """What the numbers rest on, with a warning where that is little."""
     images = metrics.images["image"].nunique()
     steps = predictive_steps(metrics.training)
-    basis = f"all of it rests on {_count(images, 'test image')}, {_count(seeds, 'seed')}"
+    basis = f"what is said of it rests on {_count(images, 'test image')}, {_count(seeds, 'seed')}"
     basis += f" and at most {_count(steps, 'step')} of the predictive phase"
     if images < _FEW_IMAGES or steps < _FEW_STEPS:
         return f"{basis}: enough to show that everything works, not what a rectifier is worth."

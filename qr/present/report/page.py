@@ -49,7 +49,7 @@ def write_report(
         manifest: manifest.json; without it, the report says that the version is unfinished.
         pictures: folder of what `qr pictures` made, one folder a codec; without it, the report
             says so in place of the viewer.
-        statistics: `bootstrap` and `seed` of the intervals, as in the configuration.
+        statistics: as in the configuration.
         alone: Snakemake's own report will not be beside it, and is not linked to.
 
     Raises:
@@ -64,7 +64,7 @@ def write_report(
     metrics = Metrics(metrics_dir)
     found = viewer.load(pictures, metrics.images)
     decoders = metrics.of_decoders()
-    drawn = [module.chart(decoders, statistics) for module in _in_order("report.charts", CHARTS)]
+    drawn = [module.chart(decoders) for module in _in_order("report.charts", CHARTS)]
     made = [_table(module, metrics, statistics) for module in _in_order("tables", TABLES)]
     charts = {chart.name: chart for chart in drawn}
     tables = {table["name"]: table for table in made}

@@ -17,9 +17,9 @@ WHICH_QUALITY = (
     " as the mean of the images' differences in dB."
 )
 WHICH_INTERVAL = (
-    "In brackets: 95 % interval of paired differences, over images and seeds by Student's t where "
-    "there are several seeds; over images alone, by bootstrap, where there is one, as in all means "
-    "over qualities that do not share more."
+    "In brackets: 95 % interval of paired differences by Student's t, for other images and other "
+    "trainings. Where a decoder was trained once, it is for other images only. A mean over "
+    "qualities counts the trainings (seeds) that all of them have."
 )
 OWN_GAIN = (
     f"Own gain: what a decoder gains over '{labels.variant(CONTROL)}', the same decoder trained as "

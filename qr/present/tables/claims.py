@@ -13,9 +13,9 @@ HEADING = "The claims, confronted"
 _PATTERNS = {"dB": "+.3f", "percent": "+.2f", "times": ".2g"}
 
 
-def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
+def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
     """A row for each claim of the paper, and two of ours that tell whose the gain is."""
-    frame = findings(metrics, statistics)
+    frame = findings(metrics)
     return Table(
         "What the paper claims of QR, and what this version says of it.",
         frame if len(metrics.images) else frame.iloc[:0],

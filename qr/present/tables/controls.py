@@ -52,21 +52,22 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
 
 def _compared(metrics: Metrics, statistics: Mapping[str, Any]) -> pd.DataFrame:
     """The table's numbers: gains, their ranks, and what became of error and rate."""
-    frame = gains(metrics.images, REFERENCE, statistics)
+    frame = gains(metrics.images, REFERENCE)
     columns = [*KEY, *_GAIN]
     for name, over in (("own", CONTROL), ("over_qr", PAPER)):
-        compared = own_gains(metrics.images, statistics, over).set_index(KEY)
+        compared = own_gains(metrics.images, over).set_index(KEY)
         kept = [*_GAIN, "gain_spread_db", "gain_p"]
         frame = frame.join(compared[[*kept, "seeds"]].add_prefix(f"{name}_"), on=KEY)
         columns += [f"{name}_{column}" for column in kept]
     frame["own_gain_p_holm"] = _words.corrected(frame, "own_gain_p", statistics)
     columns.append("own_gain_p_holm")
     frame = frame.join(_changes(metrics.summary), on=KEY)
-    alike = gains(first_seed(metrics.images), REFERENCE, statistics).set_index(KEY)["gain_db"]
+    alike = gains(first_seed(metrics.images), REFERENCE).set_index(KEY)["gain_db"]
     frame["gain_rank"] = _rank(frame, -alike)
     alike = _changes(first_seed(metrics.summary))["error_change_percent"]
     frame["error_rank"] = _rank(frame, alike)
     columns += ["error_change_percent", "gain_rank", "error_rank", "bpp_change_percent"]
+    frame["own_seeds"] = frame["own_seeds"].astype("Int64")
     return frame[[*columns, "images", "seeds", "own_seeds"]]
 
 
@@ -99,9 +100,8 @@ def _notes(table: pd.DataFrame) -> list[str]:
     seeds = table["seeds"][table["seeds"] > 0]
     notes = [
         f"{_words.OWN_GAIN} {_words.WHICH_QUALITY} {_words.WHICH_INTERVAL} "
-        f"Images: {span(table['images'])}; seeds: {span(seeds)}. Own gains pair equal "
-        "seeds: where the control has more of them than the variant, they are no differences "
-        "of two rows.",
+        f"Images: {span(table['images'])}; seeds: {span(seeds)}. An own gain compares trainings "
+        "of the same seed, so it can differ from the difference of two rows.",
         "Quantization error: change of ‖y − ỹ‖ against ‖y − ŷ‖, means over images; negative is "
         "less error. Rank 1 by gain is the most dB, rank 1 by error the least error; both of the "
         "first seed.",

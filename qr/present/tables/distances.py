@@ -12,11 +12,11 @@ ORDER = 45
 HEADING = "Feature distances"
 
 
-def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
+def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
     """A row for each distance that a variant was trained by."""
     return Table(
         "QR guided by each of four feature distances.",
-        distances(metrics, statistics),
+        distances(metrics),
         {
             "Model": _words.model,
             "Trained for": _words.metric,

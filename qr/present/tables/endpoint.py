@@ -34,9 +34,8 @@ def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
         group=2,
         notes=[
             "The mean over the qualities of a codec answers the question that the configuration "
-            "asks (statistics.endpoint; whether it did before the run, manifest.json tells); the "
-            "qualities are its parts. Only seeds that all of them have count in the mean. p: "
-            "two-sided, corrected for the number of codecs and of what is compared with. "
+            "asks (statistics.endpoint, also in manifest.json); the qualities are its parts. p: "
+            "two-sided, corrected for the number of codecs and of what is compared with (Holm). "
             f"{_words.WHICH_INTERVAL} {_words.SPREAD}",
         ],
     )

@@ -20,9 +20,9 @@ _PREFIXES = {metric: measure.column.removesuffix("_db") for metric, measure in J
 _NUMBERS = ["mean_db", "mean_low_db", "mean_high_db", "maximum_db", "maximum_quality"]
 
 
-def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
+def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
     """A row for each variant of each codec, the paper's rectifier first."""
-    gained = gains(metrics.of_decoders().images, REFERENCE, statistics)
+    gained = gains(metrics.of_decoders().images, REFERENCE)
     found = [v for v in gained["variant"].unique() if v != REFERENCE and not has_own_bitstreams(v)]
     rows = []
     for name in sorted(found, key=lambda v: v != PAPER):

@@ -20,7 +20,7 @@ HEADING = "Own gain and its cost"
 
 def table(metrics: Metrics, statistics: Mapping[str, Any]) -> Table:
     """What each variant gains over the decoder trained alone, what it costs, and the ceiling."""
-    frame = own_gain_and_cost(metrics, statistics)
+    frame = own_gain_and_cost(metrics)
     frame["own_gain_p_holm"] = _words.corrected(frame, "own_gain_p", statistics)
     return Table(
         "Own gain over the decoder trained alone, and what it costs.",

@@ -61,7 +61,9 @@ def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
             "interleaved rounds, as a share of encoding and decoding by the baseline. "
             "The others are medians; encode is the sum of those of analysis transform and entropy "
             "coding. Decode / baseline: median of the ratios of interleaved rounds. Parameters and "
-            "multiply-accumulates of rectifier and synthesis transform." + _conditions(frame)
+            "multiply-accumulates of rectifier and synthesis transform. Rectifier: one that stands "
+            "before the synthesis; what stands within or behind it is timed with the synthesis."
+            + _conditions(frame)
         ],
     )
 
@@ -82,7 +84,7 @@ def _encode_seconds(timed: pd.DataFrame) -> float:
 def _decoder_costs(parts: pd.DataFrame) -> dict[str, Any]:
     """One variant's numbers; `parts` has the parts as index."""
     decode = parts.loc["decode"]
-    rectifier = parts["median_s"].get("rectifier", 0.0)
+    rectifier = parts["median_s"].get("rectifier", float("nan"))
     return {column: decode[column] for column in [*_CONDITIONS, *_COSTS]} | {
         "decode_s": decode["median_s"],
         "decode_iqr_s": decode["iqr_s"],
@@ -98,4 +100,4 @@ def _conditions(frame: pd.DataFrame) -> str:
         span(frame[column]) for column in ("width", "height", "rounds", "threads")
     )
     timed = f" Timed at quality {span(frame['quality'])} on {width}×{height} pixels,"
-    return f"{timed} {rounds} rounds, {threads} CPU threads."
+    return f"{timed} {rounds} rounds; CPU threads: {threads}."

@@ -5,12 +5,10 @@ import pandas as pd
 import pytest
 
 from qr.analyse import claims
-from qr.analyse.inference import DEFAULT
 from qr.analyse.metrics import Metrics
 from qr.files import write_csv
 from support import metrics as fixture
 
-QUICK = DEFAULT | {"bootstrap": 500}
 MODELS = ("bmshj2018-factorized", "mbt2018")
 
 
@@ -26,7 +24,7 @@ def found(tmp_path):
             change(table)
             kinds = {c: "Int64" for c in ("seed",) if c in table}
             write_csv(table.astype(kinds), folder / f"{name}.csv")
-        table = claims.findings(Metrics(folder), QUICK).set_index("claim")
+        table = claims.findings(Metrics(folder)).set_index("claim")
         (claim,) = [name for name in table.index if name.startswith(beginning)]
         return table.loc[claim]
 

@@ -8,8 +8,6 @@ from qr.errors import ResultsError
 from qr.present import versions
 from support import metrics as fixture
 
-QUICK = {"bootstrap": 1000, "seed": 0}
-
 
 def images(models=("mbt2018",), seeds=(0,), variants=fixture.VARIANTS, names=fixture.KODAK):
     return fixture.images(list(models), ["mse"], [2, 3], variants, list(seeds), list(names))
@@ -27,20 +25,20 @@ def shifted(rows, db, variant, quality=3):
 
 
 def test_the_same_version_has_not_moved():
-    table = compare(images(), images(), QUICK)
+    table = compare(images(), images())
     assert not table["moved"].any()
     assert (table["change_db"] == 0).all() and (table["bits_percent"] == 0).all()
 
 
 def test_one_decoder_that_moved_is_found_with_what_follows_from_it():
-    table = compare(images(), shifted(images(), 0.2, "qr"), QUICK)
+    table = compare(images(), shifted(images(), 0.2, "qr"))
     assert moved(table) == {(3, "qr", "quality"), (3, "qr", "gain"), (3, "qr", "own gain")}
     changes = table[table["moved"]]["change_db"]
     assert list(changes) == pytest.approx([0.2] * 3)
 
 
 def test_a_control_that_moved_moves_the_own_gains_the_other_way():
-    table = compare(images(), shifted(images(), 0.2, "decoder"), QUICK)
+    table = compare(images(), shifted(images(), 0.2, "decoder"))
     found = table[table["moved"] & (table["what"] == "own gain") & (table["variant"] == "qr")]
     assert list(found["change_db"]) == pytest.approx([-0.2])
     assert (3, "qr", "quality") not in moved(table)
@@ -49,7 +47,7 @@ def test_a_control_that_moved_moves_the_own_gains_the_other_way():
 def test_means_are_of_the_images_and_seeds_that_both_have():
     before = images(seeds=(0, 1, 2), names=fixture.KODAK[:10])
     after = shifted(images(seeds=(1, 2, 3), names=fixture.KODAK[4:14]), 0.2, "qr")
-    row = compare(before, after, QUICK).query("variant == 'qr' and what == 'quality'").iloc[-1]
+    row = compare(before, after).query("variant == 'qr' and what == 'quality'").iloc[-1]
     assert (row["images"], row["seeds"]) == (6, 2)
     shared = before[before["image"].isin(fixture.KODAK[4:10]) & before["seed"].isin([1, 2])]
     shared = shared[(shared["variant"] == "qr") & (shared["quality"] == 3)]
@@ -57,13 +55,20 @@ def test_means_are_of_the_images_and_seeds_that_both_have():
 
 
 def test_what_a_version_lacks_to_compare_with_is_left_out():
-    table = compare(images(), images(variants=("baseline", "qr")), QUICK)
+    table = compare(images(), images(variants=("baseline", "qr")))
     assert set(table[table["variant"] == "qr"]["what"]) == {"quality", "gain"}
+
+
+def test_what_was_not_trained_has_no_own_gain():
+    table = compare(images(), images()).groupby("variant")["what"].agg(set)
+    assert table["qr"] == {"quality", "gain", "own gain"}
+    assert table["baseline"] == {"quality"}
+    assert table["centroid"] == {"quality", "gain"}
 
 
 def test_bits_are_compared_by_their_sum():
     after = images().assign(bytes=lambda rows: rows["bytes"] * 2)
-    assert compare(images(), after, QUICK)["bits_percent"].unique() == pytest.approx([100.0])
+    assert compare(images(), after)["bits_percent"].unique() == pytest.approx([100.0])
 
 
 def test_versions_with_nothing_in_common_are_refused():

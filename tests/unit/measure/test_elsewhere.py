@@ -23,7 +23,6 @@ THEIRS = {
         "encoding_time": [1, 1, 1],
     },
 }
-STATISTICS = {"bootstrap": 100, "seed": 0, "endpoint": {"variant": "qr", "over": ["decoder"]}}
 
 
 @pytest.fixture
@@ -89,8 +88,8 @@ def test_what_we_export_is_read_again(metrics, tmp_path):
 def test_its_curve_is_drawn_beside_codecs_of_its_metric(metrics, evaluation, metric, shown):
     add(evaluation(THEIRS), metrics, metric, "theirs")
     read = Metrics(metrics)
-    assert ("theirs" in set(rate_distortion(read, "mse", STATISTICS).published["codec"])) == shown
-    legend = [t.get_text() for t in rd_psnr.draw(read, STATISTICS).legends[0].get_texts()]
+    assert ("theirs" in set(rate_distortion(read, "mse").published["codec"])) == shown
+    legend = [t.get_text() for t in rd_psnr.draw(read).legends[0].get_texts()]
     assert ("theirs" in legend) == shown
 
 
@@ -98,7 +97,7 @@ def test_its_curve_is_drawn_beside_codecs_of_its_metric(metrics, evaluation, met
 def test_a_name_that_is_taken_makes_a_curve_of_its_own(metrics, evaluation, name):
     add(evaluation(THEIRS), metrics, None, name)
     read = Metrics(metrics)
-    view = rate_distortion(read, "mse", STATISTICS)
+    view = rate_distortion(read, "mse")
     ours = view.published[view.published["codec"] == f"{name} (added)"]
     assert list(ours["bpp"]) == [0.2, 0.5, 0.9]
     assert not (view.published["quality_db"] == 29.5)[view.published["codec"] == name].any()
@@ -107,12 +106,12 @@ def test_a_name_that_is_taken_makes_a_curve_of_its_own(metrics, evaluation, name
 @pytest.mark.parametrize("name", ["one of $5 and $6", r"$\frac{$"])
 def test_a_point_alone_and_a_name_with_dollars_are_drawn(metrics, evaluation, name):
     add(evaluation({"results": {"bpp": [0.4], "psnr-rgb": [30.0]}}), metrics, "mse", name)
-    figure = rd_psnr.draw(Metrics(metrics), STATISTICS)
+    figure = rd_psnr.draw(Metrics(metrics))
     figure.canvas.draw()  # reads the formulas that there are
     (alone,) = [line for line in figure.axes[0].lines if list(line.get_xdata()) == [0.4]]
     assert alone.get_marker() == "o"
     (trace,) = [
-        trace for trace in chart(Metrics(metrics), STATISTICS).data()["traces"]
+        trace for trace in chart(Metrics(metrics)).data()["traces"]
         if trace["name"] == name
     ]  # fmt: skip
     assert "markers" in trace["mode"]

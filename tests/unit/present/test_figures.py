@@ -12,7 +12,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from qr.analyse.inference import DEFAULT
 from qr.analyse.metrics import Metrics
 from qr.analyse.views.error import comparable
 from qr.decoders import variants
@@ -25,7 +24,6 @@ from qr.present.labels import variant
 from qr.present.names import FIGURES
 from support import metrics as fixture
 
-QUICK = DEFAULT | {"bootstrap": 500}
 MODELS = ("bmshj2018-factorized", "mbt2018")
 
 
@@ -37,7 +35,7 @@ def metrics(tmp_path_factory):
 
 def draw(folder, name):
     with style.applied():
-        return write.figure(name, Metrics(folder), QUICK)
+        return write.figure(name, Metrics(folder))
 
 
 def lines_of(where, **look):
@@ -48,7 +46,7 @@ def lines_of(where, **look):
 
 
 def test_every_figure_is_written_as_png_and_pdf(metrics, tmp_path):
-    written = write.write_figures(metrics, tmp_path, statistics=QUICK)
+    written = write.write_figures(metrics, tmp_path)
     names = sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf"))
     assert sorted(p.name for p in written) == names == sorted(p.name for p in tmp_path.iterdir())
     for path in tmp_path.glob("*.png"):
@@ -64,12 +62,12 @@ def test_every_figure_is_written_as_png_and_pdf(metrics, tmp_path):
 @pytest.mark.parametrize("name", ["rd_psnr", "alpha_exploration"])
 def test_figures_repeat_byte_for_byte_whatever_the_environment(metrics, tmp_path, name):
     here, there = tmp_path / "here", tmp_path / "there"
-    write.write_figures(metrics, here, only=name, statistics=QUICK)
+    write.write_figures(metrics, here, only=name)
     settings = tmp_path / "matplotlibrc"
     settings.write_text("lines.linewidth: 9\nfont.size: 20\npdf.fonttype: 3\n")
     code = (
         "import sys; from qr.present import write;"
-        f"write.write_figures(sys.argv[1], sys.argv[2], only={name!r}, statistics={QUICK!r})"
+        f"write.write_figures(sys.argv[1], sys.argv[2], only={name!r})"
     )
     environment = os.environ | {
         "PYTHONHASHSEED": "77",
@@ -362,7 +360,7 @@ def test_a_bound_is_in_no_figure(tmp_path, monkeypatch):
     folder = fixture.write_metrics(tmp_path, models=MODELS, variants=with_bound)
     drawn = []
     monkeypatch.setattr(style, "save", lambda figure, path: drawn.append(figure) or [])
-    write.write_figures(folder, tmp_path, statistics=QUICK)
+    write.write_figures(folder, tmp_path)
     legends = [text.get_text() for f in drawn for box in f.legends for text in box.get_texts()]
     assert variants.label("qr") in legends and variants.label("ceiling") not in legends
     assert Metrics(folder).images["variant"].nunique() == len(with_bound)
@@ -396,6 +394,16 @@ def test_the_forest_shows_the_known_mean_gains_over_the_codec_and_over_the_contr
         (dashed,) = lines_of(ax, linestyle="--", color=style.GREY)
         assert dashed.get_xdata()[0] == pytest.approx(means["decoder"], abs=1e-6)
     assert not [line for ax in below for line in lines_of(ax, linestyle="--")]
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_marks_of_the_forest_are_hollow_where_there_was_one_training(tmp_path, seeds):
+    figure = draw(fixture.write_metrics(tmp_path, models=("mbt2018",), seeds=seeds), "forest")
+    marks = [lines_of(ax, marker=style.variant("qr")["marker"]) for ax in figure.axes]
+    fill = "white" if len(seeds) == 1 else style.variant("qr")["color"]
+    assert [mark.get_markerfacecolor() for found in marks for mark in found] == [fill] * 2
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert ("trained once" in told) == (len(seeds) == 1)
 
 
 def test_the_forest_has_no_own_gain_of_what_was_trained_on_noise(tmp_path):

@@ -53,7 +53,7 @@ def complete(sentence):
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_drawn_or_says_why_not(name, full, empty):
     with style.applied():
-        drawn, nothing = (write.figure(name, metrics, QUICK) for metrics in (full, empty))
+        drawn, nothing = (write.figure(name, metrics) for metrics in (full, empty))
     assert isinstance(drawn, Figure) and drawn.axes and drawn.legends
     texts = [text.get_text() for text in drawn.findobj(Text)]
     assert not NOT_A_NUMBER.search(" ".join(texts))
@@ -82,7 +82,7 @@ def test_a_table_has_title_notes_and_no_empty_words(name, full, empty):
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_chart_has_words_and_plain_numbers(name, full, empty):
     module = import_module(f"qr.present.report.charts.{name}")
-    drawn, nothing = (module.chart(metrics, QUICK) for metrics in (full, empty))
+    drawn, nothing = (module.chart(metrics) for metrics in (full, empty))
     assert isinstance(drawn, Chart) and drawn.name == name and drawn.traces
     assert drawn.title[0].isupper() and complete(drawn.summary) and complete(drawn.empty)
     assert not list(nothing.traces)

@@ -120,7 +120,7 @@ def test_another_endpoint_than_qr_over_its_control_has_a_sentence(version):
     below = sum(GAIN["qr"] * (1 + 0.1 * q) for q in QUALITIES) / len(QUALITIES) - 0.5
     assert told.count(f"{known('qr', 'decoder')} dB [") == len(MODELS)
     assert told.count(f"{below:+.3f} dB [".replace("-", "−")) == len(MODELS)
-    assert told.endswith("] over wide synthesis.")
+    assert told.endswith("] over wide synthesis (2 seeds).")
     unmeasured = {"endpoint": {"variant": "qr-tapped", "over": ["decoder"]}}
     assert len(headline(metrics, STATISTICS | unmeasured)) == 3
 
@@ -255,7 +255,7 @@ def test_pictures_that_are_asked_for_must_be_there(version, tmp_path):
 def drawn(version):
     metrics = Metrics(version / "metrics")
     modules = {name: import_module(f"qr.present.report.charts.{name}") for name in CHARTS}
-    return {name: module.chart(metrics, STATISTICS).data() for name, module in modules.items()}
+    return {name: module.chart(metrics).data() for name, module in modules.items()}
 
 
 def test_every_control_decides_over_traces_and_every_tag_has_a_control(drawn):
@@ -318,7 +318,7 @@ def test_a_search_without_alpha_has_none(tmp_path):
     table = pd.read_csv(folder / "exploration.csv")
     control = table[table["trial"] == 2].assign(variant="decoder", alpha=1.0)  # as qr explore does
     pd.concat([table, control]).to_csv(folder / "exploration.csv", index=False)
-    chart = exploration.chart(Metrics(folder), STATISTICS).data()
+    chart = exploration.chart(Metrics(folder)).data()
     (weights,) = [c for c in chart["controls"] if c["tag"] == "alpha"]
     assert "no α in the loss" in {option["label"] for option in weights["options"]}
     ours = [t for t in chart["traces"] if "_decoder" in t["tags"]["search"]]

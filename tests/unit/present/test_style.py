@@ -69,9 +69,9 @@ def test_a_users_variant_looks_like_none_of_ours_whoever_is_beside_it(name, tmp_
 def test_figure_chart_and_legend_agree(tmp_path):
     run = {"models": ["mbt2018"], "variants": (*fixture.VARIANTS, "qr-picture", "mine")}
     metrics = Metrics(fixture.write_metrics(tmp_path, **run))
-    figure = write.figure("quantization_error", metrics, {})
+    figure = write.figure("quantization_error", metrics)
     drawn = {(line.get_color(), line.get_label()) for line in figure.legends[0].legend_handles}
-    chart = quantization_error.chart(metrics, {})
+    chart = quantization_error.chart(metrics)
     charted = {(trace["colours"][0], trace["name"]) for trace in chart.traces}
     (control,) = (control for control in chart.controls if control.tag == "variant")
     offered = {(option.colours[0], option.label) for option in control.options}

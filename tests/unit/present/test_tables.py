@@ -13,7 +13,7 @@ from qr.errors import ResultsError
 from qr.files import write_csv
 from qr.measure import collect
 from qr.measure.schema import IMAGES
-from qr.present import write
+from qr.present import versions, write
 from qr.present.layout import Table, latex, markdown, number, text, with_interval
 from qr.present.names import TABLES
 from support import metrics as fixture
@@ -237,8 +237,8 @@ def test_runtime(written):
     assert float(qr["rectifier_percent"]) == pytest.approx(25)
     assert float(qr["ratio_to_baseline"]) == pytest.approx(4 / 3)
     assert (qr["parameters"], float(qr["macs_per_pixel"])) == ("4500000", 42000)
-    assert float(baseline["rectifier_percent"]) == 0
-    assert "768×512 pixels, 20 rounds, 2 CPU threads" in (written / "runtime.md").read_text()
+    assert baseline["rectifier_percent"] == ""
+    assert "768×512 pixels, 20 rounds; CPU threads: 2" in (written / "runtime.md").read_text()
 
 
 def test_runtime_of_parts_says_all_conditions(tmp_path):
@@ -249,7 +249,7 @@ def test_runtime_of_parts_says_all_conditions(tmp_path):
     table.loc[table["variant"] == "decoder", "ratio_to_baseline"] *= 0.9
     write_csv(table, folder / "runtime.csv")
     write.write_tables(folder, tmp_path, QUICK)
-    assert "20 rounds, 2 to 16 CPU threads" in (tmp_path / "runtime.md").read_text()
+    assert "20 rounds; CPU threads: 2 to 16" in (tmp_path / "runtime.md").read_text()
     ratios = {float(r["decode_ratio"]) for r in rows_of(tmp_path, "own_gain")}
     assert len(ratios) == 1 and ratios.pop() == pytest.approx(4 / 3)
 
@@ -529,3 +529,19 @@ def test_latex_is_ascii_and_balanced(written):
         lines = [line for line in printed.splitlines() if line.endswith(r" \\") and " & " in line]
         assert {len(re.findall(r"(?<!\\)&", line)) + 1 for line in lines} == {width}
     assert r"\begin{longtable}" in (written / "controls.tex").read_text()
+
+
+@pytest.mark.parametrize(("bits", "seeds"), [(1, (0,)), (2, (0, 1)), (1, (0, 1))])
+def test_a_difference_of_versions_says_what_it_does_not_show(tmp_path, bits, seeds):
+    run = {"models": ["mbt2018"], "metrics": ["mse"], "seeds": seeds}
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        fixture.write_metrics(folder / "metrics", **run)
+    path = folders[1] / "metrics" / "images.csv"
+    images = pd.read_csv(path)
+    images["bytes"] *= bits
+    images.loc[images["variant"] == "qr", "psnr_db"] += 0.2
+    images.to_csv(path, index=False)
+    notes = " ".join(versions.table(*folders).notes)
+    assert ("Where bits differ" in notes) == (bits > 1)
+    assert ("trained once" in notes) == (len(seeds) == 1)

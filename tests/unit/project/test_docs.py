@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from qr.analyse import metrics
-from qr.analyse.inference import DEFAULT
 from qr.config import load
 from qr.decoders import variants
 from qr.measure.collect import collect
@@ -58,7 +57,7 @@ def test_every_figure_and_table_has_its_files_and_its_command(
     assert sorted(named) == list(names)
     for (_, _, files, command), name in zip(found, named, strict=True):
         read.clear()
-        write(version, tmp_path, only=name, statistics=DEFAULT | {"bootstrap": 100})
+        write(version, tmp_path, only=name)
         assert set(words(files)) == set(read), name
         target = f"results/paper-v1/{heading.lower()}/{name}.{suffix}"
         assert words(command) == [f"snakemake --cores all {target}"]

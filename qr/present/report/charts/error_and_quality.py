@@ -1,8 +1,5 @@
 """Image by image: change of the quantization error against own gain."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from qr.analyse.metrics import Metrics
 from qr.analyse.views import error
 from qr.present import labels
@@ -16,7 +13,7 @@ _HOVER = (
 )
 
 
-def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
+def chart(metrics: Metrics) -> Chart:
     """A mark for each image, at all qualities."""
     table = error.error_and_quality(metrics)
     traces = [

@@ -26,7 +26,7 @@ ORDER = 20
 _NO_ALPHA = "no α in the loss"
 
 
-def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
+def chart(metrics: Metrics) -> Chart:
     """One search at a time, a curve for each trial."""
     table = exploration(metrics)
     looks, rates = _looks(table["alpha"]), _rates(table["learning_rate"])

@@ -1,6 +1,6 @@
 """Each decoder's gain in the mean over a codec's qualities, as a forest plot."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -9,6 +9,7 @@ from qr.analyse.gains import CONTROL, REFERENCE, gains, means_of_trained, own_ga
 from qr.analyse.metrics import Metrics
 from qr.present import labels
 from qr.present.report.chart import (
+    HOLLOW,
     ZERO,
     Chart,
     Control,
@@ -32,11 +33,11 @@ _HOVER = (
 )
 
 
-def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
+def chart(metrics: Metrics) -> Chart:
     """A row for each trained decoder of each codec."""
     found = {
-        REFERENCE: gains(metrics.images, REFERENCE, statistics),
-        CONTROL: own_gains(metrics.images, statistics),
+        REFERENCE: gains(metrics.images, REFERENCE),
+        CONTROL: own_gains(metrics.images),
     }
     tables = {over: means_of_trained(table) for over, table in found.items()}
     rows = pd.concat(list(tables.values()))
@@ -44,7 +45,7 @@ def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
         "forest",
         "What each decoder gains",
         "Gain at the same bits, in the mean over a codec's qualities, with 95 % intervals over "
-        "images, and over seeds where there are several.",
+        "images, and over seeds where there are several. Hollow: trained once.",
         [one for over, table in tables.items() for one in _traces(over, table)],
         [
             trained_for(rows, "xaxis", "gain in {} (dB)"),
@@ -70,9 +71,15 @@ def _traces(over: str, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
             name,
             gain,
             [f"{labels.model(row['model'])}: {name}"],
-            variant_look(row["variant"]),
+            _look(row),
             mode="markers",
             error_x=error_bars(gain, *(pd.Series([row[f"gain_{e}_db"]]) for e in ("low", "high"))),
             customdata=[[row["gain_low_db"], row["gain_high_db"], seeds]],
             hovertemplate=_HOVER,
         )
+
+
+def _look(row: pd.Series) -> dict[str, Any]:
+    """A hollow mark where another training would be another number."""
+    look = variant_look(row["variant"])
+    return look | {"symbol": look["symbol"] + HOLLOW} if row["seeds"] == 1 else look

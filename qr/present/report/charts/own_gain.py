@@ -35,9 +35,9 @@ _HOVER = (
 )
 
 
-def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
+def chart(metrics: Metrics) -> Chart:
     """A mark for each quality of a decoder, against one cost at a time."""
-    table = cost.own_gain(metrics, statistics)
+    table = cost.own_gain(metrics)
     traces = [
         _variant(tags, rows, column, look)
         for column in _COSTS

@@ -1,8 +1,5 @@
 """Change of the quantization error by quality."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from qr.analyse.metrics import Metrics
 from qr.analyse.views import error
 from qr.present import labels
@@ -16,7 +13,7 @@ _HOVER = (
 )
 
 
-def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
+def chart(metrics: Metrics) -> Chart:
     """A curve for each variant that changes the latent."""
     points = error.quantization_error(metrics)
     traces = [

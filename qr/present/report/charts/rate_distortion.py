@@ -46,10 +46,10 @@ _GAIN_HOVER = (
 )
 
 
-def chart(metrics: Metrics, statistics: Mapping[str, Any]) -> Chart:
+def chart(metrics: Metrics) -> Chart:
     """Bits against quality, and below that every variant's gain over the baseline."""
     trained = metrics.summary["metric"].unique()
-    views = {metric: rate_distortion(metrics, metric, statistics) for metric in trained}
+    views = {metric: rate_distortion(metrics, metric) for metric in trained}
     points = pd.concat([metrics.summary.iloc[:0], *(view.points for view in views.values())])
     controls = [models(points), trained_for(points, "yaxis"), decoders(points["variant"])]
     anchors = {

@@ -23,7 +23,7 @@ _HOVER = (
 )
 
 
-def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
+def chart(metrics: Metrics) -> Chart:
     """A bar for each decoder, of parts one behind the other."""
     table = cost.decode_times(metrics)
     looks = {part: look | {"symbol": None} for part, look in ordered_looks(cost.PARTS).items()}

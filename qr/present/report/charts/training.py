@@ -31,7 +31,7 @@ _HOVER = (
 )
 
 
-def chart(metrics: Metrics, _statistics: Mapping[str, Any]) -> Chart:
+def chart(metrics: Metrics) -> Chart:
     """A curve for each training of one codec, phase and quality."""
     courses = training(metrics).courses
     table = courses[courses["split"] == "validation"]
