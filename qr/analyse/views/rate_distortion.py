@@ -43,7 +43,7 @@ class RateDistortion:
 
 
 def rate_distortion(metrics: Metrics, metric: str) -> RateDistortion:
-    """What there is of the codecs trained for `metric`; `points` are empty where that is nothing."""
+    """What there is of the codecs trained for `metric`; where nothing is, `points` are empty."""
     images = metrics.images[metrics.images["metric"] == metric]
     points = _points(metrics.summary[metrics.summary["metric"] == metric], metric)
     models = points["model"].unique()
