@@ -16,7 +16,7 @@ from qr.archive.manifest import as_text, read
 from qr.archive.seal import NAME as MANIFEST
 from qr.errors import ResultsError
 from qr.files import write_text
-from qr.measure.schema import SCHEMAS
+from qr.measure.schema import OTHERS, SCHEMAS
 
 NAME = "ro-crate-metadata.json"  # the specification's
 PARTS = ("metrics", "figures", "tables", "compressai", "pictures")
@@ -58,7 +58,8 @@ def renew(results: Path) -> None:
     """Describe the files of a finished version anew, once some were drawn again; its date stays.
 
     Raises:
-        ResultsError: it is not finished, what describes it is unreadable, or metrics are gone.
+        ResultsError: it is not finished, what describes it is unreadable, or metrics, which seal
+            it, are gone or others.
     """
     try:
         manifest = read(results / MANIFEST)
@@ -67,12 +68,23 @@ def renew(results: Path) -> None:
         date = root["datePublished"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ResultsError(f"{results} is no finished version: {NAME}: {error!r}") from error
-    names = [Path(entity.get("@id", "")) for entity in entities]
-    metrics = [name for name in names if name.parent.name == "metrics" and name.stem in SCHEMAS]
-    if lost := [name for name in metrics if not (results / name).is_file()]:
-        raise ResultsError(f"{results} has lost {lost[0]}, with which it was finished")
+    for entity in entities:
+        name = Path(entity.get("@id", ""))
+        if name.parent.name == "metrics" and name.stem in SCHEMAS:
+            _check_same(results, name, entity.get("sha256"))
     parquet.write(results, manifest)
     write_text(build(results, manifest, date), results / NAME)
+
+
+def _check_same(results: Path, name: Path, digest: str | None) -> None:
+    """Codecs may be added to a finished version; what was measured stays."""
+    path = results / name
+    if not path.is_file():
+        raise ResultsError(f"{results} has lost {name}, with which it was finished")
+    if name.stem != OTHERS.name and sha256(path.read_bytes()).hexdigest() != digest:
+        raise ResultsError(
+            f"{path} is not the file with which {results} was finished: put that one back"
+        )
 
 
 def _files(results: Path) -> list[Path]:

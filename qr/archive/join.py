@@ -16,6 +16,7 @@ import pandas as pd
 from qr.archive import manifest, seal
 from qr.codecs.catalogue import CodecId
 from qr.config import plugins, steps
+from qr.config.check import check_version
 from qr.config.grid import Grid
 from qr.data.roles import test_folders
 from qr.errors import ResultsError
@@ -39,8 +40,9 @@ def join(parts: Sequence[Path], out: Path, version: str) -> dict[str, Any]:
     Raises:
         ResultsError: a part is unfinished, differs in more than its codecs, or has a codec
             that another has too, at the same quality.
-        ConfigError: a plugin of theirs is missing.
+        ConfigError: a plugin of theirs is missing, or no configuration can have the name.
     """
+    check_version(version)
     manifests = [_manifest(part) for part in parts]
     config = _config(parts, manifests, version)
     plugins.load_plugins(config["plugins"])
@@ -91,9 +93,14 @@ def _join_added(parts: Sequence[Path], folder: Path) -> None:
 
 def _manifest(part: Path) -> dict[str, Any]:
     try:
-        return manifest.read(part / seal.NAME)
+        found = manifest.read(part / seal.NAME)
     except ResultsError as error:
         raise ResultsError(f"{part} is no finished version: {error}") from error
+    config = found["config"]
+    odd = [key for key in ("models", "data", "engine") if not isinstance(config.get(key), dict)]
+    if odd or not all(isinstance(model, dict) for model in config["models"].values()):
+        raise ResultsError(f"{part / seal.NAME} has a config of which no version is made")
+    return found
 
 
 def _config(

@@ -26,7 +26,7 @@ def configuration(results: Path) -> dict[str, Any]:
     Raises:
         ResultsError: its manifest is unreadable.
     """
-    return _manifest(results).get("config", {}) if finished(results) else {}
+    return _manifest(results)["config"] if finished(results) else {}
 
 
 def check_same(results: Path, config: Mapping[str, Any]) -> None:
@@ -43,13 +43,17 @@ def check_same(results: Path, config: Mapping[str, Any]) -> None:
     if differing:
         raise ResultsError(
             f"{results} is finished, and was made with another {' and '.join(differing)}. A "
-            f"finished version is not overwritten: choose another `version`, or delete {results}"
+            "finished version is not overwritten: choose another `version`. `snakemake figures "
+            "tables report` draws this one again"
         )
 
 
 def _manifest(results: Path) -> dict[str, Any]:
     path = results / NAME
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ResultsError(f"{path} is unreadable: {error}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
+        raise ResultsError(f"{path} is no manifest of a version")
+    return found

@@ -58,6 +58,17 @@ def check_form(config: Mapping[str, Any], read: Read | None = None) -> None:
         raise ConfigError("\n".join(told))
 
 
+def check_version(name: str) -> None:
+    """Check the name of a version alone.
+
+    Raises:
+        ConfigError: no configuration can have it.
+    """
+    schema = yaml.load(SCHEMA.read_text(), _SchemaLoader)["properties"]["version"]
+    for error in _Validator(schema).iter_errors(name):
+        raise ConfigError(f"version: {error.message}")
+
+
 def check_meaning(config: Mapping[str, Any]) -> None:
     """Check that what `config` names exists and fits together; its plugins must be loaded.
 
@@ -75,6 +86,7 @@ def check_meaning(config: Mapping[str, Any]) -> None:
             )
     _check_variants("variants", config["variants"])
     _check_variants("explore.variants", config["explore"]["variants"])
+    _check_trained("explore.variants", config["explore"]["variants"])
     for extra in config["extra"]:
         _check_variants("extra", extra["variants"])
     if "ms-ssim" in config["metrics"]:
@@ -83,13 +95,14 @@ def check_meaning(config: Mapping[str, Any]) -> None:
         raise ConfigError("config: models: every model is plain, or its list of qualities is empty")
     endpoint = config["statistics"]["endpoint"]
     _check_variants("statistics.endpoint", [endpoint["variant"], *endpoint["over"]])
+    _check_trained("statistics.endpoint.variant", [endpoint["variant"]])
     if endpoint["variant"] in endpoint["over"]:
         raise ConfigError("config: statistics.endpoint: its variant is compared with itself")
     alpha = config["explore"]["alpha"]
     if alpha["start"] < alpha["min"]:
         raise ConfigError("config: explore.alpha: start is below min, and no value would be tried")
     for number, extra in enumerate(config["extra"]):
-        _check_extra(config, extra, f"config: extra.{number}")
+        _check_extra(config, extra, f"extra.{number}")
 
 
 def _check_variants(key: str, names: Iterable[str]) -> None:
@@ -100,17 +113,22 @@ def _check_variants(key: str, names: Iterable[str]) -> None:
             raise ConfigError(f"config: {key}: {error}") from error
 
 
+def _check_trained(key: str, names: Iterable[str]) -> None:
+    untrained = [name for name in names if not variants.get(name).trains]
+    if untrained:
+        raise ConfigError(f"config: {key}: {untrained[0]} trains nothing")
+
+
 def _check_extra(config: Mapping[str, Any], extra: Mapping[str, Any], where: str) -> None:
     """An entry that asks for nothing is a mistake."""
-    untrained = [name for name in extra["variants"] if not variants.get(name).trains]
-    if untrained:
-        raise ConfigError(f"{where}.variants: {untrained[0]} trains nothing: list it in `variants`")
+    _check_trained(f"{where}.variants", extra["variants"])
     models = config["models"]
-    off = all(
-        name in models and not models[name]["qualities"] for name in extra.get("models", models)
-    )
+    if unknown := [name for name in extra.get("models", ()) if name not in models]:
+        raise ConfigError(f"config: {where}.models: {unknown[0]!r} is not among `models`")
+    off = not any(models[name]["qualities"] for name in extra.get("models", models))
     if not off and not any(matches(extra, codec) for codec in Grid(config).studied):
-        raise ConfigError(f"{where}: no codec that is studied has these models, metrics, qualities")
+        what = "no codec that is studied has these models, metrics, qualities"
+        raise ConfigError(f"config: {where}: {what}")
 
 
 def _check_crops(config: Mapping[str, Any]) -> None:

@@ -40,7 +40,7 @@ def find_images(
     """The files of every source that a role takes; all missing and empty ones in one error."""
     used = dict.fromkeys(role["source"] for role in takers(roles).values() if "source" in role)
     found: dict[str, list[Path]] = {}
-    problems: list[str] = []
+    problems: list[str] = _of_one_name({name: sources[name] for name in used}, base)
     # Downloads come last: a folder that is missing should not take minutes to report.
     for name in sorted(used, key=lambda name: "urls" in sources[name]):
         try:
@@ -52,6 +52,21 @@ def find_images(
     if problems:
         raise DataError("\n".join(problems))
     return found
+
+
+def _of_one_name(sources: Mapping[str, Mapping[str, Any]], base: Path) -> list[str]:
+    """What is wrong with lists of downloads whose files would come into one folder."""
+    lists: dict[str, set[Path]] = {}
+    for source in sources.values():
+        if "urls" in source:
+            path = _find_list(source["urls"], base)
+            lists.setdefault(path.stem, set()).add(path.resolve())
+    return [
+        f"data.sources: {' and '.join(map(str, sorted(paths)))} would download into one folder, "
+        f"{stem}: give one another name"
+        for stem, paths in lists.items()
+        if len(paths) > 1
+    ]
 
 
 def _list_source(name: str, source: Mapping[str, Any], base: Path, downloads: Path) -> list[Path]:

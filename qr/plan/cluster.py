@@ -1,8 +1,8 @@
 """What a Snakemake does before it submits jobs. Free of torch.
 
-It leads them to its own Python. On SLURM, it takes over from one that was killed while its jobs
-were there: they go on, and would write the same files as those that the next one submits; those
-still waiting in the queue would do so days later.
+It leads them to its own Python and code. On SLURM, it takes over from one that was killed while
+its jobs were there: they go on, and would write the same files as those that the next one submits;
+those still waiting in the queue would do so days later.
 """
 
 import fcntl
@@ -80,10 +80,14 @@ def _slurm(*command: str) -> str:
     return done.stdout
 
 
-def lead_to_this_python() -> None:
-    """Let jobs, which call `python`, find the one that runs this, activated or not.
+def lead_to_this_code(root: Path) -> None:
+    """Let jobs, which call `python -m qr`, find the Python that runs this, and the `qr` in `root`.
 
-    An environment that Snakemake activates for a job comes before it.
+    The Python of an environment that Snakemake activates for a job comes before it. Another clone
+    may be the one that is installed.
     """
     here = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])
+    if (root / "qr").is_dir():
+        known = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(root), *([known] if known else [])])

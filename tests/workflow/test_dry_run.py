@@ -193,3 +193,26 @@ def test_a_larger_grid_keeps_what_is_trained():
             for step in ("baseline", "soft", "predictive", "encode", "decode"):
                 before, after = (steps.settings(step, g.config, codec) for g in (small, larger))
                 assert before == after
+
+
+def test_a_wrong_value_is_laid_to_the_file_that_has_it(workspace, tmp_path):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text('seeds: "0"\n')
+    tier = str(ROOT / "workflow/tiers/smoke.yaml")
+    done = workspace.snakemake("-n", "--configfile", tier, str(overlay), check=False)
+    assert done.returncode != 0
+    assert f"{overlay}: seeds: '0' is not of type 'array'" in done.stdout
+
+
+def test_a_clone_runs_its_own_code_whichever_is_installed(workspace, tmp_path):
+    """And so do its jobs, in whatever folder."""
+    clone = workspace.copy(tmp_path / "clone")
+    (clone.folder / "qr" / "__main__.py").write_text(
+        "import qr, sys; sys.exit(f'this is {qr.__path__[0]}')\n"
+    )
+    data = "runs/smoke/data/test.csv"
+    tier = str(ROOT / "workflow/tiers/smoke.yaml")
+    options = ["--cores", "1", "--directory", str(tmp_path / "work"), "--configfile", tier]
+    done = clone.snakemake(data, *options, check=False, PYTHONPATH="")
+    assert done.returncode != 0
+    assert f"this is {clone.folder / 'qr'}" in done.stdout

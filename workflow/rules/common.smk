@@ -5,17 +5,20 @@ import sys
 from functools import cache
 from pathlib import Path
 
+ROOT = Path(workflow.basedir).parent
+sys.path.insert(0, str(ROOT))  # this clone's qr, whichever one is installed
+
 from qr.archive.seal import check_same, configuration, finished
 from qr.config import load, precision, steps
 from qr.config.grid import Grid, Job, all_variants
 from qr.config.paths import Files
 from qr.data.roles import TRAINING_ROLES, manifests, test_folders, test_sets
 from qr.errors import QRError
-from qr.plan.cluster import lead_to_this_python, take_over
+from qr.plan.cluster import lead_to_this_code, take_over
 from qr.plan.cost import Cost
 from qr.present.names import FIGURES, TABLES
 
-lead_to_this_python()
+lead_to_this_code(ROOT)
 
 
 def ask(question, *about):
@@ -26,7 +29,8 @@ def ask(question, *about):
         raise WorkflowError(str(error))
 
 
-ask(load.accept, config, workflow.configfiles)
+# The one of the Snakefile, which all others lie over, comes last.
+ask(load.accept, config, [workflow.configfiles[-1], *workflow.configfiles[:-1]])
 SAID = json.loads(json.dumps(config))
 RUN, RESULTS = f"runs/{SAID['version']}", f"results/{SAID['version']}"
 CONFIG_FILE, REPORT = f"{RUN}/config.yaml", f"{RESULTS}/report.html"

@@ -79,6 +79,14 @@ def test_a_version_that_lost_metrics_is_not_described_anew(results, refused):
     assert (results / crate.NAME).read_bytes() == before
 
 
+def test_a_version_whose_metrics_were_changed_is_not_described_anew(results, refused):
+    images = results / "metrics" / "images.csv"
+    images.write_text(images.read_text() + "\n")
+    before = (results / crate.NAME).read_bytes()
+    refused("describe", results, says=[images, "put that one back"])
+    assert (results / crate.NAME).read_bytes() == before
+
+
 def test_what_is_not_finished_cannot_be_described(results, refused):
     (results / "manifest.json").unlink()
     refused("describe", results, says=["is no finished version"])

@@ -231,3 +231,18 @@ def test_an_unfinished_part_is_named(parts, tmp_path):
     (parts[1] / "manifest.json").write_text("{}")
     with pytest.raises(ResultsError, match="part-1 is no finished version"):
         joined_of(parts, tmp_path)
+
+
+@pytest.mark.parametrize("broken", [{"data": None}, {"models": ["mbt2018"]}, {"models": {"a": []}}])
+def test_a_part_whose_configuration_is_none_is_named(parts, tmp_path, broken):
+    path = parts[0] / "manifest.json"
+    sealed = json.loads(path.read_text())
+    path.write_text(json.dumps(sealed | {"config": sealed["config"] | broken}))
+    with pytest.raises(ResultsError, match=r"part-0.*has a config of which no version is made"):
+        joined_of(parts, tmp_path)
+
+
+def test_a_name_that_no_configuration_can_have_is_refused(refused, parts, tmp_path):
+    out = tmp_path / "my version"
+    refused("join", *parts, "--out", out, says=["version", "'my version'"])
+    assert not out.exists()

@@ -23,6 +23,13 @@ def test_a_version_is_that_of_its_configuration_wherever_its_clone_lies(tmp_path
         seal.check_same(tmp_path, overlay(config, {"plugins": []}))
 
 
+def test_what_is_no_manifest_seals_nothing(tmp_path):
+    for content in ("[]", "{}", '{"config": []}'):
+        (tmp_path / seal.NAME).write_text(content)
+        with pytest.raises(ResultsError, match="no manifest of a version"):
+            seal.configuration(tmp_path)
+
+
 @pytest.mark.parametrize("made", ["32-true", "bf16-mixed"])
 def test_a_version_keeps_the_precision_that_it_was_made_in(tmp_path, made):
     said = overlay(load.load(ROOT / "config.yaml"), {"engine": {"precision": "auto"}})

@@ -113,7 +113,20 @@ WRONG = [
     ((), "plugins", ["none.py"], "none.py"),
     ((), "extra", [{"variants": ["no-such"]}], "extra.*no-such"),
     ((), "extra", [{"variants": ["centroid"]}], "extra.0.variants: centroid trains nothing"),
-    ((), "extra", [{"variants": ["qr"], "models": ["elic"]}], "extra.0: no codec"),
+    ((), "extra", [{"variants": ["qr"], "models": ["mbt2018", "elic"]}], "extra.0.models: 'elic'"),
+    (
+        (),
+        "extra",
+        [{"variants": ["qr"], "models": ["mbt2018"], "qualities": [9]}],
+        "extra.0: no codec",
+    ),
+    (("explore",), "variants", ["qr", "centroid"], "explore.variants: centroid trains nothing"),
+    (
+        ("statistics", "endpoint"),
+        "variant",
+        "centroid",
+        "endpoint.variant: centroid trains nothing",
+    ),
     ((), "models", {"mbt2018": {"qualities": [1], "plain": True}}, "models: every model is plain"),
 ]
 

@@ -375,6 +375,15 @@ def test_list_of_downloads(photos, monkeypatch):
     assert shipped[1] == photos / "downloads/kodak"
 
 
+def test_two_lists_that_would_share_a_folder_are_refused(photos):
+    config = configuration()
+    for folder in ("a", "b"):
+        config["data"]["sources"][f"from-{folder}"] = {"urls": f"{folder}/list.csv"}
+    config["data"]["roles"]["test"] = [{"source": "from-a"}, {"source": "from-b"}]
+    with pytest.raises(DataError, match=r"a/list.csv and .*b/list.csv would download into one"):
+        run(config, photos)
+
+
 def test_missing_list_of_downloads_is_named(photos):
     config = configuration()
     config["data"]["sources"]["few"] = {"urls": "unheard-of"}
