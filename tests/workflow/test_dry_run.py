@@ -1,7 +1,11 @@
 """Every shipped configuration gives a graph with the jobs that its grid asks for."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -204,15 +208,21 @@ def test_a_wrong_value_is_laid_to_the_file_that_has_it(workspace, tmp_path):
     assert f"{overlay}: seeds: '0' is not of type 'array'" in done.stdout
 
 
-def test_a_clone_runs_its_own_code_whichever_is_installed(workspace, tmp_path):
-    """And so do its jobs, in whatever folder."""
-    clone = workspace.copy(tmp_path / "clone")
-    (clone.folder / "qr" / "__main__.py").write_text(
-        "import qr, sys; sys.exit(f'this is {qr.__path__[0]}')\n"
+def test_a_clone_runs_its_own_code_whichever_is_installed(workspace):
+    """The command snakemake, unlike python -m snakemake, does not look into its folder first."""
+    for name in ("archive/seal.py", "__main__.py"):
+        path = workspace.folder / "qr" / name
+        path.write_text(f"print('the clone has {name}')\n{path.read_text()}")
+    snakemake = Path(sys.executable).with_name("snakemake")
+    options = ["--cores", "1", "--configfile", str(ROOT / "workflow/tiers/smoke.yaml")]
+    done = subprocess.run(
+        [snakemake, "runs/smoke/data/test.csv", *options],
+        cwd=workspace.folder,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
-    data = "runs/smoke/data/test.csv"
-    tier = str(ROOT / "workflow/tiers/smoke.yaml")
-    options = ["--cores", "1", "--directory", str(tmp_path / "work"), "--configfile", tier]
-    done = clone.snakemake(data, *options, check=False, PYTHONPATH="")
-    assert done.returncode != 0
-    assert f"this is {clone.folder / 'qr'}" in done.stdout
+    assert done.returncode == 0, done.stdout
+    assert "the clone has archive/seal.py" in done.stdout
+    assert "the clone has __main__.py" in done.stdout
