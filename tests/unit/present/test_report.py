@@ -13,7 +13,7 @@ from qr.analyse.metrics import Metrics
 from qr.errors import ResultsError
 from qr.present.names import CHARTS, TABLES
 from qr.present.report import viewer
-from qr.present.report.charts import exploration
+from qr.present.report.charts import exploration, forest
 from qr.present.report.headline import facts, headline
 from qr.present.report.page import write_report
 from support.metrics import GAIN, KODAK, write_metrics
@@ -377,3 +377,14 @@ def test_a_report_that_stands_alone_links_to_nothing_beside_it(version, tmp_path
         out = tmp_path / f"{alone}.html"
         write_report("looks", version / "metrics", out, alone=alone)
         assert ("workflow.html" in out.read_text()) != alone
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_marks_of_the_forest_are_hollow_where_there_was_one_training(tmp_path, seeds):
+    traces = forest.chart(Metrics(write_metrics(tmp_path, seeds=seeds))).data()["traces"]
+    hollow = {
+        trace["marker"]["symbol"].endswith("-open")
+        for trace in traces
+        if trace["tags"]["variant"] in ("decoder", "qr")
+    }
+    assert hollow == {len(seeds) == 1}
