@@ -29,16 +29,16 @@ _PACKAGE = Path(__file__).parent
 
 
 def git_commit() -> tuple[str, bool | None]:
-    """The commit of the source tree, and whether tracked files differ from it.
+    """The commit of the source tree, and whether files differ from it or qr has more.
 
     ("unknown", None) where git cannot say, as outside of a checkout. Results and configuration
     overlays that the run itself writes are not looked at.
     """
     try:
         commit = _git("rev-parse", "HEAD")
-        return commit, bool(
-            _git("status", "--porcelain", "--untracked-files=no", "--", ":!results")
-        )
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":!results")
+        added = _git("ls-files", "--others", "--exclude-standard", "--", f"{_PACKAGE.name}/*.py")
+        return commit, bool(changed or added)
     except (OSError, subprocess.CalledProcessError):
         return "unknown", None
 

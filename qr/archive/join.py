@@ -5,7 +5,7 @@ manifest holds them all.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from qr.codecs.catalogue import CodecId
 from qr.config import plugins, steps
 from qr.config.check import check_version
 from qr.config.grid import Grid
+from qr.config.settings import differing
 from qr.data.roles import test_folders
 from qr.errors import ResultsError
 from qr.files import write_csv
@@ -116,7 +117,7 @@ def _config(
             ("packages", first["packages"], other["packages"]),
             ("code", first["code_sha256"], other["code_sha256"]),
         ):
-            if names := list(_differing(ours, theirs)):
+            if names := list(differing(ours, theirs)):
                 shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
                 raise ResultsError(
                     f"{part} cannot be joined: it has other {what} than {parts[0]}: {shown}"
@@ -163,15 +164,6 @@ def _shared(part: Mapping[str, Any]) -> dict[str, Any]:
         for name, model in config["models"].items()
     }
     return config
-
-
-def _differing(ours: Any, theirs: Any, name: str = "") -> Iterator[str]:
-    """The keys, as a.b.c, at which two mappings differ."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        for key in dict.fromkeys([*ours, *theirs]):
-            yield from _differing(ours.get(key), theirs.get(key), f"{name}.{key}".lstrip("."))
-    elif ours != theirs:
-        yield name
 
 
 def _anchors(parts: Sequence[Path]) -> pd.DataFrame:

@@ -32,7 +32,7 @@ def build(config: Mapping[str, Any], data: Path, benchmarks: Path) -> dict[str, 
         "packages": provenance.packages(),
         "machine": provenance.machine(),
         "data_sha256": _data_digests(data),
-        "code_sha256": _code_digests(config),
+        "code_sha256": code_digests(config),
         "steps": _wall_times(benchmarks),
     }
 
@@ -66,7 +66,7 @@ def _data_digests(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _code_digests(config: Mapping[str, Any]) -> dict[str, str]:
+def code_digests(config: Mapping[str, Any]) -> dict[str, str]:
     """Per step that measures: a digest of its logic, which drawing and documents do not change."""
     names, plugins = tuple(grid.all_variants(config)), tuple(config["plugins"])
     return {step: steps.code(step, names, plugins) for step in _MEASURING}

@@ -4,12 +4,14 @@ Free of pandas: the workflow asks here whenever it starts.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from qr import provenance
-from qr.config import load, settings
+from qr.archive.manifest import code_digests
+from qr.config import load
+from qr.config.settings import differing
 from qr.errors import ResultsError
 
 NAME = "manifest.json"
@@ -33,19 +35,43 @@ def check_same(results: Path, config: Mapping[str, Any]) -> None:
     """See that a finished version is what this configuration and code would make again.
 
     Raises:
-        ResultsError: it has another configuration or commit; it will not be overwritten.
+        ResultsError: it has another configuration, commit or code; it will not be overwritten.
     """
     sealed = _manifest(results)
     commit, dirty = provenance.git_commit()
-    digest = settings.digest(load.portable(config))
-    now = {"config_sha256": digest, "git_commit": commit, "git_dirty": dirty}
-    differing = [key for key, value in now.items() if sealed.get(key) != value]
-    if differing:
+    config = load.portable(config)
+    changed = {
+        "configuration": [*differing(sealed["config"], config)],
+        "code": [*differing(sealed.get("code_sha256"), code_digests(config))],
+        "commit": [] if sealed.get("git_commit") == commit else [str(sealed.get("git_commit"))],
+        "state of the working tree": [] if sealed.get("git_dirty") == dirty else ["git_dirty"],
+    }
+    if told := [f"{what} ({_shown(names)})" for what, names in changed.items() if names]:
         raise ResultsError(
-            f"{results} is finished, and was made with another {' and '.join(differing)}. A "
+            f"{results} is finished, and was made with another {', another '.join(told)}. A "
             "finished version is not overwritten: choose another `version`. `snakemake figures "
             "tables report` draws this one again"
         )
+
+
+def check_statistics(results: Path, config: Mapping[str, Any]) -> None:
+    """See that tables of a finished version, drawn again, answer what its own asked.
+
+    A version from before a setting was there has what the configuration says of it.
+
+    Raises:
+        ResultsError: they would have other `statistics`.
+    """
+    sealed, now = configuration(results).get("statistics", {}), config["statistics"]
+    if changed := [*differing(sealed, {key: now.get(key) for key in sealed}, "statistics")]:
+        raise ResultsError(
+            f"{results} is finished, and was made with another {_shown(changed)}: its tables and "
+            "report are not overwritten. `qr tables` and `qr report` write them elsewhere"
+        )
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
 
 
 def _manifest(results: Path) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def plan(
     rows = forecast.plan(loaded, Path("runs") / loaded["version"])
     if out is not None:
         write_text(forecast.as_csv(rows), out, force)
-    if note := forecast.unmeasured(rows, loaded):
-        print(note, file=sys.stderr)
+    for note in (forecast.unmeasured(rows, loaded), forecast.unanswered(loaded)):
+        if note:
+            print(note, file=sys.stderr)
     say(forecast.as_text(rows))

@@ -78,12 +78,7 @@ def check_meaning(config: Mapping[str, Any]) -> None:
     data = config["data"]
     roles.check(roles.without_overruled(data["roles"]), data["sources"])
     for name, model in config["models"].items():
-        highest = model_info(name).qualities
-        beyond = [q for q in model["qualities"] if q > highest]
-        if beyond:
-            raise ConfigError(
-                f"config: models.{name}.qualities: {beyond} is out of range 1 to {highest}"
-            )
+        _check_model(name, model, config["baseline"]["source"])
     _check_variants("variants", config["variants"])
     _check_variants("explore.variants", config["explore"]["variants"])
     _check_trained("explore.variants", config["explore"]["variants"])
@@ -103,6 +98,20 @@ def check_meaning(config: Mapping[str, Any]) -> None:
         raise ConfigError("config: explore.alpha: start is below min, and no value would be tried")
     for number, extra in enumerate(config["extra"]):
         _check_extra(config, extra, f"extra.{number}")
+
+
+def _check_model(name: str, model: Mapping[str, Any], source: str) -> None:
+    highest = model_info(name).qualities
+    if beyond := [q for q in model["qualities"] if q > highest]:
+        raise ConfigError(
+            f"config: models.{name}.qualities: {beyond} is out of range 1 to {highest}"
+        )
+    chosen = [width for width in ("N", "M") if model.get(width) is not None]
+    if chosen and source == "zoo" and model["qualities"]:
+        raise ConfigError(
+            f"config: models.{name}.{chosen[0]}: leave it null: a codec of the zoo, which "
+            "baseline.source names, has a width of its own"
+        )
 
 
 def _check_variants(key: str, names: Iterable[str]) -> None:

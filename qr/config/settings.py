@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 Config = Mapping[str, Any]
@@ -21,6 +21,15 @@ def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = copy.deepcopy(value)
     return merged
+
+
+def differing(ours: Any, theirs: Any, name: str = "") -> Iterator[str]:
+    """The keys, as a.b.c, at which two mappings differ; `name` is that of the mappings."""
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        for key in dict.fromkeys([*ours, *theirs]):
+            yield from differing(ours.get(key), theirs.get(key), f"{name}.{key}".lstrip("."))
+    elif ours != theirs:
+        yield name
 
 
 def of_baseline(config: Config, metric: str, started: bool) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from qr.codecs.catalogue import CodecId, lmbda
 from qr.config import settings as phases
 from qr.config.grid import Grid, all_variants
 from qr.config.reach import Reached, Sources, digest
+from qr.data import roles
 from qr.decoders import variants
 
 PACKAGE = Path(str(resources.files("qr")))
@@ -87,6 +88,11 @@ def _first_seed(grid: Grid) -> Settings:
 def _alpha_factor(grid: Grid, codec: CodecId) -> Settings:
     factor = grid.config["explore"]["ms_ssim_factor"] if codec.metric == "ms-ssim" else 1.0
     return {"alpha_factor": factor}
+
+
+def _data(grid: Grid, _codec: CodecId) -> Settings:
+    data = grid.config["data"]
+    return _without(data, "validation_crop") | {"sources": roles.used_sources(data)}
 
 
 def _baseline(grid: Grid, codec: CodecId) -> Settings:
@@ -184,7 +190,7 @@ _PUBLISHED = "resources/compressai-kodak-reference.csv"
 STEPS = {
     "data": Step(
         ("qr.data.prepare:prepare",),
-        lambda grid, _: _without(grid.config["data"], "validation_crop"),
+        _data,
         files=("resources/kodak.csv",),
     ),
     "baseline": Step((_RUN, "qr.train.steps:baseline"), _baseline),

@@ -1,6 +1,7 @@
 """Download a list of files by digest: resumed where interrupted, never left half written."""
 
 import csv
+import fcntl
 import hashlib
 import http.client
 import re
@@ -10,6 +11,8 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -98,8 +101,31 @@ def download_list(
     """
     items = read_list(path)
     label = f"download to {folder}"
-    fetched = (download(item, folder, attempts=attempts, backoff=backoff) for item in items)
-    return list(track(fetched, len(items), label))
+    with _alone(Path(folder)):
+        fetched = (download(item, folder, attempts=attempts, backoff=backoff) for item in items)
+        return list(track(fetched, len(items), label))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process downloads into `folder`: both would write the same files.
+
+    A file system that knows no locks lets both.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / ".lock", "w")  # noqa: SIM115, closed below
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written: {error}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{folder}: waiting for another download into it", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            pass
+        yield
 
 
 def download(item: Item, folder: Path | str, *, attempts: int = 4, backoff: float = 1.0) -> Path:

@@ -12,14 +12,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from qr.data.formats import avif, jxl, png
 from qr.data.formats.colours import CodePoints
 from qr.data.pixels import Samples, of_tiff, to_rgb
-from qr.data.walk import files_below
+from qr.data.walk import IMAGE_SUFFIXES, files_below
 from qr.errors import DataError
 
 log = logging.getLogger(__name__)
-
-SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".avif", ".jxl"}
-)
 
 # Only these decoders ever see a file: others (EPS, say) start programs or have no use here.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JXL")
@@ -162,7 +158,7 @@ def _upright(image: Image.Image, name: Path | str) -> Image.Image:
 
 def list_images(folder: Path | str) -> list[Path]:
     """All images under `folder` by their suffix, as `files_below` finds them; raises DataError."""
-    return files_below(folder, SUFFIXES, "images")
+    return files_below(folder, IMAGE_SUFFIXES, "images")
 
 
 # What to show of a photograph

@@ -124,8 +124,8 @@ def _verify_files(manifest: Path | str, entries: list[Entry]) -> None:
     if problems:
         listed = "\n  ".join(problems)
         raise DataError(
-            f"{manifest}: these files are missing or changed since it was made; restore them "
-            f"or make it again:\n  {listed}"
+            f"{manifest}: these files are missing or changed since it was made; restore them, or "
+            f"make it again with `qr data`, in the workflow with `--forcerun data`:\n  {listed}"
         )
 
 

@@ -33,6 +33,13 @@ def takers(roles: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return found | {f"test-{part['source']}": part for part in parts}
 
 
+def used_sources(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Of `data`'s sources, those that a role takes, as far as there are such."""
+    parts = takers(without_overruled(data["roles"])).values()
+    used = dict.fromkeys(part["source"] for part in parts if "source" in part)
+    return {name: data["sources"][name] for name in used if name in data["sources"]}
+
+
 def without_overruled(roles: Mapping[str, Any]) -> dict[str, Any]:
     """Where an overlay adds `reuse` to a role, the `source` below it no longer counts."""
     return {

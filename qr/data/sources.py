@@ -2,13 +2,13 @@
 
 import importlib.util
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from qr.data.download import download_list
 from qr.data.images import list_images
-from qr.data.roles import takers
+from qr.data.listing import find_list
+from qr.data.roles import used_sources
 from qr.errors import ConfigError, DataError
 
 # The photographs among the pictures that ship in scikit-image's wheel.
@@ -38,9 +38,9 @@ def find_images(
     roles: Mapping[str, Any], sources: Mapping[str, Any], base: Path, downloads: Path
 ) -> dict[str, list[Path]]:
     """The files of every source that a role takes; all missing and empty ones in one error."""
-    used = dict.fromkeys(role["source"] for role in takers(roles).values() if "source" in role)
+    used = used_sources({"roles": roles, "sources": sources})
     found: dict[str, list[Path]] = {}
-    problems: list[str] = _of_one_name({name: sources[name] for name in used}, base)
+    problems: list[str] = _of_one_name(used, base)
     # Downloads come last: a folder that is missing should not take minutes to report.
     for name in sorted(used, key=lambda name: "urls" in sources[name]):
         try:
@@ -59,7 +59,7 @@ def _of_one_name(sources: Mapping[str, Mapping[str, Any]], base: Path) -> list[s
     lists: dict[str, set[Path]] = {}
     for source in sources.values():
         if "urls" in source:
-            path = _find_list(source["urls"], base)
+            path, _ = find_list(source["urls"], base)
             lists.setdefault(path.stem, set()).add(path.resolve())
     return [
         f"data.sources: {' and '.join(map(str, sorted(paths)))} would download into one folder, "
@@ -73,7 +73,7 @@ def _list_source(name: str, source: Mapping[str, Any], base: Path, downloads: Pa
     if "folder" in source:
         files = list_images(base / Path(source["folder"]).expanduser())
     elif "urls" in source:
-        path = _find_list(source["urls"], base)
+        path, _ = find_list(source["urls"], base)
         files = download_list(path, downloads / path.stem)
     else:
         files = _builtin_photographs()
@@ -84,12 +84,6 @@ def _list_source(name: str, source: Mapping[str, Any], base: Path, downloads: Pa
         known = ", ".join(sorted(path.stem for path in files))
         raise ConfigError(f"config: data.sources.{name}.names: no {min(unknown)!r} among {known}")
     return [path for path in files if path.stem in source["names"]]
-
-
-def _find_list(name: str, base: Path) -> Path:
-    """A list of downloads: one that ships with qr, by name, or a CSV of the user's, by path."""
-    shipped = Path(str(resources.files("qr"))) / "resources" / f"{name}.csv"
-    return shipped if "/" not in name and shipped.is_file() else base / Path(name).expanduser()
 
 
 def _builtin_photographs() -> list[Path]:

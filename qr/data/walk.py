@@ -11,6 +11,10 @@ from qr.errors import DataError
 
 log = logging.getLogger(__name__)
 
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".avif", ".jxl"}
+)
+
 _TOLD = 8  # suffixes that are left out
 
 
@@ -33,7 +37,7 @@ def files_below(folder: Path | str, suffixes: Collection[str], kind: str) -> lis
     if not is_folder(folder):
         raise DataError(f"{folder}: no such folder")
     others: Counter[str] = Counter()
-    found = [path for path in _walk(folder, suffixes, others) if not _is_left_out(path)]
+    found = [path for path in walk(folder, suffixes, others) if not _is_left_out(path)]
     if folder in found:
         raise DataError(f"{folder}: cannot be read: it may not be entered")
     if not found:
@@ -84,8 +88,11 @@ def refuse_overwriting(out: Path, force: bool, *read: Path) -> None:
         raise DataError(f"{out} exists; --force overwrites it")
 
 
-def _walk(folder: Path, suffixes: Collection[str], others: Counter[str]) -> Iterator[Path]:
-    """Files of the suffixes; what else is not hidden is counted in `others`, by its suffix."""
+def walk(folder: Path, suffixes: Collection[str], others: Counter[str]) -> Iterator[Path]:
+    """Files of the suffixes; what else is not hidden is counted in `others`, by its suffix.
+
+    Folders that may not be entered come last.
+    """
     closed: list[Path] = []
     seen = {os.path.realpath(folder)}
     for root, folders, files in os.walk(

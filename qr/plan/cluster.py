@@ -1,6 +1,6 @@
-"""What a Snakemake does before it submits jobs. Free of torch.
+"""What a Snakemake does before its first job. Free of torch.
 
-It leads them to its own Python and code. On SLURM, it takes over from one that was killed while
+It leads jobs to its own Python and code. On SLURM, it takes over from one that was killed while
 its jobs were there: they go on, and would write the same files as those that the next one submits;
 those still waiting in the queue would do so days later.
 """
@@ -20,7 +20,7 @@ _PATIENCE = 600.0  # seconds until cancelled jobs must be gone
 
 
 def take_over(folder: Path, lock: Path) -> IO:
-    """Become the only Snakemake that submits jobs from `folder`; cancels what an earlier one left.
+    """Become the only Snakemake at work in `folder`; cancels what an earlier one left in SLURM.
 
     Returns:
         the lock: held until the process ends, however it ends.
@@ -28,13 +28,22 @@ def take_over(folder: Path, lock: Path) -> IO:
     Raises:
         ClusterError: another Snakemake is at work there, or SLURM does not answer.
     """
-    held = _hold(lock, folder)
+    held = _hold(lock, folder, fcntl.LOCK_EX)
     left = left_behind(folder)
     if left:
         print(f"Cancelling jobs of an earlier run: {' '.join(left)}", file=sys.stderr)
         _slurm("scancel", *left)
         _wait_until_gone(folder)
     return held
+
+
+def take_part(folder: Path, lock: Path) -> IO:
+    """Be at work in `folder`, beside others that Snakemake's own lock tells apart; see `take_over`.
+
+    Raises:
+        ClusterError: a Snakemake that submits jobs to SLURM is at work there; it has no such lock.
+    """
+    return _hold(lock, folder, fcntl.LOCK_SH)
 
 
 def left_behind(folder: Path) -> list[str]:
@@ -49,16 +58,19 @@ def left_behind(folder: Path) -> list[str]:
     ]
 
 
-def _hold(lock: Path, folder: Path) -> IO:
+def _hold(lock: Path, folder: Path, kind: int) -> IO:
     lock.parent.mkdir(parents=True, exist_ok=True)
-    file = open(lock, "w")  # noqa: SIM115, it stays open as long as the process lives
+    # It stays open as long as the process lives; NFS shares a lock of what can be read alone.
+    file = open(lock, "a+")  # noqa: SIM115
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise ClusterError(
-            f"another Snakemake submits jobs from {folder}: wait for it, stop it with Ctrl-C, "
-            "or use a clone of its own for the second run"
+            f"another Snakemake is at work in {folder.absolute()}: wait for it, stop it with "
+            "Ctrl-C, or use a clone of its own for the second run"
         ) from error
+    except OSError:
+        pass  # a file system without locks
     return file
 
 

@@ -71,6 +71,22 @@ def unmeasured(rows: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> 
     )
 
 
+def unanswered(config: Mapping[str, Any]) -> str:
+    """One line if no codec has what the primary endpoint compares; else empty."""
+    grid, asked = Grid(config), config["statistics"]["endpoint"]
+    codecs = [codec for codec in grid.studied if codec.metric == "mse"]
+    measured = [{v for v, _ in grid.trained(c)} | {*grid.untrained(c, "soft")} for c in codecs]
+    lacking = [
+        over for over in asked["over"] if not any({asked["variant"], over} <= m for m in measured)
+    ]
+    if not lacking:
+        return ""
+    return (
+        f"statistics.endpoint: no codec trained for mse has both {asked['variant']} and "
+        f"{' and '.join(lacking)} among its `variants`: that question will have no answer"
+    )
+
+
 class _Estimates:
     """One quantity of all jobs: measured of some, estimated of the others."""
 

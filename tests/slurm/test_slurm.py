@@ -299,7 +299,7 @@ def lose_snakemake(training: Training) -> None:
     """Kill Snakemake, and give the same command again; before, a second one is refused."""
     second = training.workspace.snakemake(*training.command, check=False)
     assert second.returncode != 0
-    assert "another Snakemake submits jobs" in second.stdout
+    assert "another Snakemake is at work" in second.stdout
     training.controller.kill()
     training.controller.wait()
     training.start()

@@ -168,22 +168,27 @@ def test_figures_tables_and_report_redraw_identically_from_what_is_committed(don
 
 def test_a_finished_version_is_left_alone(done, tmp_path):
     """The same configuration and commit: nothing to do. Another one: refused by name."""
-    before = digests(done.folder / "results" / "tiny" / "metrics")
+    before = {name: digests(done.folder / "results/tiny" / name) for name in ("metrics", "tables")}
     run(done, "all")
     config = done.folder / "results/tiny/manifest.json"
     sealed = config.read_text()
     changed = tmp_path / "changed.yaml"
-    changed.write_text("statistics: {bootstrap: 200}\n")
+    changed.write_text("runtime: {rounds: 7}\n")
     other = done.snakemake("--cores", "2", "all", *OVERLAYS, str(changed), check=False)
     assert other.returncode != 0
     assert "finished" in other.stdout
-    assert "config_sha256" in other.stdout
+    assert "another configuration (runtime.rounds)" in other.stdout
+    changed.write_text("statistics: {bootstrap: 200}\n")
+    tables = ("tables", "--forcerun", "tabulate")
+    other = done.snakemake("--cores", "2", *tables, *OVERLAYS, str(changed), check=False)
+    assert other.returncode != 0
+    assert "another statistics.bootstrap" in other.stdout
     done.commit("another commit")
     other = run(done, "all", check=False)
     assert other.returncode != 0
-    assert "git_commit" in other.stdout
+    assert "another commit (" in other.stdout
     assert config.read_text() == sealed
-    assert digests(done.folder / "results" / "tiny" / "metrics") == before
+    assert {name: digests(done.folder / "results/tiny" / name) for name in before} == before
 
 
 def test_a_broken_image_among_good_ones_stops_the_run_before_training(workspace, tmp_path):

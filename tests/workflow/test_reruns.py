@@ -2,10 +2,13 @@
 
 import csv
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from qr.data.sources import _builtin_photographs
 from support.paths import ROOT
 
 TIERS = ROOT / "workflow" / "tiers"
@@ -81,3 +84,22 @@ def test_what_runs_again_after_a_change_of_statistics(finished, tmp_path):
     overlay = tmp_path / "more.yaml"
     overlay.write_text("statistics: {bootstrap: 200}\n")
     assert rerun(finished, str(overlay)) == TABLES
+
+
+def test_what_runs_again_after_a_change_of_images(workspace, tmp_path):
+    """One that is added to a folder; not a source that nothing takes."""
+    images, overlay = tmp_path / "images", tmp_path / "data.yaml"
+    images.mkdir()
+    chelsea, rocket = (p for p in _builtin_photographs() if p.stem in ("chelsea", "rocket"))
+    shutil.copy(chelsea, images)
+
+    def data(*arguments, **more):
+        wanted = {"mine": {"folder": str(images)}, **more}
+        settings = {"sources": wanted, "roles": {"test": {"source": "mine"}}}
+        overlay.write_text(yaml.safe_dump({"data": settings}))
+        return workspace.snakemake("data", *arguments, *OVERLAYS, str(overlay)).stdout
+
+    data("--cores", "2")
+    assert "Nothing to be done" in data("-n", unused={"folder": "nowhere"})
+    shutil.copy(rocket, images)
+    assert "rule data:" in data("-n")

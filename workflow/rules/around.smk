@@ -10,7 +10,7 @@ def pictures():
 def everything(wildcards):
     """All results; of a finished version, only if they are still what this run would make."""
     if FINISHED:
-        ask(check_same, Path(RESULTS), CONFIG)
+        ask(seal.check_same, Path(RESULTS), CONFIG)
     return FIGURE_FILES + TABLE_FILES + REPORTS + [f"{RESULTS}/manifest.json"]
 
 
@@ -33,12 +33,13 @@ elif not any(load.written(same, CONFIG_FILE) for same in (CONFIG, SAID)):
 def begin():
     """Write the configuration, so that the jobs of this run agree.
 
-    On SLURM, what a Snakemake that was killed left there must not write into this run.
+    On SLURM, what a Snakemake that was killed left there must not write into this run. What is
+    finished may be drawn while another version is made.
     """
-    if workflow.executor_plugin.name == "slurm":
-        workflow.globals["controller"] = ask(
-            take_over, Path(), Path("runs/.controller")
-        )
+    slurm = workflow.executor_plugin.name == "slurm"
+    if slurm or not FINISHED:
+        hold = take_over if slurm else take_part
+        workflow.globals["controller"] = ask(hold, Path(), Path("runs/.controller"))
     ask(load.write, CONFIG, CONFIG_FILE)
 
 

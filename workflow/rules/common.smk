@@ -8,13 +8,14 @@ from pathlib import Path
 ROOT = Path(workflow.basedir).parent
 sys.path.insert(0, str(ROOT))  # this clone's qr, whichever one is installed
 
-from qr.archive.seal import check_same, configuration, finished
+from qr.archive import seal
 from qr.config import load, precision, steps
 from qr.config.grid import Grid, Job, all_variants
 from qr.config.paths import Files
+from qr.data.listing import listing
 from qr.data.roles import TRAINING_ROLES, manifests, test_folders, test_sets
 from qr.errors import QRError
-from qr.plan.cluster import lead_to_this_code, take_over
+from qr.plan.cluster import lead_to_this_code, take_over, take_part
 from qr.plan.cost import Cost
 from qr.present.names import FIGURES, TABLES
 
@@ -35,14 +36,16 @@ SAID = json.loads(json.dumps(config))
 RUN, RESULTS = f"runs/{SAID['version']}", f"results/{SAID['version']}"
 CONFIG_FILE, REPORT = f"{RUN}/config.yaml", f"{RESULTS}/report.html"
 # A precision that is `auto` is settled when a run begins, once for all its jobs.
-EARLIER = ((configuration, Path(RESULTS)), (load.begun, CONFIG_FILE))
+EARLIER = ((seal.configuration, Path(RESULTS)), (load.begun, CONFIG_FILE))
 # Executors that submit jobs have a number of them; a job on its node knows that it is one.
 ELSEWHERE = workflow.remote_exec or workflow.resource_settings.nodes is not None
 CONFIG = precision.resolve(SAID, (ask(*begun) for begun in EARLIER), ELSEWHERE)
 GRID, COST = Grid(CONFIG), ask(Cost, CONFIG, Path(RUN))
 FILES, VARIANTS = Files(GRID, RUN), all_variants(CONFIG)
 # A finished version is read only; a report of it still tells of every job.
-FINISHED = finished(Path(RESULTS)) and "--report" not in sys.argv
+FINISHED = seal.finished(Path(RESULTS)) and "--report" not in sys.argv
+if FINISHED:
+    ask(seal.check_statistics, Path(RESULTS), CONFIG)
 # Times are taken on all cores of this machine; elsewhere nobody knows how many there are.
 TIMING_THREADS = 2 if workflow.remote_exec else workflow.resource_settings.cores or 2
 METRICS = (*FILES.parts(), "summary")

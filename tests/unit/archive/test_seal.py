@@ -1,5 +1,7 @@
 """A finished version is recognized as what a configuration makes, or not."""
 
+import json
+
 import pytest
 
 from qr.archive import manifest, seal
@@ -9,6 +11,12 @@ from qr.errors import ResultsError
 from support.paths import ROOT
 
 
+def seal_as(config, folder):
+    """Write the part of a manifest that is looked at."""
+    origin = manifest.origin(config) | {"code_sha256": manifest.code_digests(config)}
+    manifest.write(origin, folder / seal.NAME)
+
+
 def test_a_version_is_that_of_its_configuration_wherever_its_clone_lies(tmp_path, monkeypatch):
     """A run's own configuration names its files absolutely, Snakemake's as the user wrote them."""
     own = {"plugins": ["own.py"], "resources": {"speed": "speed.csv"}}
@@ -16,11 +24,38 @@ def test_a_version_is_that_of_its_configuration_wherever_its_clone_lies(tmp_path
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").touch()
     load.write(config, "runs/paper/config.yaml")
-    manifest.write(manifest.origin(load.load("runs/paper/config.yaml")), tmp_path / seal.NAME)
+    seal_as(load.load("runs/paper/config.yaml"), tmp_path)
     assert str(tmp_path) not in (tmp_path / seal.NAME).read_text()
     seal.check_same(tmp_path, config)
-    with pytest.raises(ResultsError, match="another config_sha256"):
+    with pytest.raises(ResultsError, match=r"another configuration \(plugins\)"):
         seal.check_same(tmp_path, overlay(config, {"plugins": []}))
+
+
+def test_what_differs_is_named(tmp_path):
+    config = load.load(ROOT / "config.yaml")
+    seal_as(config, tmp_path)
+    changed = overlay(config, {"predictive": {"training": {"steps": 7}}, "seeds": [4]})
+    with pytest.raises(ResultsError, match=r"\(seeds, predictive\.training\.steps\)\."):
+        seal.check_same(tmp_path, changed)
+    sealed = json.loads((tmp_path / seal.NAME).read_text())
+    sealed["code_sha256"]["decode"] = "0" * 64
+    (tmp_path / seal.NAME).write_text(json.dumps(sealed))
+    with pytest.raises(ResultsError, match=r"made with another code \(decode\)\."):
+        seal.check_same(tmp_path, config)
+
+
+def test_tables_that_are_drawn_again_answer_what_was_asked(tmp_path):
+    config = load.load(ROOT / "config.yaml")
+    seal.check_statistics(tmp_path, config)
+    seal_as(config, tmp_path)
+    seal.check_statistics(tmp_path, overlay(config, {"seeds": [4]}))
+    other = overlay(config, {"statistics": {"endpoint": {"over": ["baseline"]}}})
+    with pytest.raises(ResultsError, match=r"another statistics\.endpoint\.over:"):
+        seal.check_statistics(tmp_path, other)
+    older = overlay(config, {})
+    del older["statistics"]["endpoint"]
+    seal_as(older, tmp_path)
+    seal.check_statistics(tmp_path, other)
 
 
 def test_what_is_no_manifest_seals_nothing(tmp_path):
@@ -35,5 +70,5 @@ def test_a_version_keeps_the_precision_that_it_was_made_in(tmp_path, made):
     said = overlay(load.load(ROOT / "config.yaml"), {"engine": {"precision": "auto"}})
     assert seal.configuration(tmp_path) == {}
     config = overlay(said, {"engine": {"precision": made}})
-    manifest.write(manifest.origin(config), tmp_path / seal.NAME)
+    seal_as(config, tmp_path)
     seal.check_same(tmp_path, precision.resolve(said, [seal.configuration(tmp_path)]))

@@ -128,6 +128,7 @@ WRONG = [
         "endpoint.variant: centroid trains nothing",
     ),
     ((), "models", {"mbt2018": {"qualities": [1], "plain": True}}, "models: every model is plain"),
+    ((), "models", {"mbt2018": {"qualities": [1], "M": 64}}, "mbt2018.M: leave it null: a codec"),
 ]
 
 

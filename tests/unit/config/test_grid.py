@@ -24,7 +24,15 @@ CONFIG = {
         "precision": "32-true", "accelerator": "cpu", "devices": 1, "compile": False,
         "coding": "cpu", "arithmetic": "float64", "workers": 2, "device_cache_mb": 0,
     },
-    "data": {"validation_crop": 64},
+    "data": {
+        "sources": {"some": {"folder": "some"}, "unused": {"folder": "none"}},
+        "roles": {
+            "baseline": {"source": "some"}, "exploration": {"reuse": "baseline"},
+            "predictive": {"reuse": "baseline"}, "validation": {"source": "some"},
+            "test": [{"source": "some"}],
+        },
+        "validation_crop": 64,
+    },
     "rectifier": {"width": 8},
     "training": {"batch_size": 2},
     "baseline": {
@@ -271,6 +279,10 @@ def rerun(**changes):
         ({"soft": {"training": {"steps": 30}}}, {"soft", "predictive"}),  # longer than a trial
         ({"soft": {"detach_y": False}}, {"explore", "soft"}),
         ({"explore": {"qualities": "all"}}, set()),
+        ({"data": {"sources": {"unused": {"folder": "other"}}}}, set()),
+        ({"data": {"sources": {"some": {"folder": "other"}}}}, {"data"}),
+        ({"data": {"roles": {"validation": {"limit": 5}}}}, {"data"}),
+        ({"data": {"validation_crop": 96}}, TRAINING),
         ({"predictive": {"training": {"steps": 9}}}, {"predictive"}),
         ({"engine": {"coding": "cuda"}}, {"encode", "decode", "runtime"}),
         ({"engine": {"arithmetic": "float32"}}, {"encode", "runtime"}),

@@ -1,5 +1,7 @@
 import hashlib
 import re
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -247,3 +249,19 @@ def test_kodak_list_names_the_24_images():
     assert [item.filename for item in items] == [f"kodim{n:02}.png" for n in range(1, 25)]
     assert len({item.sha256 for item in items}) == 24
     assert {item.url.rsplit("/", 1)[0] for item in items} == {"http://r0k.us/graphics/kodak/kodak"}
+
+
+def test_two_processes_download_a_list_one_after_the_other(server, tmp_path):
+    """Both would write the same unfinished file; the second finds everything there."""
+    table = tmp_path / "list.csv"
+    table.write_text(f"url,sha256\n{server.url}/a.png,{DIGEST}\n")
+    code = "import sys; from qr.data.download import download_list; download_list(*sys.argv[1:])"
+    with data_download._alone(tmp_path / "files"):
+        command = [sys.executable, "-c", code, str(table), str(tmp_path / "files")]
+        other = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert "waiting for another download" in other.stderr.readline()
+        assert server.seen == []
+        download(read_list(table)[0], tmp_path / "files")
+    other.communicate(timeout=60)
+    assert other.returncode == 0
+    assert server.seen == [None]

@@ -35,8 +35,12 @@ def test_the_commit_and_whether_files_differ(tmp_path, monkeypatch):
     head = git(package.parent, "rev-parse", "HEAD").strip()
     assert provenance.git_commit() == (head, False)
     (package.parent / "results" / "table").write_text("2")
-    (package / "new.py").write_text("x = 1")
+    (package.parent / "overlay.py").write_text("x = 1")
     assert provenance.git_commit() == (head, False)
+    (package / "deeper").mkdir()
+    (package / "deeper" / "new.py").write_text("x = 1")
+    assert provenance.git_commit() == (head, True)
+    (package / "deeper" / "new.py").unlink()
     (package / "code.py").write_text("x = 2")
     assert provenance.git_commit() == (head, True)
     # As git takes a checkout that another user owns.

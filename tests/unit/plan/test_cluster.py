@@ -54,6 +54,15 @@ def test_a_second_one_in_the_same_folder_is_refused(queue, tmp_path):
     cluster.take_over(tmp_path, tmp_path / "lock").close()
 
 
+def test_a_local_one_is_beside_others_but_not_beside_one_that_submits_jobs(queue, tmp_path):
+    lock = tmp_path / "lock"
+    refused = pytest.raises(ClusterError, match="another Snakemake")
+    with cluster.take_part(tmp_path, lock), cluster.take_part(tmp_path, lock), refused:
+        cluster.take_over(tmp_path, lock)
+    with cluster.take_over(tmp_path, lock), pytest.raises(ClusterError, match="another Snakemake"):
+        cluster.take_part(tmp_path, lock)
+
+
 def test_no_slurm_is_said_clearly(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ClusterError, match="squeue is not installed"):

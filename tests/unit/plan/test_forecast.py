@@ -12,7 +12,7 @@ from qr.config.grid import Grid, Job
 from qr.config.settings import overlay
 from qr.plan import cost
 from qr.plan.cost import Measured
-from qr.plan.forecast import SOURCES, as_csv, as_text, plan, unmeasured
+from qr.plan.forecast import SOURCES, as_csv, as_text, plan, unanswered, unmeasured
 from qr.plan.work import Work
 from support.paths import ROOT
 
@@ -159,6 +159,15 @@ def test_jobs_without_a_rate_in_the_precision_of_this_machine_are_told(tmp_path,
 def test_a_plan_without_a_table_says_so_and_not_of_downloads(settings, tmp_path):
     told = unmeasured(plan(settings, tmp_path), settings)
     assert "(explore, soft, predictive, encode, decode)" in told and "speed is null" in told
+
+
+def test_a_question_that_no_codec_will_answer_is_told_of(settings):
+    assert unanswered(settings) == ""
+    two = overlay(settings, {"statistics": {"endpoint": {"over": ["decoder", "synthesis-wide"]}}})
+    assert "has both qr and synthesis-wide among" in unanswered(two)
+    point = {"variants": ["synthesis-wide"], "models": ["mbt2018"], "qualities": [2]}
+    assert unanswered(overlay(two, {"extra": [point | {"metrics": ["ms-ssim"]}]})) != ""
+    assert unanswered(overlay(two, {"extra": [point | {"metrics": ["mse"]}]})) == ""
 
 
 def test_every_job_has_one_source_and_the_total_adds_up(settings, tmp_path):

@@ -1,0 +1,75 @@
+"""What is added to or removed from the user's own images is noticed."""
+
+import shutil
+
+import pytest
+
+from qr.config import steps
+from qr.config.grid import Grid
+from qr.config.load import load
+from qr.config.settings import overlay
+from qr.data.listing import listing
+from support.paths import ROOT
+
+ROLES = {
+    "baseline": {"source": "folder"},
+    "exploration": {"reuse": "baseline"},
+    "predictive": {"source": "list", "share": 0.5},
+    "validation": {"source": "list", "share": 0.5},
+    "test": [{"source": "shipped"}, {"source": "builtin"}],
+}
+SOURCES = {
+    "folder": {"folder": "images"},
+    "list": {"urls": "mine.csv"},
+    "shipped": {"urls": "kodak"},
+    "builtin": {"builtin": "scikit-image"},
+    "unused": {"folder": "images"},
+}
+DATA = {"sources": SOURCES, "roles": ROLES}
+
+
+@pytest.fixture
+def base(tmp_path):
+    for name in ("a.png", "deeper/b.jpg", "notes.txt"):
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "images" / name).touch()
+    (tmp_path / "mine.csv").write_text("url,sha256\n")
+    return tmp_path
+
+
+def test_what_a_role_takes_from_the_user_is_listed(base):
+    assert set(listing(DATA, base)) == {"folder", "list"}
+
+
+def test_an_image_or_a_row_more_or_less_is_another_listing(base):
+    seen = [listing(DATA, base)]
+    (base / "images" / "notes-2.txt").touch()
+    assert listing(DATA, base) == seen[0]
+    (base / "images" / "deeper" / "c.PNG").touch()
+    seen.append(listing(DATA, base))
+    (base / "images" / "a.png").unlink()
+    seen.append(listing(DATA, base))
+    (base / "mine.csv").write_text("url,sha256\nhttps://example.org/a.png,00\n")
+    seen.append(listing(DATA, base))
+    assert len(set(map(str, seen))) == 4
+
+
+def test_it_does_not_depend_on_where_the_folder_lies(base, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    shutil.copytree(base, other, dirs_exist_ok=True)
+    assert listing(DATA, other) == listing(DATA, base)
+
+
+def test_what_is_not_there_is_no_error(tmp_path):
+    assert listing(DATA, tmp_path) == {"folder": "missing", "list": "missing"}
+
+
+def test_a_source_that_no_role_takes_changes_nothing():
+    config = load(ROOT / "config.yaml")
+    more = overlay(config, {"data": {"sources": {"unused": {"folder": "anywhere"}}}})
+    used = overlay(config, {"data": {"sources": {"vimeo": {"folder": "anywhere"}}}})
+    first, same, other = (
+        steps.settings_digest("data", Grid(c), None) for c in (config, more, used)
+    )
+    assert first == same
+    assert first != other
