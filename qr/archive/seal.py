@@ -10,8 +10,8 @@ from typing import Any
 
 from qr import provenance
 from qr.archive.manifest import code_digests
-from qr.config import load
-from qr.config.settings import differing
+from qr.config import load, steps
+from qr.config.settings import differing, overlay
 from qr.errors import ResultsError
 
 NAME = "manifest.json"
@@ -42,7 +42,7 @@ def check_same(results: Path, config: Mapping[str, Any]) -> None:
     config = load.portable(config)
     changed = {
         "configuration": [*differing(sealed["config"], config)],
-        "code": [*differing(sealed.get("code_sha256"), code_digests(config))],
+        "code": [*differing(sealed.get("code_sha256", {}), code_digests(config))],
         "commit": [] if sealed.get("git_commit") == commit else [str(sealed.get("git_commit"))],
         "state of the working tree": [] if sealed.get("git_dirty") == dirty else ["git_dirty"],
     }
@@ -54,19 +54,20 @@ def check_same(results: Path, config: Mapping[str, Any]) -> None:
         )
 
 
-def check_statistics(results: Path, config: Mapping[str, Any]) -> None:
-    """See that tables of a finished version, drawn again, answer what its own asked.
+def check_drawing(step: str, results: Path, config: Mapping[str, Any]) -> None:
+    """See that a step which draws a finished version again reads what it read of its own.
 
-    A version from before a setting was there has what the configuration says of it.
+    A key that the version does not have yet may have any value.
 
     Raises:
-        ResultsError: they would have other `statistics`.
+        ResultsError: it would read other values, and so answer another question.
     """
-    sealed, now = configuration(results).get("statistics", {}), config["statistics"]
-    if changed := [*differing(sealed, {key: now.get(key) for key in sealed}, "statistics")]:
+    now = steps.settings(step, config)
+    sealed = {key: configuration(results).get(key) or {} for key in now}
+    if changed := [*differing(overlay(now, sealed), now)]:
         raise ResultsError(
-            f"{results} is finished, and was made with another {_shown(changed)}: its tables and "
-            "report are not overwritten. `qr tables` and `qr report` write them elsewhere"
+            f"{results} is finished, and was made with another {_shown(changed)}: it is not drawn "
+            f"again with this. `qr tables` and `qr report` write elsewhere"
         )
 
 

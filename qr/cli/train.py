@@ -63,9 +63,13 @@ def data(
 
     Example: qr data -c config.yaml --out runs/mine/data --downloads runs/downloads
     """
+    from qr.data.listing import listing, record
     from qr.data.prepare import prepare
 
-    prepare(settings("data", config), base, downloads, out, workers)
+    read = settings("data", config)
+    listed = listing(read, base)
+    prepare(read, base, downloads, out, workers)
+    record(listed, out)
 
 
 @app.command()

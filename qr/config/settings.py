@@ -24,7 +24,7 @@ def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differing(ours: Any, theirs: Any, name: str = "") -> Iterator[str]:
-    """The keys, as a.b.c, at which two mappings differ; `name` is that of the mappings."""
+    """The keys, as a.b.c, at which two mappings differ; `name` is their own."""
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
         for key in dict.fromkeys([*ours, *theirs]):
             yield from differing(ours.get(key), theirs.get(key), f"{name}.{key}".lstrip("."))

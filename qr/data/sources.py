@@ -7,7 +7,7 @@ from typing import Any
 
 from qr.data.download import download_list
 from qr.data.images import list_images
-from qr.data.listing import find_list
+from qr.data.listing import find_list, place
 from qr.data.roles import used_sources
 from qr.errors import ConfigError, DataError
 
@@ -71,7 +71,7 @@ def _of_one_name(sources: Mapping[str, Mapping[str, Any]], base: Path) -> list[s
 
 def _list_source(name: str, source: Mapping[str, Any], base: Path, downloads: Path) -> list[Path]:
     if "folder" in source:
-        files = list_images(base / Path(source["folder"]).expanduser())
+        files = list_images(place(base, source["folder"]))
     elif "urls" in source:
         path, _ = find_list(source["urls"], base)
         files = download_list(path, downloads / path.stem)

@@ -120,8 +120,13 @@ def _tell_of(others: Counter[str], folder: Path) -> None:
         log.warning("%s: %d %s left out: %s", folder, count, files, ", ".join(told))
 
 
+def is_of_macos(path: Path) -> bool:
+    """Whether it is what macOS adds on foreign disks."""
+    return path.name.startswith("._") or "__MACOSX" in path.parts
+
+
 def _is_left_out(path: Path) -> bool:
-    if path.name.startswith("._") or "__MACOSX" in path.parts:
+    if is_of_macos(path):
         log.warning("%s: left out: what macOS adds, no picture", path)
         return True
     try:

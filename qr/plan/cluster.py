@@ -59,9 +59,12 @@ def left_behind(folder: Path) -> list[str]:
 
 
 def _hold(lock: Path, folder: Path, kind: int) -> IO:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    # It stays open as long as the process lives; NFS shares a lock of what can be read alone.
-    file = open(lock, "a+")  # noqa: SIM115
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        # It stays open as long as the process lives; NFS shares a lock of what can be read alone.
+        file = open(lock, "a+")  # noqa: SIM115
+    except OSError as error:
+        raise ClusterError(f"{lock} cannot be written: {error.strerror}") from error
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:

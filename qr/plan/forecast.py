@@ -15,7 +15,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from qr.codecs.catalogue import CodecId
 from qr.config.grid import TRAINING, Grid, Job
+from qr.decoders import variants
 from qr.files import folder_bytes
 from qr.plan.cost import Cost
 from qr.plan.work import TIMED_CODING
@@ -72,19 +74,30 @@ def unmeasured(rows: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> 
 
 
 def unanswered(config: Mapping[str, Any]) -> str:
-    """One line if no codec has what the primary endpoint compares; else empty."""
+    """One line if no model has all that the primary endpoint compares; else empty."""
     grid, asked = Grid(config), config["statistics"]["endpoint"]
     codecs = [codec for codec in grid.studied if codec.metric == "mse"]
-    measured = [{v for v, _ in grid.trained(c)} | {*grid.untrained(c, "soft")} for c in codecs]
+    models = [[c for c in codecs if c.model == model] for model in {c.model for c in codecs}]
     lacking = [
-        over for over in asked["over"] if not any({asked["variant"], over} <= m for m in measured)
+        over
+        for over in asked["over"]
+        if variants.get(asked["variant"]).noisy
+        or not any(all(_compares(grid, c, asked["variant"], over) for c in each) for each in models)
     ]
     if not lacking:
         return ""
     return (
-        f"statistics.endpoint: no codec trained for mse has both {asked['variant']} and "
-        f"{' and '.join(lacking)} among its `variants`: that question will have no answer"
+        f"statistics.endpoint: no model has, at each of its qualities and trained alike for mse, "
+        f"{asked['variant']} and {' and '.join(lacking)}: that question will have no answer"
     )
+
+
+def _compares(grid: Grid, codec: CodecId, variant: str, over: str) -> bool:
+    """Whether both are measured: with a seed that they share, if both are trained."""
+    seeds = {s for v, s in grid.trained(codec) if v == variant}
+    if variants.get(over).trains:
+        return not seeds.isdisjoint(s for v, s in grid.trained(codec) if v == over)
+    return bool(seeds) and over in grid.untrained(codec, "soft")
 
 
 class _Estimates:

@@ -179,10 +179,12 @@ def test_a_finished_version_is_left_alone(done, tmp_path):
     assert "finished" in other.stdout
     assert "another configuration (runtime.rounds)" in other.stdout
     changed.write_text("statistics: {bootstrap: 200}\n")
-    tables = ("tables", "--forcerun", "tabulate")
-    other = done.snakemake("--cores", "2", *tables, *OVERLAYS, str(changed), check=False)
-    assert other.returncode != 0
-    assert "another statistics.bootstrap" in other.stdout
+    report = ("--report", str(tmp_path / "report.html"), "--report-after-run")
+    for options in ((), report):
+        tables = ("tables", "--forcerun", "tabulate", *options)
+        other = done.snakemake("--cores", "2", *tables, *OVERLAYS, str(changed), check=False)
+        assert other.returncode != 0
+        assert "another statistics.bootstrap" in other.stdout
     done.commit("another commit")
     other = run(done, "all", check=False)
     assert other.returncode != 0

@@ -1,6 +1,7 @@
 """Which jobs run again when code changes: Snakemake's own answer, in dry runs."""
 
 import csv
+import fcntl
 import re
 import shutil
 from pathlib import Path
@@ -86,8 +87,8 @@ def test_what_runs_again_after_a_change_of_statistics(finished, tmp_path):
     assert rerun(finished, str(overlay)) == TABLES
 
 
-def test_what_runs_again_after_a_change_of_images(workspace, tmp_path):
-    """One that is added to a folder; not a source that nothing takes."""
+def test_images_that_come_and_go_are_told_of_and_run_nothing_again(workspace, tmp_path):
+    """A run keeps those that it has: a folder may be away for an hour. Others are asked for."""
     images, overlay = tmp_path / "images", tmp_path / "data.yaml"
     images.mkdir()
     chelsea, rocket = (p for p in _builtin_photographs() if p.stem in ("chelsea", "rocket"))
@@ -99,7 +100,27 @@ def test_what_runs_again_after_a_change_of_images(workspace, tmp_path):
         overlay.write_text(yaml.safe_dump({"data": settings}))
         return workspace.snakemake("data", *arguments, *OVERLAYS, str(overlay)).stdout
 
-    data("--cores", "2")
-    assert "Nothing to be done" in data("-n", unused={"folder": "nowhere"})
+    assert "are others" not in data("--cores", "2")
+    quiet = data("-n", unused={"folder": "nowhere"})
+    assert "Nothing to be done" in quiet and "are others" not in quiet
     shutil.copy(rocket, images)
-    assert "rule data:" in data("-n")
+    told = data("-n")
+    assert "Nothing to be done" in told and "the files of mine are others" in told
+    images.rename(tmp_path / "away")
+    away = data("-n")
+    assert "Nothing to be done" in away and "are others" not in away
+    (tmp_path / "away").rename(images)
+    data("--cores", "2", "--forcerun", "data")
+    assert "are others" not in data("-n")
+
+
+def test_a_run_beside_one_that_submits_jobs_is_refused(workspace):
+    """Both would write the same files; the profile of SLURM takes Snakemake's own lock away."""
+    lock = workspace.folder / "runs" / ".controller"
+    lock.parent.mkdir(exist_ok=True)
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        refused = workspace.snakemake("data", "--cores", "1", *OVERLAYS, check=False)
+    assert refused.returncode != 0
+    assert "another Snakemake is at work" in refused.stdout
+    assert not (workspace.folder / "runs/tiny/data/test.csv").exists()

@@ -30,6 +30,11 @@ elif not any(load.written(same, CONFIG_FILE) for same in (CONFIG, SAID)):
     )
 
 
+if not (FINISHED or workflow.remote_exec):
+    if told := news(CONFIG["data"], Path(), Path(RUN) / "data"):
+        print(f"qr: {told}", file=sys.stderr)
+
+
 def begin():
     """Write the configuration, so that the jobs of this run agree.
 

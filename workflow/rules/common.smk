@@ -12,7 +12,7 @@ from qr.archive import seal
 from qr.config import load, precision, steps
 from qr.config.grid import Grid, Job, all_variants
 from qr.config.paths import Files
-from qr.data.listing import listing
+from qr.data.listing import news
 from qr.data.roles import TRAINING_ROLES, manifests, test_folders, test_sets
 from qr.errors import QRError
 from qr.plan.cluster import lead_to_this_code, take_over, take_part
@@ -43,9 +43,9 @@ CONFIG = precision.resolve(SAID, (ask(*begun) for begun in EARLIER), ELSEWHERE)
 GRID, COST = Grid(CONFIG), ask(Cost, CONFIG, Path(RUN))
 FILES, VARIANTS = Files(GRID, RUN), all_variants(CONFIG)
 # A finished version is read only; a report of it still tells of every job.
-FINISHED = seal.finished(Path(RESULTS)) and "--report" not in sys.argv
-if FINISHED:
-    ask(seal.check_statistics, Path(RESULTS), CONFIG)
+REPORTING = any(word.partition("=")[0] == "--report" for word in sys.argv)
+REPORTING = REPORTING and "--report-after-run" not in sys.argv
+FINISHED = seal.finished(Path(RESULTS)) and not REPORTING
 # Times are taken on all cores of this machine; elsewhere nobody knows how many there are.
 TIMING_THREADS = 2 if workflow.remote_exec else workflow.resource_settings.cores or 2
 METRICS = (*FILES.parts(), "summary")
@@ -79,9 +79,13 @@ def code(step, *variants):
 
 def settings(step):
     """Likewise, for what the rule's command reads of the configuration."""
-    return lambda wildcards: steps.settings_digest(
-        step, GRID, Job.of(step, wildcards).codec
-    )
+
+    def digest(wildcards):
+        if FINISHED:
+            ask(seal.check_drawing, step, Path(RESULTS), CONFIG)
+        return steps.settings_digest(step, GRID, Job.of(step, wildcards).codec)
+
+    return digest
 
 
 def needs(step):

@@ -17,7 +17,6 @@ rule data:
         config=CONFIG_FILE,
         settings=settings("data"),
         code=code("data"),
-        images=lambda wc: listing(CONFIG["data"], Path()),
         folder=lambda wc, output: parent(output.manifests),
     shell:
         "python -m qr data --config {params.config} --out {params.folder} --downloads runs/downloads"

@@ -38,24 +38,28 @@ def test_what_differs_is_named(tmp_path):
     with pytest.raises(ResultsError, match=r"\(seeds, predictive\.training\.steps\)\."):
         seal.check_same(tmp_path, changed)
     sealed = json.loads((tmp_path / seal.NAME).read_text())
-    sealed["code_sha256"]["decode"] = "0" * 64
+    sealed["code_sha256"]["decode"] = "0" * 64  # of a qr with another decoding
     (tmp_path / seal.NAME).write_text(json.dumps(sealed))
     with pytest.raises(ResultsError, match=r"made with another code \(decode\)\."):
         seal.check_same(tmp_path, config)
 
 
-def test_tables_that_are_drawn_again_answer_what_was_asked(tmp_path):
+def test_what_is_drawn_again_answers_what_was_asked(tmp_path):
     config = load.load(ROOT / "config.yaml")
-    seal.check_statistics(tmp_path, config)
     seal_as(config, tmp_path)
-    seal.check_statistics(tmp_path, overlay(config, {"seeds": [4]}))
+    for step in ("figures", "tables", "report"):
+        seal.check_drawing(step, tmp_path, overlay(config, {"seeds": [4]}))
     other = overlay(config, {"statistics": {"endpoint": {"over": ["baseline"]}}})
-    with pytest.raises(ResultsError, match=r"another statistics\.endpoint\.over:"):
-        seal.check_statistics(tmp_path, other)
+    seal.check_drawing("figures", tmp_path, other)  # which do not show it
+    for step in ("tables", "report"):
+        with pytest.raises(ResultsError, match=r"another statistics\.endpoint\.over:"):
+            seal.check_drawing(step, tmp_path, other)
     older = overlay(config, {})
-    del older["statistics"]["endpoint"]
+    del older["statistics"]["endpoint"]["over"]
     seal_as(older, tmp_path)
-    seal.check_statistics(tmp_path, other)
+    seal.check_drawing("tables", tmp_path, other)
+    with pytest.raises(ResultsError, match=r"another statistics\.seed:"):
+        seal.check_drawing("tables", tmp_path, overlay(config, {"statistics": {"seed": 9}}))
 
 
 def test_what_is_no_manifest_seals_nothing(tmp_path):

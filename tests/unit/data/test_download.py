@@ -259,9 +259,20 @@ def test_two_processes_download_a_list_one_after_the_other(server, tmp_path):
     with data_download._alone(tmp_path / "files"):
         command = [sys.executable, "-c", code, str(table), str(tmp_path / "files")]
         other = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        assert "waiting for another download" in other.stderr.readline()
+        assert "another download into it goes first" in other.stderr.readline()
         assert server.seen == []
         download(read_list(table)[0], tmp_path / "files")
     other.communicate(timeout=60)
     assert other.returncode == 0
+    assert server.seen == [None]
+
+
+def test_where_there_can_be_no_lock_nobody_waits(server, tmp_path):
+    """A folder that is read only and has everything."""
+    table = tmp_path / "list.csv"
+    table.write_text(f"url,sha256\n{server.url}/a.png,{DIGEST}\n")
+    first = download_list(table, tmp_path / "files")
+    (tmp_path / "files" / ".lock").unlink()
+    (tmp_path / "files" / ".lock").mkdir()  # as little to be opened; also root may not
+    assert download_list(table, tmp_path / "files") == first
     assert server.seen == [None]

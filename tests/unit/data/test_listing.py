@@ -8,7 +8,9 @@ from qr.config import steps
 from qr.config.grid import Grid
 from qr.config.load import load
 from qr.config.settings import overlay
-from qr.data.listing import listing
+from qr.data import listing as module
+from qr.data.listing import listing, news, record
+from qr.data.walk import walk
 from support.paths import ROOT
 
 ROLES = {
@@ -60,8 +62,31 @@ def test_it_does_not_depend_on_where_the_folder_lies(base, tmp_path_factory):
     assert listing(DATA, other) == listing(DATA, base)
 
 
-def test_what_is_not_there_is_no_error(tmp_path):
-    assert listing(DATA, tmp_path) == {"folder": "missing", "list": "missing"}
+def test_the_order_of_a_folder_does_not_count(base, monkeypatch):
+    before = listing(DATA, base)
+    monkeypatch.setattr(module, "walk", lambda *asked: reversed([*walk(*asked)]))
+    assert listing(DATA, base) == before
+
+
+def test_what_changed_since_the_manifests_were_made_is_told(base):
+    manifests = base / "manifests"
+    assert news(DATA, base, manifests) == ""
+    record(listing(DATA, base), manifests)
+    assert news(DATA, base, manifests) == ""
+    (base / "images" / "._a.png").touch()  # of macOS, which is left out
+    assert news(DATA, base, manifests) == ""
+    (base / "images" / "c.png").touch()
+    assert "the files of folder are others" in news(DATA, base, manifests)
+    (base / "mine.csv").unlink()
+    (base / "images").rename(base / "away")
+    assert news(DATA, base, manifests) == ""  # as on another machine
+
+
+@pytest.mark.parametrize("folder", ["~nobody-of-this-name/x", "missing"])
+def test_a_place_that_is_not_there_is_no_error(base, folder):
+    assert listing(overlay(DATA, {"sources": {"folder": {"folder": folder}}}), base).keys() == {
+        "list"
+    }
 
 
 def test_a_source_that_no_role_takes_changes_nothing():

@@ -63,6 +63,12 @@ def test_a_local_one_is_beside_others_but_not_beside_one_that_submits_jobs(queue
         cluster.take_part(tmp_path, lock)
 
 
+def test_a_lock_that_cannot_be_opened_is_named(tmp_path):
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(ClusterError, match=r"lock cannot be written: Is a directory"):
+        cluster.take_part(tmp_path, tmp_path / "lock")
+
+
 def test_no_slurm_is_said_clearly(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ClusterError, match="squeue is not installed"):

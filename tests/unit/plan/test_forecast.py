@@ -164,10 +164,17 @@ def test_a_plan_without_a_table_says_so_and_not_of_downloads(settings, tmp_path)
 def test_a_question_that_no_codec_will_answer_is_told_of(settings):
     assert unanswered(settings) == ""
     two = overlay(settings, {"statistics": {"endpoint": {"over": ["decoder", "synthesis-wide"]}}})
-    assert "has both qr and synthesis-wide among" in unanswered(two)
-    point = {"variants": ["synthesis-wide"], "models": ["mbt2018"], "qualities": [2]}
-    assert unanswered(overlay(two, {"extra": [point | {"metrics": ["ms-ssim"]}]})) != ""
-    assert unanswered(overlay(two, {"extra": [point | {"metrics": ["mse"]}]})) == ""
+    assert ", qr and synthesis-wide: that" in unanswered(two)
+    more = {"variants": ["synthesis-wide"], "models": ["mbt2018"], "metrics": ["mse"]}
+    assert unanswered(overlay(two, {"extra": [more]})) == ""
+    # It is about the mean over qualities, of paired trainings, of codecs for mse.
+    for less in ({"qualities": [2, 3]}, {"seeds": [7]}, {"metrics": ["ms-ssim"]}):
+        assert unanswered(overlay(two, {"extra": [more | less]})) != "", less
+    noisy = {"variants": ["decoder-noisy"]}
+    asked = {"statistics": {"endpoint": {"variant": "decoder-noisy"}}}
+    assert unanswered(overlay(settings, {"extra": [noisy]} | asked)) != ""
+    untrained = {"statistics": {"endpoint": {"over": ["baseline"]}}}
+    assert unanswered(overlay(settings, untrained)) == ""
 
 
 def test_every_job_has_one_source_and_the_total_adds_up(settings, tmp_path):
