@@ -2,7 +2,8 @@
 # The second study, step by step, on a machine that may be new. Codec by codec and quality by quality, at the commit of
 # tag study-v4; `qr join` makes one version of the parts. What is finished lies beside this file and is committed.
 # Start it with setsid, else the whole session gets its low priority.
-#   study.sh clone NAME                 scale, factorized, joint or attn: a clone at the tag, with photographs
+#   study.sh clone NAME                 scale, factorized, joint or attn: a clone at the tag, with photographs;
+#                                       long: Scale's quality 3, decoders trained five times as long, by Scale's explorations
 #   study.sh baseline NAME Q START OPTIONS...   train quality Q from START (a codec file, or ""); OPTIONS: more -c FILE
 #   study.sh part NAME TARGETS...       all that follows, in the codec's own version cpu-v2-NAME
 #   study.sh keep NAME Q                the average of a training that runs, here, to start from
@@ -10,7 +11,7 @@
 set -e
 here=$(cd "$(dirname "$0")"; pwd); main=$(cd "$here/../.."; pwd); name=$2 q=${3:-}
 case $name in
-  scale) model=bmshj2018-hyperprior widths="64 192";;
+  scale | long) model=bmshj2018-hyperprior widths="64 192";;
   factorized) model=bmshj2018-factorized widths="64 192";;
   joint) model=mbt2018 widths="64 128";;
   attn) model=cheng2020-attn-m widths="48 128";;
@@ -29,6 +30,11 @@ mine() { # what differs from the tier, on this machine
   for other in bmshj2018-factorized bmshj2018-hyperprior mbt2018 cheng2020-attn-m; do
     [ $other = $model ] || echo "  $other: {qualities: []}"
   done
+  if [ $name = long ]; then
+    echo "  $model: {qualities: [3]}"
+    echo "extra: [{variants: [synthesis-wide, qr-tapped]}]"
+    echo "predictive: {training: {steps: 20000}}"
+  fi
   echo "data:"
   echo "  sources:"
   echo "    photographs: {folder: /root/study/photographs}"
@@ -72,6 +78,7 @@ part)
     fi
   done
   [ ! -d $here/cpu-v2-$name ] || cp -rn $here/cpu-v2-$name/. $run/
+  [ $name != long ] || cp -rn $here/cpu-v2-scale/explore $run/
   exec nice -n 19 snakemake ${@:-all} $again
   ;;
 save)
