@@ -3,7 +3,8 @@
 # tag study-v4; `qr join` makes one version of the parts. What is finished lies beside this file and is committed.
 # Start it with setsid, else the whole session gets its low priority.
 #   study.sh clone NAME                 scale, factorized, joint or attn: a clone at the tag, with photographs;
-#                                       long: Scale's quality 3, decoders trained five times as long, by Scale's explorations
+#                                       long: Scale's quality 3, decoders trained five times as long, by Scale's explorations;
+#                                       points: there, four distances, and alpha from 100 on; ms-ssim: quality 2 of Factorized and Scale
 #   study.sh baseline NAME Q START OPTIONS...   train quality Q from START (a codec file, or ""); OPTIONS: more -c FILE
 #   study.sh part NAME TARGETS...       all that follows, in the codec's own version cpu-v2-NAME
 #   study.sh keep NAME Q                the average of a training that runs, here, to start from
@@ -11,7 +12,8 @@
 set -e
 here=$(cd "$(dirname "$0")"; pwd); main=$(cd "$here/../.."; pwd); name=$2 q=${3:-}
 case $name in
-  scale | long) model=bmshj2018-hyperprior widths="64 192";;
+  scale | long | points) model=bmshj2018-hyperprior widths="64 192";;
+  ms-ssim) model="bmshj2018-factorized bmshj2018-hyperprior";;
   factorized) model=bmshj2018-factorized widths="64 192";;
   joint) model=mbt2018 widths="64 128";;
   attn) model=cheng2020-attn-m widths="48 128";;
@@ -28,13 +30,24 @@ mine() { # what differs from the tier, on this machine
   echo "version: cpu-v2-$name"
   echo "models:"
   for other in bmshj2018-factorized bmshj2018-hyperprior mbt2018 cheng2020-attn-m; do
-    [ $other = $model ] || echo "  $other: {qualities: []}"
+    case " $model " in *" $other "*) ;; *) echo "  $other: {qualities: []}";; esac
   done
-  if [ $name = long ]; then
+  case $name in
+  long)
     echo "  $model: {qualities: [3]}"
     echo "extra: [{variants: [synthesis-wide, qr-tapped]}]"
-    echo "predictive: {training: {steps: 20000}}"
-  fi
+    echo "predictive: {training: {steps: 20000}}";;
+  points)
+    echo "  $model: {qualities: [3]}"
+    echo "extra: [{variants: [qr-l2, qr-l1, qr-smooth-l1, qr-cosine]}]"
+    echo "explore: {strategy: sweep, variants: [qr], alpha: {start: 100.0}, learning_rates: [5.0e-4]}"
+    echo "statistics: {endpoint: {variant: qr, over: [decoder]}}";;
+  ms-ssim)
+    for one in $model; do echo "  $one: {qualities: [2]}"; done
+    echo "metrics: [ms-ssim]"
+    echo "extra: [{variants: [synthesis-wide, qr-tapped]}]"
+    echo "explore: {qualities: [2], variants: [qr], learning_rates: [5.0e-4]}";;
+  esac
   echo "data:"
   echo "  sources:"
   echo "    photographs: {folder: /root/study/photographs}"
@@ -69,8 +82,7 @@ part)
   mine > $file
   again="--cores 1 --nolock --rerun-incomplete --configfile $tier $file"
   [ -e $run/data/baseline.csv ] || snakemake $run/data/baseline.csv $again
-  for q in 1 2 3; do
-    codec=${model}_mse_q$q
+  for codec in $(for m in $model; do for q in 1 2 3; do echo ${m}_mse_q$q; done; done); do
     if [ -e $here/$codec/codec.safetensors ] && [ ! -e $run/baseline/$codec/codec.safetensors ]; then
       mkdir -p $run/baseline/$codec; cp $here/$codec/* $run/baseline/$codec/
       # One date for all, not before that of the data: what is older than what it is made of is trained again.
