@@ -49,8 +49,8 @@ def check_same(results: Path, config: Mapping[str, Any]) -> None:
     if told := [f"{what} ({_shown(names)})" for what, names in changed.items() if names]:
         raise ResultsError(
             f"{results} is finished, and was made with another {', another '.join(told)}. A "
-            "finished version is not overwritten: choose another `version`. `snakemake figures "
-            "tables report` draws this one again"
+            "finished version is not overwritten: choose another `version`. With its own "
+            "configuration, `snakemake figures tables report` draws this one again"
         )
 
 

@@ -115,7 +115,10 @@ def _alone(folder: Path) -> Iterator[None]:
     with ExitStack() as held:
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            file = held.enter_context(open(folder / ".lock", "a"))
+            try:
+                file = held.enter_context(open(folder / ".lock", "a"))
+            except PermissionError:  # another user's
+                file = held.enter_context(open(folder / ".lock"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

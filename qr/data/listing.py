@@ -8,14 +8,13 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from qr.data import roles
 from qr.data.walk import IMAGE_SUFFIXES, is_file, is_folder, is_of_macos, walk
-from qr.errors import QRError
 from qr.files import write_text
 
 NAME = "sources.json"  # beside the manifests
@@ -24,21 +23,15 @@ NAME = "sources.json"  # beside the manifests
 def listing(data: Mapping[str, Any], base: Path) -> dict[str, str]:
     """By source that a role takes: SHA-256 of the names below its folder, or of its list.
 
-    Left out are what ships with qr, and what is not there.
+    Left out are what ships with qr, and what is not there: a folder that is missing, closed or
+    empty, as where a disk is not mounted.
 
     Args:
         data: `sources` and `roles`, the configuration's.
         base: the folder that relative paths in the configuration start from.
     """
-    found = {}
-    for name, source in roles.used_sources(data).items():
-        if "folder" in source and is_folder(folder := place(base, source["folder"])):
-            found[name] = _names(folder)
-        elif "urls" in source:
-            path, shipped = find_list(source["urls"], base)
-            if not shipped and is_file(path):
-                found[name] = _digest(path.read_bytes())
-    return found
+    listed = {name: _listed(source, base) for name, source in roles.used_sources(data).items()}
+    return {name: hashlib.sha256(what).hexdigest() for name, what in listed.items() if what}
 
 
 def record(listed: Mapping[str, str], manifests: Path) -> None:
@@ -54,14 +47,14 @@ def news(data: Mapping[str, Any], base: Path, manifests: Path) -> str:
     try:
         recorded = json.loads((manifests / NAME).read_text())
         now = listing(data, base)
-    except (OSError, ValueError, QRError):
+        changed = [name for name in now if now[name] != recorded.get(name, now[name])]
+    except (OSError, ValueError, AttributeError):  # nothing to compare with
         return ""
-    changed = [name for name in now if name in recorded and recorded[name] != now[name]]
     if not changed:
         return ""
     return (
-        f"data.sources: the files of {', '.join(changed)} are others than when this run read them. "
-        "It keeps those that it has; `--forcerun data` takes the others in, and trains anew"
+        f"data.sources: {', '.join(changed)} has other files than when this run listed them. It "
+        "goes on with its list; `--forcerun data` makes it anew, and all that comes of it"
     )
 
 
@@ -78,12 +71,23 @@ def find_list(name: str, base: Path) -> tuple[Path, bool]:
     return place(base, name), False
 
 
-def _names(folder: Path) -> str:
-    folder = folder.absolute()
-    found = (path for path in walk(folder, IMAGE_SUFFIXES, Counter()) if not is_of_macos(path))
-    names = sorted(str(path)[len(str(folder)) :] for path in found)  # relative_to takes far longer
-    return _digest("\0".join(names).encode(errors="surrogateescape"))
+def _listed(source: Mapping[str, Any], base: Path) -> bytes:
+    """The names that a folder has, or a list of downloads; nothing where there is no such."""
+    if "folder" in source:
+        names = _names(place(base, source["folder"]).absolute(), source.get("names"))
+        return "\0".join(names).encode(errors="surrogateescape")
+    if "urls" in source:
+        path, shipped = find_list(source["urls"], base)
+        return path.read_bytes() if is_file(path) and not shipped else b""
+    return b""
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _names(folder: Path, wanted: Collection[str] | None) -> list[str]:
+    """Of the images of a source, below its folder."""
+    if not is_folder(folder):
+        return []
+    found = [path for path in walk(folder, IMAGE_SUFFIXES, Counter()) if not is_of_macos(path)]
+    if folder in found:  # closed
+        return []
+    start = len(str(folder))  # relative_to takes far longer
+    return sorted(str(p)[start:] for p in found if wanted is None or p.stem in wanted)

@@ -61,8 +61,10 @@ def left_behind(folder: Path) -> list[str]:
 def _hold(lock: Path, folder: Path, kind: int) -> IO:
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        # It stays open as long as the process lives; NFS shares a lock of what can be read alone.
-        file = open(lock, "a+")  # noqa: SIM115
+        # It stays open as long as the process lives. To share it, reading is enough, as where it is
+        # another user's; NFS wants writing for the other kind.
+        shared = kind == fcntl.LOCK_SH and lock.exists()
+        file = open(lock, "r" if shared else "a+")  # noqa: SIM115
     except OSError as error:
         raise ClusterError(f"{lock} cannot be written: {error.strerror}") from error
     try:

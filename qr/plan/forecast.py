@@ -82,7 +82,7 @@ def unanswered(config: Mapping[str, Any]) -> str:
         over
         for over in asked["over"]
         if variants.get(asked["variant"]).noisy
-        or not any(all(_compares(grid, c, asked["variant"], over) for c in each) for each in models)
+        or not any(_compares(grid, each, asked["variant"], over) for each in models)
     ]
     if not lacking:
         return ""
@@ -92,12 +92,15 @@ def unanswered(config: Mapping[str, Any]) -> str:
     )
 
 
-def _compares(grid: Grid, codec: CodecId, variant: str, over: str) -> bool:
-    """Whether both are measured: with a seed that they share, if both are trained."""
-    seeds = {s for v, s in grid.trained(codec) if v == variant}
-    if variants.get(over).trains:
-        return not seeds.isdisjoint(s for v, s in grid.trained(codec) if v == over)
-    return bool(seeds) and over in grid.untrained(codec, "soft")
+def _compares(grid: Grid, codecs: Sequence[CodecId], variant: str, over: str) -> bool:
+    """Whether all codecs have both, and a seed that all these trainings share."""
+    trained = [variant, over] if variants.get(over).trains else [variant]
+    if over not in trained and not all(
+        any(over in grid.untrained(c, stage) for stage in grid.stages(c)) for c in codecs
+    ):
+        return False
+    seeds = [{s for v, s in grid.trained(c) if v == name} for c in codecs for name in trained]
+    return bool(set.intersection(*seeds))
 
 
 class _Estimates:

@@ -179,12 +179,12 @@ def test_a_finished_version_is_left_alone(done, tmp_path):
     assert "finished" in other.stdout
     assert "another configuration (runtime.rounds)" in other.stdout
     changed.write_text("statistics: {bootstrap: 200}\n")
-    report = ("--report", str(tmp_path / "report.html"), "--report-after-run")
-    for options in ((), report):
+    report = ("--report", str(tmp_path / "report.html"), "--report-after")  # as argparse takes it
+    for options, told in (((), "another statistics.bootstrap"), (report, "is finished: make a")):
         tables = ("tables", "--forcerun", "tabulate", *options)
         other = done.snakemake("--cores", "2", *tables, *OVERLAYS, str(changed), check=False)
         assert other.returncode != 0
-        assert "another statistics.bootstrap" in other.stdout
+        assert told in other.stdout
     done.commit("another commit")
     other = run(done, "all", check=False)
     assert other.returncode != 0

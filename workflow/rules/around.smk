@@ -41,6 +41,10 @@ def begin():
     On SLURM, what a Snakemake that was killed left there must not write into this run. What is
     finished may be drawn while another version is made.
     """
+    if REPORTING and seal.finished(Path(RESULTS)):
+        raise WorkflowError(
+            f"{RESULTS} is finished: make a report of it without running anything"
+        )
     slurm = workflow.executor_plugin.name == "slurm"
     if slurm or not FINISHED:
         hold = take_over if slurm else take_part

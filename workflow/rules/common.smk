@@ -44,7 +44,6 @@ GRID, COST = Grid(CONFIG), ask(Cost, CONFIG, Path(RUN))
 FILES, VARIANTS = Files(GRID, RUN), all_variants(CONFIG)
 # A finished version is read only; a report of it still tells of every job.
 REPORTING = any(word.partition("=")[0] == "--report" for word in sys.argv)
-REPORTING = REPORTING and "--report-after-run" not in sys.argv
 FINISHED = seal.finished(Path(RESULTS)) and not REPORTING
 # Times are taken on all cores of this machine; elsewhere nobody knows how many there are.
 TIMING_THREADS = 2 if workflow.remote_exec else workflow.resource_settings.cores or 2

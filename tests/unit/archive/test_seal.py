@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from qr import provenance
 from qr.archive import manifest, seal
 from qr.config import load, precision
 from qr.config.settings import overlay
@@ -31,7 +32,7 @@ def test_a_version_is_that_of_its_configuration_wherever_its_clone_lies(tmp_path
         seal.check_same(tmp_path, overlay(config, {"plugins": []}))
 
 
-def test_what_differs_is_named(tmp_path):
+def test_what_differs_is_named(tmp_path, monkeypatch):
     config = load.load(ROOT / "config.yaml")
     seal_as(config, tmp_path)
     changed = overlay(config, {"predictive": {"training": {"steps": 7}}, "seeds": [4]})
@@ -41,6 +42,10 @@ def test_what_differs_is_named(tmp_path):
     sealed["code_sha256"]["decode"] = "0" * 64  # of a qr with another decoding
     (tmp_path / seal.NAME).write_text(json.dumps(sealed))
     with pytest.raises(ResultsError, match=r"made with another code \(decode\)\."):
+        seal.check_same(tmp_path, config)
+    seal_as(config, tmp_path)
+    monkeypatch.setattr(provenance, "git_commit", lambda: ("c0ffee", "other"))
+    with pytest.raises(ResultsError, match=r"another commit \(\w+\), another state of the work"):
         seal.check_same(tmp_path, config)
 
 

@@ -123,19 +123,17 @@ def presenting(folder, workshop):
 
 
 # Glue that decides nothing: the command line, the configuration that a step gets its settings
-# of, words for people, the note of what folders held.
-GLUE = (
-    *("qr.cli.", "qr.config.", "qr.errors", "qr.progress", "qr.provenance", "qr.__init__"),
-    "qr.data.listing",
-)
-# What the check of a configuration runs, what is looked up when settings are made of it, and what
-# refuses a name to write to, or writes a text.
+# of, words for people.
+GLUE = ("qr.cli.", "qr.config.", "qr.errors", "qr.progress", "qr.provenance", "qr.__init__")
+# What the check of a configuration runs, what is looked up when settings are made of it, what
+# refuses a name to write to, and the note of what folders held.
 LOOK_UPS = {
     ("qr.decoders.variants", "get"),
     *(("qr.data.roles", name) for name in ("check", "takers", "test_sets", "without_overruled")),
     ("qr.data.roles", "_check_reuse"),
     *(("qr.codecs.catalogue", name) for name in ("CodecId", "lmbda", "model_info", "widths")),
     *(("qr.data.walk", name) for name in ("refuse_input", "exists", "_mode")),
+    *(("qr.data.listing", name) for name in ("listing", "record", "_listed", "_names")),
     *(("qr.files", name) for name in ("write_text", "write_bytes")),
 }
 

@@ -76,10 +76,19 @@ def test_what_changed_since_the_manifests_were_made_is_told(base):
     (base / "images" / "._a.png").touch()  # of macOS, which is left out
     assert news(DATA, base, manifests) == ""
     (base / "images" / "c.png").touch()
-    assert "the files of folder are others" in news(DATA, base, manifests)
+    assert "folder has other files" in news(DATA, base, manifests)
+    named = overlay(DATA, {"sources": {"folder": {"names": ["a", "b"]}}})
+    record(listing(named, base), manifests)
+    (base / "images" / "d.png").touch()
+    assert news(named, base, manifests) == ""
+    # As where a disk is not mounted.
     (base / "mine.csv").unlink()
     (base / "images").rename(base / "away")
-    assert news(DATA, base, manifests) == ""  # as on another machine
+    assert news(named, base, manifests) == ""
+    (base / "images").mkdir()
+    assert news(named, base, manifests) == ""
+    (manifests / "sources.json").write_text("[]")
+    assert news(named, base, manifests) == ""
 
 
 @pytest.mark.parametrize("folder", ["~nobody-of-this-name/x", "missing"])

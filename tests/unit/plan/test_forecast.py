@@ -175,6 +175,11 @@ def test_a_question_that_no_codec_will_answer_is_told_of(settings):
     assert unanswered(overlay(settings, {"extra": [noisy]} | asked)) != ""
     untrained = {"statistics": {"endpoint": {"over": ["baseline"]}}}
     assert unanswered(overlay(settings, untrained)) == ""
+    joint = {"soft": {"codec": "joint"}, "statistics": {"endpoint": {"over": ["original"]}}}
+    assert unanswered(overlay(settings, joint)) == ""
+    apart = [more | {"qualities": [q], "seeds": [q]} for q in range(1, 9)]
+    shared = {"variants": ["qr"], "models": ["mbt2018"], "seeds": list(range(1, 9))}
+    assert unanswered(overlay(two, {"extra": [*apart, shared]})) != ""
 
 
 def test_every_job_has_one_source_and_the_total_adds_up(settings, tmp_path):
