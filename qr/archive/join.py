@@ -18,7 +18,7 @@ from qr.codecs.catalogue import CodecId
 from qr.config import plugins, steps
 from qr.config.check import check_version
 from qr.config.grid import Grid
-from qr.config.settings import differing
+from qr.config.settings import differing, shown
 from qr.data.roles import test_folders
 from qr.errors import ResultsError
 from qr.files import write_csv
@@ -118,9 +118,8 @@ def _config(
             ("code", first["code_sha256"], other["code_sha256"]),
         ):
             if names := list(differing(ours, theirs)):
-                shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
                 raise ResultsError(
-                    f"{part} cannot be joined: it has other {what} than {parts[0]}: {shown}"
+                    f"{part} cannot be joined: it has other {what} than {parts[0]}: {shown(names)}"
                 )
         for name, model in other["config"]["models"].items():
             known, more = set(models[name]["qualities"]), set(model["qualities"])

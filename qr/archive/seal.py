@@ -4,14 +4,14 @@ Free of pandas: the workflow asks here whenever it starts.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from qr import provenance
 from qr.archive.manifest import code_digests
 from qr.config import load, steps
-from qr.config.settings import differing, overlay
+from qr.config.settings import differing, overlay, shown
 from qr.errors import ResultsError
 
 NAME = "manifest.json"
@@ -46,7 +46,7 @@ def check_same(results: Path, config: Mapping[str, Any]) -> None:
         "commit": [] if sealed.get("git_commit") == commit else [str(sealed.get("git_commit"))],
         "state of the working tree": [] if sealed.get("git_dirty") == dirty else ["git_dirty"],
     }
-    if told := [f"{what} ({_shown(names)})" for what, names in changed.items() if names]:
+    if told := [f"{what} ({shown(names)})" for what, names in changed.items() if names]:
         raise ResultsError(
             f"{results} is finished, and was made with another {', another '.join(told)}. A "
             "finished version is not overwritten: choose another `version`. With its own "
@@ -66,13 +66,9 @@ def check_drawing(step: str, results: Path, config: Mapping[str, Any]) -> None:
     sealed = {key: configuration(results).get(key) or {} for key in now}
     if changed := [*differing(overlay(now, sealed), now)]:
         raise ResultsError(
-            f"{results} is finished, and was made with another {_shown(changed)}: it is not drawn "
+            f"{results} is finished, and was made with another {shown(changed)}: it is not drawn "
             f"again with this. `qr tables` and `qr report` write elsewhere"
         )
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
 
 
 def _manifest(results: Path) -> dict[str, Any]:

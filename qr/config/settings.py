@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Config = Mapping[str, Any]
@@ -30,6 +30,11 @@ def differing(ours: Any, theirs: Any, name: str = "") -> Iterator[str]:
             yield from differing(ours.get(key), theirs.get(key), f"{name}.{key}".lstrip("."))
     elif ours != theirs:
         yield name
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first few of many names."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
 
 
 def of_baseline(config: Config, metric: str, started: bool) -> dict[str, Any]:

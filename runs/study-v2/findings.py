@@ -1,11 +1,10 @@
-"""Makes docs/findings.md of a version's tables: python mkfindings.py VERSION > docs/findings.md"""
+"""Makes docs/findings.md of a version's tables: python runs/study-v2/findings.py VERSION > docs/findings.md"""
 import sys, re
 from pathlib import Path
 import pandas as pd
 
 VERSION = sys.argv[1]
-ROOT = Path(VERSION if "/" in VERSION else f"/work/main/results/{VERSION}") / "tables"
-VERSION = ROOT.parent.name
+ROOT = Path(__file__).parents[2] / "results" / VERSION / "tables"
 NAME = {"bmshj2018-factorized": "Factorized", "bmshj2018-hyperprior": "Scale"}
 MODELS = sys.argv[2:] or ["bmshj2018-factorized", "bmshj2018-hyperprior"]
 
@@ -89,11 +88,11 @@ Two controls read the same files and were trained as long: `decoder`, the same d
 | `synthesis-wide`, no rectifier: own gain | {own(F,'mean','synthesis-wide')} | {own(S,'mean','synthesis-wide')} |
 | `qr-tapped` over `synthesis-wide` | {endpoint(F,'mean','synthesis-wide')} | {endpoint(S,'mean','synthesis-wide')} |
 
-- **Nearly all of QR's gain is the training's.** TODO both. An own gain compares trainings of the same seed, which saw the same crops. QR's, trained once, is in the median over photographs
+- **QR's own gain.** An own gain compares trainings of the same seed, which saw the same crops. QR's, trained once, is in the median over photographs
   {say("own_gain.own_gain_median_db", q(F,'mean','qr'))} and {say("own_gain.own_gain_median_db", q(S,'mean','qr'))}.
 - **The gain comes from training the decoder on rounded latents.** A codec is trained on noise in place of rounding. `decoder-noisy`, the decoder trained once, as long, on such noise, gains
   nothing: after 4,000 steps the validation photographs of Factorized have {noisy(F)}; those of Scale {noisy(S)}.
-- TODO **At about 22,000 operations a pixel, a larger synthesis gained more than each of three rectifiers**. So the gain of a rectifier behind the synthesis may be just that of more operations. (A run of two hours on
+- **A larger synthesis beside the best of three rectifiers**, both of about 22,000 operations a pixel: the last three rows. (A run of two hours on
   another Scale codec had ranked these two [the other way](decisions.md#the-second-study).)
 - **This is far from the goal**, an own gain of 0.05 dB<!-- cited: the goal set for this study --> over `decoder` and over `synthesis-wide` on three codecs of four.
 
@@ -184,7 +183,7 @@ is rounded to a value) is nearer to y, by {say('controls.error_change_percent', 
 
 In bits: BD-rates over the three qualities are, for Factorized and Scale, {bd(F,'decoder')} and {bd(S,'decoder')} for `decoder`, {bd(F,'qr')} and {bd(S,'qr')} for `qr`, {bd(F,'qr-tapped')} and {bd(S,'qr-tapped')} for `qr-tapped`,
 {bd(F,'synthesis-wide')} and {bd(S,'synthesis-wide')} for `synthesis-wide`.
-**Which to use**: TODO train the decoder further on rounded latents; it costs nothing when decoding. Operations that are left, as many as QR has, are worth more within the synthesis. (A tenth of them earns {own(F, 'mean', 'qr-tapped-lite')} and {own(S, 'mean', 'qr-tapped-lite')} behind it; a synthesis that is larger by so little was not trained.)
+**Which to use**: train the decoder further on rounded latents; it costs nothing when decoding. (A tenth of them earns {own(F, 'mean', 'qr-tapped-lite')} and {own(S, 'mean', 'qr-tapped-lite')} behind it; a synthesis that is larger by so little was not trained.)
 
 ## How it was done
 
