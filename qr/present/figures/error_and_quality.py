@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from qr.analyse.gains import CONTROL
 from qr.analyse.metrics import Metrics
@@ -36,6 +37,8 @@ def draw(metrics: Metrics) -> Figure:
         line[0].set_ylabel(f"{name}\ngain over {labels.variant(CONTROL)} (dB)")
     for ax in axes[-1]:
         ax.set_xlabel("error change (%)")
+    for ax in axes.flat:
+        ax.xaxis.set_major_locator(MaxNLocator(3))
     canvas.legend(figure, canvas.variant_handles(table["variant"], looks, linestyle="none"))
     return figure
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from qr.present import style, write
 from qr.present.labels import variant
 from qr.present.names import FIGURES
 from support import metrics as fixture
+from support.paths import ROOT
 
 MODELS = ("bmshj2018-factorized", "mbt2018")
 
@@ -180,6 +181,21 @@ def test_legends_cover_no_panel_and_nothing_is_cut_off(tmp_path, name, run):
         for inner, outer in ((box, page), (legend, page)):
             assert inner.x0 >= outer.x0 - 1 and inner.x1 <= outer.x1 + 1
             assert inner.y0 >= outer.y0 - 1 and inner.y1 <= outer.y1 + 1
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("version", ["cpu-v1", "cpu-v2"])
+def test_tick_labels_of_the_committed_figures_stand_apart(version, name):
+    with style.applied():  # drawn within it, too: tick labels are made only then
+        figure = write.figure(name, Metrics(ROOT / "results" / version / "metrics").of_decoders())
+        FigureCanvasAgg(figure).draw()
+    renderer = figure.canvas.get_renderer()
+    for axis in (ax.xaxis for ax in figure.axes if ax.axison):
+        low, high = sorted(axis.get_view_interval())
+        texts = [t.label1 for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
+        boxes = [text.get_window_extent(renderer) for text in texts if text.get_visible()]
+        edges = sorted((box.x0, box.x1) for box in boxes)
+        assert all(right[0] - left[1] > 5 for left, right in pairwise(edges))  # pixels: a space
 
 
 def test_titles_of_the_exploration_stand_side_by_side(tmp_path):
