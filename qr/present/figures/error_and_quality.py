@@ -28,6 +28,7 @@ def draw(metrics: Metrics) -> Figure:
         here = table[(table["metric"] == metric) & (table["model"] == model)]
         ax.axhline(0, color=style.BLACK, linewidth=0.8)
         ax.axvline(0, color=style.BLACK, linewidth=0.8)
+        ax.xaxis.set_major_locator(MaxNLocator(3))
         for variant, rows in here.groupby("variant", sort=False):
             _draw_images(ax, rows, looks[variant])
         if not here.empty:
@@ -37,8 +38,6 @@ def draw(metrics: Metrics) -> Figure:
         line[0].set_ylabel(f"{name}\ngain over {labels.variant(CONTROL)} (dB)")
     for ax in axes[-1]:
         ax.set_xlabel("error change (%)")
-    for ax in axes.flat:
-        ax.xaxis.set_major_locator(MaxNLocator(3))
     canvas.legend(figure, canvas.variant_handles(table["variant"], looks, linestyle="none"))
     return figure
 
