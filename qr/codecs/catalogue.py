@@ -109,8 +109,12 @@ def model_info(name: str) -> ModelInfo:
 
 
 def label(name: str) -> str:
-    """The short name for legends and tables, such as 'Joint' for 'mbt2018'."""
-    return model_info(name).label
+    """The short name for legends and tables, such as 'Joint' for 'mbt2018'.
+
+    It is the id itself where the codec is not registered: results are redrawn from CSV files
+    alone, without a user's plugins.
+    """
+    return _MODELS[name].label if name in _MODELS else name
 
 
 def widths(

@@ -2,7 +2,6 @@
 
 from qr.codecs import catalogue
 from qr.decoders import variants
-from qr.errors import ConfigError
 from qr.measure.quality import JUDGED_BY
 
 # What a codec is trained for, and the name of the quality that it is judged by.
@@ -24,11 +23,8 @@ CODEC = {
 
 
 def model(name: str) -> str:
-    """The short name of a codec; the id itself where the codec is not registered here."""
-    try:
-        return catalogue.label(name)
-    except ConfigError:  # figures are redrawn from CSV files alone, without a user's plugins
-        return name
+    """The legend's text for a codec to be measured."""
+    return catalogue.label(name)
 
 
 def variant(name: str) -> str:

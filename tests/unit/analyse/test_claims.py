@@ -102,8 +102,34 @@ def test_the_error_is_compared_between_the_lowest_and_the_highest_quality(found)
 
     row = found("The error falls more", {"images": less})
     assert (row["verdict"], round(row["value"], 9)) == (claims.HOLDS, -10 + 4)
-    assert "(-10.00 %)" in row["note"]
+    assert "Factorized -10.00 and -4.00 %, Joint -10.00 and -4.00 %" in row["note"]
     assert found("The error falls more", qualities=(4,))["verdict"] == claims.MISSING
+
+
+@pytest.mark.parametrize(
+    ("joint", "verdict"),
+    [((0.98, 0.99), claims.HOLDS), ((0.95, 0.95), claims.OPEN), ((1.01, 1.02), claims.FAILS)],
+)
+def test_a_mean_over_codecs_does_not_speak_for_each(found, joint, verdict):
+    def changed(table):
+        ours, lowest = table["variant"] == "qr", table["quality"] == 1
+        for model, (low, high) in zip(MODELS, ((0.5, 0.9), joint), strict=True):
+            rows = ours & (table["model"] == model)
+            share = np.where(lowest, low, high) + table["image"].factorize()[0] % 2 / 1000
+            table.loc[rows, "rectified_error"] = (share * table["quantization_error"])[rows]
+        # As much on average, more on one image and less on the other
+        joints = ours & (table["model"] == MODELS[1]) & ~lowest
+        other = np.where(table["image"].factorize()[0] % 2, 1e-3, -1e-3)
+        table.loc[joints, "rectified_error"] += (other * table["quantization_error"])[joints]
+
+    row = found("The error falls more", {"images": changed})
+    assert row["value"] < -19 and row["high"] < 0
+    assert row["verdict"] == verdict
+
+
+def test_a_codec_that_is_not_registered_has_its_own_name(found):
+    row = found("QR raises PSNR.", models=("my-codec",))
+    assert "(my-codec, quality 4)" in row["note"]
 
 
 def test_an_error_that_rises_less_does_not_fall_more(found):
