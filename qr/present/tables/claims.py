@@ -32,7 +32,7 @@ def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
             "alone. 'QR raises' compares with the "
             "untouched codec, as the paper does; rows marked as ours compare with the same decoder "
             "trained as long without a rectifier, and cannot be told where each was trained once, "
-            "as chance may be as large. An error that falls more must fall.",
+            "as chance may be as large. An error that falls more must fall, and on every codec.",
         ],
     )
 
