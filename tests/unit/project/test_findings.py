@@ -6,8 +6,8 @@ A number is followed by a comment that names where it comes from, such as
 
 with one row of results/<version>/tables/controls.csv, or else of metrics/, for its query, or
 several for `min`, `max`, `mean` or `count` before the table's name; `bsds/controls` is the table of
-a further test set. An interval is that of the same row. What others found is marked `cited:`
-instead.
+a further test set, `cpu-v2-long/controls` that of another version. An interval is that of the same
+row. What others found is marked `cited:` instead.
 """
 
 import re
@@ -24,7 +24,7 @@ NUMBER = r"[+−]?\d[\d,]*(?:\.\d+)?"
 CLAIM = re.compile(
     rf"(?P<mean>{NUMBER})(?: \[(?P<low>{NUMBER}), (?P<high>{NUMBER})\])?(?: [^\W\d_]+| %)?"
     r"<!-- (?:cited: .+?|(?:(?P<how>min|max|mean|count) )?"
-    r"(?:(?P<set>[\w-]+)/)?(?P<table>\w+)\.(?P<column>\w+): (?P<query>.+?)) -->"
+    r"(?:(?P<of>[\w-]+)/)?(?P<table>\w+)\.(?P<column>\w+): (?P<query>.+?)) -->"
 )
 MEASURED = re.compile(rf"{NUMBER}\]? (?:dB|%|kMAC)")
 
@@ -39,7 +39,8 @@ def faults(text: str, version: Path) -> list[str]:
 def wrong(claim: re.Match, version: Path) -> list[str]:
     if claim["table"] is None:
         return []
-    folder = version / "sets" / claim["set"] if claim["set"] else version
+    folder = version / "sets" / claim["of"] if claim["of"] else version
+    folder = folder if folder.exists() else version.parent / claim["of"]
     path = folder / "tables" / f"{claim['table']}.csv"
     path = path if path.exists() else folder / "metrics" / path.name
     rows = pd.read_csv(path, dtype={"quality": str}).query(claim["query"])
@@ -77,15 +78,16 @@ def test_every_number_of_the_findings_is_what_the_tables_say(path):
 
 @pytest.fixture
 def version(tmp_path):
+    version, beside = tmp_path / "mine", tmp_path / "beside"
     columns = ["variant", "quality", "gain_db", "gain_low_db", "gain_high_db", "change_percent"]
     rows = [("qr", "4", 0.1234, 0.1, 0.15, -4.26), ("decoder", "mean", -0.02, -0.03, 1234.5, 0.0)]
-    for folder, factor in ((tmp_path, 1), (tmp_path / "sets" / "more-of", 10)):
+    for folder, factor in ((version, 1), (version / "sets" / "more-of", 10), (beside, 2)):
         table = pd.DataFrame(rows, columns=columns)
         write_csv(table.assign(gain_db=factor * table["gain_db"]), folder / "tables/controls.csv")
     columns = ["variant", "correlation", "correlation_low", "correlation_high"]
     table = pd.DataFrame([("qr", -0.5, -0.61, 0.2)], columns=columns)
-    write_csv(table, tmp_path / "metrics" / "error_correlation.csv")
-    return tmp_path
+    write_csv(table, version / "metrics" / "error_correlation.csv")
+    return version
 
 
 QR = 'controls.gain_db: variant == "qr" and gain_db > 0'
@@ -96,6 +98,7 @@ TRUE = (
     "2 points<!-- count controls.gain_db: gain_db < 1 -->",
     '1,234 dB<!-- controls.gain_high_db: variant == "decoder" -->',
     '+1.23 dB<!-- more-of/controls.gain_db: variant == "qr" -->',
+    '+0.247 dB<!-- beside/controls.gain_db: variant == "qr" -->',
     '−0.50 [−0.61, +0.20]<!-- error_correlation.correlation: variant == "qr" -->',
     "1.8 %<!-- cited: somebody -->",
 )
@@ -117,6 +120,7 @@ def test_what_the_tables_say_has_no_fault(version, text):
         ('1 dB<!-- controls.gain_db: variant == "none" -->', "0 rows"),
         ("1 dB<!-- controls.gain_db: gain_db < 1 -->", "2 rows"),
         ('+0.123 dB<!-- more-of/controls.gain_db: variant == "qr" -->', "+0.123 is +1.234"),
+        ('+0.123 dB<!-- beside/controls.gain_db: variant == "qr" -->', "+0.123 is +0.247"),
         ("It gains +0.123 dB.", "without a source: +0.123 dB"),
         ("+0.123 [+0.100, +0.150] dB", "without a source: +0.150] dB"),
     ],
