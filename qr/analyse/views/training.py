@@ -8,6 +8,7 @@ import pandas as pd
 
 from qr.analyse.gains import CONTROL
 from qr.analyse.metrics import Metrics, first_seed, judged
+from qr.decoders.variants import known
 from qr.measure.schema import KEY
 
 
@@ -21,6 +22,7 @@ class Training:
         quality: at that quality, variants against the control at the same step, on validation
             images, of the first seed: model, metric, variant, step, change (dB).
         distance: likewise, of the feature distance: change (percent; negative is nearer to y).
+            Without variants that have a distance of their own, such as qr-l1.
     """
 
     courses: pd.DataFrame
@@ -36,7 +38,10 @@ def training(metrics: Metrics) -> Training:
     predictive = courses[courses["phase"] == "predictive"]
     predictive = predictive[predictive["quality"] == predictive["metric"].map(compared)]
     quality = _against_control(predictive, "quality_db", percent=False)
-    distance = _against_control(predictive, "feature_distance", percent=True)
+    # A distance that a variant names for itself has another unit than the control's.
+    named = [v for v in predictive["variant"].unique() if (found := known(v)) and found.distance]
+    shared = predictive[~predictive["variant"].isin(named)]
+    distance = _against_control(shared, "feature_distance", percent=True)
     return Training(courses, compared, quality, distance)
 
 
