@@ -6,8 +6,9 @@ A number is followed by a comment that names where it comes from, such as
 
 with one row of results/<version>/tables/controls.csv, or else of metrics/, for its query, or
 several for `min`, `max`, `mean` or `count` before the table's name; `bsds/controls` is the table of
-a further test set, `cpu-v2-long/controls` that of another version. An interval is that of the same
-row. What others found is marked `cited:` instead.
+a further test set, `cpu-v2-long/controls` that of another version, `cpu-v2-long/bsds/controls` that
+of its further test set. An interval is that of the same row. What others found is marked `cited:`
+instead.
 """
 
 import re
@@ -24,7 +25,7 @@ NUMBER = r"[+−]?\d[\d,]*(?:\.\d+)?"
 CLAIM = re.compile(
     rf"(?P<mean>{NUMBER})(?: \[(?P<low>{NUMBER}), (?P<high>{NUMBER})\])?(?: [^\W\d_]+| %)?"
     r"<!-- (?:cited: .+?|(?:(?P<how>min|max|mean|count) )?"
-    r"(?:(?P<of>[\w-]+)/)?(?P<table>\w+)\.(?P<column>\w+): (?P<query>.+?)) -->"
+    r"(?:(?P<of>[\w/-]+)/)?(?P<table>\w+)\.(?P<column>\w+): (?P<query>.+?)) -->"
 )
 MEASURED = re.compile(rf"{NUMBER}\]? (?:dB|%|kMAC)")
 
@@ -39,8 +40,7 @@ def faults(text: str, version: Path) -> list[str]:
 def wrong(claim: re.Match, version: Path) -> list[str]:
     if claim["table"] is None:
         return []
-    folder = version / "sets" / claim["of"] if claim["of"] else version
-    folder = folder if folder.exists() else version.parent / claim["of"]
+    folder = folder_of(claim["of"] or "", version)
     path = folder / "tables" / f"{claim['table']}.csv"
     path = path if path.exists() else folder / "metrics" / path.name
     rows = pd.read_csv(path, dtype={"quality": str}).query(claim["query"])
@@ -56,6 +56,14 @@ def wrong(claim: re.Match, version: Path) -> list[str]:
         for end, value in values.items()
         if claim[end] != shown(value, claim[end])
     ]
+
+
+def folder_of(of: str, version: Path) -> Path:
+    """That of a further test set, of another version, or of a further test set of that."""
+    other, _, test_set = of.rpartition("/")
+    version = version.parent / other if other else version
+    folder = version / "sets" / test_set if test_set else version
+    return folder if folder.exists() else version.parent / of
 
 
 def shown(value: float, like: str) -> str:
@@ -81,7 +89,12 @@ def version(tmp_path):
     version, beside = tmp_path / "mine", tmp_path / "beside"
     columns = ["variant", "quality", "gain_db", "gain_low_db", "gain_high_db", "change_percent"]
     rows = [("qr", "4", 0.1234, 0.1, 0.15, -4.26), ("decoder", "mean", -0.02, -0.03, 1234.5, 0.0)]
-    for folder, factor in ((version, 1), (version / "sets" / "more-of", 10), (beside, 2)):
+    for folder, factor in (
+        (version, 1),
+        (version / "sets" / "more-of", 10),
+        (beside, 2),
+        (beside / "sets" / "more-of", 4),
+    ):
         table = pd.DataFrame(rows, columns=columns)
         write_csv(table.assign(gain_db=factor * table["gain_db"]), folder / "tables/controls.csv")
     columns = ["variant", "correlation", "correlation_low", "correlation_high"]
@@ -99,6 +112,7 @@ TRUE = (
     '1,234 dB<!-- controls.gain_high_db: variant == "decoder" -->',
     '+1.23 dB<!-- more-of/controls.gain_db: variant == "qr" -->',
     '+0.247 dB<!-- beside/controls.gain_db: variant == "qr" -->',
+    '+0.494 dB<!-- beside/more-of/controls.gain_db: variant == "qr" -->',
     '−0.50 [−0.61, +0.20]<!-- error_correlation.correlation: variant == "qr" -->',
     "1.8 %<!-- cited: somebody -->",
 )
@@ -121,6 +135,7 @@ def test_what_the_tables_say_has_no_fault(version, text):
         ("1 dB<!-- controls.gain_db: gain_db < 1 -->", "2 rows"),
         ('+0.123 dB<!-- more-of/controls.gain_db: variant == "qr" -->', "+0.123 is +1.234"),
         ('+0.123 dB<!-- beside/controls.gain_db: variant == "qr" -->', "+0.123 is +0.247"),
+        ('+1.234 dB<!-- beside/more-of/controls.gain_db: variant == "qr" -->', "+1.234 is +0.494"),
         ("It gains +0.123 dB.", "without a source: +0.123 dB"),
         ("+0.123 [+0.100, +0.150] dB", "without a source: +0.150] dB"),
     ],
