@@ -184,7 +184,7 @@ def test_legends_cover_no_panel_and_nothing_is_cut_off(tmp_path, name, run):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("version", ["cpu-v1", "cpu-v2", "cpu-v2-points"])
+@pytest.mark.parametrize("version", ["cpu-v1", "cpu-v2", "cpu-v2-long", "cpu-v2-points"])
 def test_tick_labels_of_the_committed_figures_stand_apart(version, name):
     with style.applied():  # drawn within it, too: tick labels are made only then
         figure = write.figure(name, Metrics(ROOT / "results" / version / "metrics").of_decoders())
