@@ -206,7 +206,7 @@ on Scale, it rises at all three, most at quality 1.)
 
 In bits: BD-rates over the three qualities are, for Factorized and Scale, {bd(F,'decoder')} and {bd(S,'decoder')} for `decoder`, {bd(F,'qr')} and {bd(S,'qr')} for `qr`, {bd(F,'qr-tapped')} and {bd(S,'qr-tapped')} for `qr-tapped`,
 {bd(F,'synthesis-wide')} and {bd(S,'synthesis-wide')} for `synthesis-wide`.
-**Which to use**: train the decoder further on rounded latents; it costs nothing when decoding. MAC that are left, as many as QR has, are worth as much or more within the synthesis, at almost twice the added time, and far more if it is trained long. (A tenth of QR's MAC earns {own(F, 'mean', 'qr-tapped-lite')} and {own(S, 'mean', 'qr-tapped-lite')} behind it; a synthesis that is larger by so little was not trained.)
+**Which to use**: train the decoder further on rounded latents; it costs nothing when decoding. MAC that are left, as many as QR has, are worth as much or more within the synthesis, at almost twice the added time, and far more at the one point that was trained long. (A tenth of QR's MAC earns {own(F, 'mean', 'qr-tapped-lite')} and {own(S, 'mean', 'qr-tapped-lite')} behind it; a synthesis that is larger by so little was not trained.)
 
 ## Longer training, at one point
 
@@ -225,7 +225,7 @@ p("| `qr-tapped` over `synthesis-wide` | " + " | ".join(cells) + " |")
 p(f"""
 All four still gain at the end, though slowly, as the rate falls to zero; the figure `training` of that version has their courses. Until step 3,000 or so, `qr-tapped` and `synthesis-wide` go side by side; then the
 larger synthesis draws away. So its lead after 4,000 steps says little about what it can reach, and that of a rectifier which is ahead of it after as many (`qr-tapped` on Factorized's quality 3) may not last.
-That QR's five million weights merely need longer is not borne out: five times the steps bring its own gain from {own(S,'3','qr')} to {own(S,'3','qr','cpu-v2-long/controls')}.
+Nor did QR's five million weights merely need longer: five times the steps bring its own gain from {own(S,'3','qr')} to {own(S,'3','qr','cpu-v2-long/controls')}, and each was trained once, so that chance may be as much (see *How sure*).
 
 ## Distances and alpha, at one point
 
