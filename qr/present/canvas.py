@@ -62,6 +62,12 @@ def legend(figure: Figure, handles: list[Line2D]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
+def once() -> Line2D:
+    """The entry of a legend that says what a hollow mark is."""
+    look = {"color": style.GREY, "linestyle": "none", "marker": "o", **style.HOLLOW}
+    return Line2D([], [], label="trained once", **look)
+
+
 def variant_handles(names: Iterable[str], looks: Mapping, **marks: Any) -> list[Line2D]:
     """For a legend of those variants of `looks` that are among `names`, be it with other marks."""
     drawn = set(names)

@@ -25,6 +25,8 @@ BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#999999"
 
 Look = tuple[str, str, str]  # colour, marker and dash pattern of a line
 
+HOLLOW = {"markerfacecolor": "white"}  # the mark of what was trained once
+
 _COLOURS = (ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE)
 _MARKERS = ("o", "s", "D", "d", "^", "v", "<", ">", "P", "X", "p", "h", "*", "8")
 _LINES = ("-", "--", ":", "-.")

@@ -15,7 +15,7 @@ def own_gain(metrics: Metrics) -> pd.DataFrame:
     """Own gain of what was trained as the control, at each quality, and what it costs more.
 
     Returns:
-        model, metric, quality, variant, own_gain_db, own_gain_low_db, own_gain_high_db, the
+        model, metric, quality, variant, own_gain_db, own_gain_low_db, own_gain_high_db, seeds, the
         columns `COSTS` (10^6, 10^3 and a multiple), decode_ratio_iqr, and `timed`: whether the
         costs are those of the row's own codec, and not of another quality or metric.
     """
@@ -29,7 +29,7 @@ def own_gain(metrics: Metrics) -> pd.DataFrame:
         added_kmacs_per_pixel=table["added_kmacs_per_pixel"] * 1e-3,
         timed=timed & (table["quality"] == table["timed_quality"]),
     )
-    gains = ["own_gain_db", "own_gain_low_db", "own_gain_high_db"]
+    gains = ["own_gain_db", "own_gain_low_db", "own_gain_high_db", "seeds"]
     return table[[*KEY, *gains, *COSTS, "decode_ratio_iqr", "timed"]]
 
 

@@ -11,6 +11,8 @@ from qr.analyse.metrics import Metrics, first_seed, judged
 from qr.decoders.variants import known
 from qr.measure.schema import KEY
 
+_TRAINED = ["model", "metric", "variant"]  # one training of those at one quality, of the first seed
+
 
 @dataclass(frozen=True)
 class Training:
@@ -22,7 +24,8 @@ class Training:
         quality: at that quality, variants against the control at the same step, on validation
             images, of the first seed: model, metric, variant, step, change (dB).
         distance: likewise, of the feature distance: change (percent; negative is nearer to y).
-            Without variants that have a distance of their own, such as qr-l1.
+            Without variants that leave ŷ as it is, and those that have a distance of their own,
+            such as qr-l1.
     """
 
     courses: pd.DataFrame
@@ -42,6 +45,8 @@ def training(metrics: Metrics) -> Training:
     named = [v for v in predictive["variant"].unique() if (found := known(v)) and found.distance]
     shared = predictive[~predictive["variant"].isin(named)]
     distance = _against_control(shared, "feature_distance", percent=True)
+    moved = distance[distance["change"] != 0][_TRAINED].drop_duplicates()
+    distance = distance.merge(moved, on=_TRAINED)
     return Training(courses, compared, quality, distance)
 
 
@@ -55,7 +60,7 @@ def _fullest_quality(courses: pd.DataFrame) -> dict[str, int]:
 
 def _against_control(courses: pd.DataFrame, column: str, percent: bool) -> pd.DataFrame:
     """Changes of `column` against the control at the same step, codec by codec."""
-    columns = ["model", "metric", "variant", "step", "change"]
+    columns = [*_TRAINED, "step", "change"]
     changes = [
         change.assign(model=model, metric=metric)[columns]
         for (model, metric), rows in courses.groupby(["model", "metric"], sort=False)

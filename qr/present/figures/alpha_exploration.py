@@ -78,7 +78,7 @@ def _title(key: Sequence, trials: pd.DataFrame, several_rates: bool) -> str:
         return title
     alpha, rate = chosen["alpha"].iloc[0], chosen["learning_rate"].iloc[0]
     found = [] if pd.isna(alpha) else [f"α = {alpha:.3g}"]
-    found += [f"rate {rate:.0e}"] if several_rates else []
+    found += [f"lr {rate:.0e}"] if several_rates else []
     return f"{title}: {', '.join(found)}" if found else title
 
 
@@ -91,7 +91,7 @@ def _handles(table: pd.DataFrame, looks: Mapping, lines: Mapping) -> list[Line2D
     handles.append(Line2D([], [], linewidth=3, label="chosen (thick)", **grey))
     if len(lines) > 1:
         handles += [
-            Line2D([], [], linestyle=line, label=f"learning rate {rate:.0e}", **grey)
+            Line2D([], [], linestyle=line, label=f"learning rate (lr) {rate:.0e}", **grey)
             for rate, line in lines.items()
         ]
     return handles

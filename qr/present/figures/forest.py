@@ -17,8 +17,6 @@ from qr.present import canvas, labels, style
 
 _ROW = 0.24  # inches
 _SAME = {"color": style.GREY, "linewidth": 1, "linestyle": "--"}
-_HOLLOW = {"markerfacecolor": "white"}
-_ONCE = {"color": style.GREY, "linestyle": "none", "marker": "o", **_HOLLOW}
 
 
 def draw(metrics: Metrics) -> Figure:
@@ -49,7 +47,7 @@ def draw(metrics: Metrics) -> Figure:
         ax.set_ylabel("decoder")
     entries = [Line2D([], [], label=f"{labels.variant(CONTROL)}'s gain", **_SAME)]
     if any((table["seeds"] == 1).any() for table in tables.values()):
-        entries.append(Line2D([], [], label="trained once", **_ONCE))
+        entries.append(canvas.once())
     canvas.legend(figure, entries)
     return figure
 
@@ -64,7 +62,7 @@ def _draw_codec(
         if name not in rows.index:
             continue
         row, look = rows.loc[name], {**looks[name], "linestyle": "none"}
-        look |= _HOLLOW if row["seeds"] == 1 else {}
+        look |= style.HOLLOW if row["seeds"] == 1 else {}
         ends = [[row["gain_db"] - row["gain_low_db"]], [row["gain_high_db"] - row["gain_db"]]]
         ax.errorbar([row["gain_db"]], [place], xerr=np.nan_to_num(ends), capsize=2, **look)
     ax.set_yticks(range(len(names)), [labels.variant(name) for name in names])

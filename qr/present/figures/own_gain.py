@@ -1,5 +1,5 @@
 """Own gain over the decoder trained alone, at the quality that was timed, against added parameters,
-operations and decode time.
+operations and decode time. The mark of what was trained once is hollow.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,8 @@ _LABELS = {
     "decode_ratio": "decode time ratio\n(bars: IQR)",
 }
 
+_NOTHING = {"added_megaparameters": 0, "added_kmacs_per_pixel": 0, "decode_ratio": 1}  # the control
+
 _LEAST_SPAN = 1e-3  # dB
 
 
@@ -36,6 +38,7 @@ def draw(metrics: Metrics) -> Figure:
             _draw_variant(ax, row, column, looks[row["variant"]])
         ax.set_xlabel(_LABELS[column])
         ax.margins(0.12)
+        ax.set_xlim(left=min(_NOTHING[column], ax.get_xlim()[0]))
         if np.ptp(ax.get_ylim()) < _LEAST_SPAN:  # all gains are zero
             ax.set_ylim(-_LEAST_SPAN, _LEAST_SPAN)
     for ax, model in zip(axes[0], models, strict=True):
@@ -44,7 +47,9 @@ def draw(metrics: Metrics) -> Figure:
     measure = labels.QUALITY[table["metric"].iloc[0]]
     for line in axes:
         line[0].set_ylabel(f"{measure} gain over\n{labels.variant(CONTROL)} (dB)")
-    canvas.legend(figure, canvas.variant_handles(table["variant"], looks, linestyle="none"))
+    entries = canvas.variant_handles(table["variant"], looks, linestyle="none")
+    entries += [canvas.once()] if (table["seeds"] == 1).any() else []
+    canvas.legend(figure, entries)
     return figure
 
 
@@ -53,4 +58,4 @@ def _draw_variant(ax: Axes, row: Mapping, column: str, look: Mapping) -> None:
     error = [[gain - row["own_gain_low_db"]], [row["own_gain_high_db"] - gain]]
     spread = row["decode_ratio_iqr"] / 2 if column == "decode_ratio" else None
     bars = {"xerr": spread, "yerr": np.nan_to_num(error), "capsize": 2, "elinewidth": 0.9}
-    ax.errorbar([row[column]], [gain], **bars, **look)
+    ax.errorbar([row[column]], [gain], **bars, **look, **(style.HOLLOW if row["seeds"] == 1 else {}))

@@ -1,6 +1,6 @@
-"""The course of training: loss of the baselines and the soft phase at every quality; of the
-predictive phase, quality and feature distance on validation images against the control at the same
-step, at one quality, first seed.
+"""The course of training: loss of the baselines (R + λD) and of the soft phase (α d) at every
+quality; of the predictive phase, on validation images and against the control at the same step,
+quality and, of what corrects the latent, feature distance, at one quality, first seed.
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,7 @@ class _Row(NamedTuple):
 
 
 _SHOWN = {"baseline": ("loss",), "soft": ("loss",), "predictive": ("quality", "distance")}
+_LOSS = {"baseline": "R + λD", "soft": "α d"}
 
 
 def draw(metrics: Metrics) -> Figure:
@@ -68,9 +69,9 @@ def _in_thousands(steps: float, _: int) -> str:
 
 
 def _ylabel(row: _Row, compared: Mapping[str, Any]) -> str:
-    name = f"{labels.METRIC[row.metric]}, {row.phase}"
+    name = f"for {labels.METRIC[row.metric]}, {row.phase}"
     if row.shown == "loss":
-        return f"{name}\nloss"
+        return f"{name}\nloss {_LOSS[row.phase]}"
     name += f"\nquality {compared[row.metric]}" if row.metric in compared else ""
     if row.shown == "distance":
         return f"{name}\nfeature distance,\nchange (%)"
@@ -88,7 +89,9 @@ def _draw_panel(
         here = _of(changes, row.metric, model)
     if here.empty:
         ax.set(xticks=[], yticks=[])
-        ax.text(0.5, 0.5, "not trained", transform=ax.transAxes, ha="center", va="center")
+        other = row.shown == "distance" and len(_of(view.quality, row.metric, model))
+        told = "all leave ŷ as it is" if other else "not trained"
+        ax.text(0.5, 0.5, told, transform=ax.transAxes, ha="center", va="center")
     elif row.shown == "loss":
         _draw_losses(ax, here, colours)
     else:
@@ -124,5 +127,6 @@ def _handles(courses: pd.DataFrame, colours: Mapping, looks: Mapping) -> list[Li
     handles = [Line2D([], [], color=c, label=f"quality {q}") for q, c in colours.items()]
     if (courses["split"] == "train").any():
         grey = {"color": style.GREY, "alpha": 0.6, "linewidth": 0.6}
-        handles.append(Line2D([], [], label="training set", **grey))
+        handles.append(Line2D([], [], label="training set, noisy ŷ", **grey))
+        handles.append(Line2D([], [], label="validation set", color=style.GREY))
     return handles + canvas.variant_handles(courses["variant"].dropna(), looks)

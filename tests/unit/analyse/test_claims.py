@@ -218,6 +218,16 @@ def test_l2_is_compared_with_the_next_best(found):
     assert found("Of four feature distances")["verdict"] == claims.MISSING
 
 
+def test_nothing_is_told_of_the_time_that_a_busy_machine_took(found):
+    def busy(table):
+        table.loc[(table["part"] == "decode") & (table["variant"] == "baseline"), "ratio_iqr"] = 0.3
+
+    steady, row = found("Running time"), found("Running time", {"runtime": busy})
+    assert steady["verdict"] != claims.OPEN and "busy" not in steady["note"]
+    assert row["verdict"] == claims.OPEN and row["note"].endswith("interquartile range of 0.30")
+    assert row["value"] == steady["value"]
+
+
 def test_added_time_is_a_share_of_encoding_and_decoding():
     parts = [
         ("baseline", "analysis", 1.0, None), ("baseline", "entropy_encode", 2.0, None),

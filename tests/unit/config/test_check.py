@@ -1,13 +1,14 @@
 """The configuration: what is shipped loads, what is wrong is named."""
 
 import copy
+import json
 
 import pytest
 import yaml
 
 from qr.codecs.catalogue import CodecId
 from qr.config import grid, load, plugins
-from qr.config.settings import digest, of_soft_phase, overlay
+from qr.config.settings import differing, digest, of_soft_phase, overlay
 from qr.errors import ConfigError
 from support.paths import ROOT
 
@@ -26,6 +27,15 @@ def test_every_shipped_configuration_loads(tier):
     assert len(list(grid.codecs(loaded))) > 0
     if tier is not None:
         assert loaded["version"] != load.load(BASE)["version"]
+
+
+@pytest.mark.parametrize("version", ["cpu-v2-long", "cpu-v2-points"])
+def test_a_small_study_beside_the_second_one_has_the_configuration_that_is_shipped(version):
+    overlay = ROOT / "workflow/tiers" / version.replace("v2-", "v2/")
+    shipped = load.load(BASE, ROOT / "workflow/tiers/cpu-v2.yaml", overlay.with_suffix(".yaml"))
+    sealed = json.loads((ROOT / "results" / version / "manifest.json").read_text())["config"]
+    folders = {f"data.sources.{name}.folder" for name in shipped["data"]["sources"]}
+    assert set(differing(shipped, sealed)) <= folders
 
 
 def test_there_is_a_smoke_tier():

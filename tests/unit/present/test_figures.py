@@ -342,7 +342,9 @@ def test_a_grey_print_keeps_the_variants_apart(metrics):
 def test_own_gain_is_drawn_against_each_cost(metrics):
     figure = draw(metrics, "own_gain")
     assert len(figure.axes) == 3 * len(MODELS)
-    for ax, cost in zip(figure.axes[:: len(MODELS)], (1.5, 0.0, 4 / 3), strict=True):
+    costs, nothing = (1.5, 0.0, 4 / 3), (0, 0, 1)
+    for ax, cost, least in zip(figure.axes[:: len(MODELS)], costs, nothing, strict=True):
+        assert ax.get_xlim()[0] <= least  # what the control costs is in view
         (bar,) = ax.containers  # qr alone: the centroid is not trained
         assert bar[0].get_ydata() == pytest.approx(
             fixture.gain("qr", 4) - fixture.gain("decoder", 4)
@@ -412,12 +414,13 @@ def test_the_forest_shows_the_known_mean_gains_over_the_codec_and_over_the_contr
     assert not [line for ax in below for line in lines_of(ax, linestyle="--")]
 
 
+@pytest.mark.parametrize(("name", "panels"), [("forest", 2), ("own_gain", 3)])
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
-def test_marks_of_the_forest_are_hollow_where_there_was_one_training(tmp_path, seeds):
-    figure = draw(fixture.write_metrics(tmp_path, models=("mbt2018",), seeds=seeds), "forest")
+def test_marks_are_hollow_where_there_was_one_training(tmp_path, seeds, name, panels):
+    figure = draw(fixture.write_metrics(tmp_path, models=("mbt2018",), seeds=seeds), name)
     marks = [lines_of(ax, marker=style.variant("qr")["marker"]) for ax in figure.axes]
     fill = "white" if len(seeds) == 1 else style.variant("qr")["color"]
-    assert [mark.get_markerfacecolor() for found in marks for mark in found] == [fill] * 2
+    assert [mark.get_markerfacecolor() for found in marks for mark in found] == [fill] * panels
     told = [text.get_text() for text in figure.legends[0].get_texts()]
     assert ("trained once" in told) == (len(seeds) == 1)
 
