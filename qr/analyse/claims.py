@@ -216,7 +216,12 @@ def _l2_is_best(metrics: Metrics) -> Finding:
         return _missing("'qr-l2', 'qr-l1', 'qr-smooth-l1' and 'qr-cosine' were not all trained")
     leads = {name: interval(mean_of(list(p.values()))) for name, p in found.items()}
     nearest = min(leads, key=lambda name: leads[name].value)
-    return _judged(leads[nearest], "dB", f"PSNR by L2 minus that by the next best, '{nearest}'")
+    judged = _judged(leads[nearest], "dB", f"PSNR by L2 minus that by the next best, '{nearest}'")
+    if any(lead.seeds == 1 for lead in leads.values()):  # see `_gain`: trainings differ as much
+        return judged._replace(verdict=OPEN)
+    if any(lead.high < 0 for lead in leads.values()):
+        return judged._replace(verdict=FAILS)
+    return judged._replace(verdict=HOLDS if all(lead.low > 0 for lead in leads.values()) else OPEN)
 
 
 # Time

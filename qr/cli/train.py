@@ -18,7 +18,6 @@ StopAfter = Annotated[
     Optional[float],
     typer.Option(help="Minutes that a scheduler grants; saves the state and exits with 75 before."),
 ]
-_ROLES = {"baseline": "baseline", "explore": "exploration"}  # all others: predictive
 
 
 def _run(
@@ -46,7 +45,6 @@ def _run(
         plugins=tuple(loaded["plugins"]),
         manifests=data,
         state=state,
-        role=_ROLES.get(step, "predictive"),
         stop_at=stop_at,
     )
 

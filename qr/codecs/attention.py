@@ -22,7 +22,7 @@ class AttentionWithLatent(JointAutoregressiveHierarchicalPriors):
 
     Args:
         N: channels of the features; a multiple of 2.
-        M: channels of the latent; a multiple of 3.
+        M: channels of the latent; a multiple of 2.
     """
 
     def __init__(self, N: int = 192, M: int = 192):

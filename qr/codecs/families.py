@@ -77,11 +77,11 @@ class HyperpriorCodec(KnownCodec):
         y = sane(self.model.g_a(x))
         z, z_hat = self._z(y)
         tables = self._tables()
-        for _ in range(_ATTEMPTS):
+        for left in reversed(range(_ATTEMPTS)):
             hyper = self.model.h_s(z_hat)
             symbols, y_hat, scales = self._quantize(y, hyper)
             doubtful = tables.doubtful(scales).nonzero()
-            if not len(doubtful):
+            if not len(doubtful) or not left:  # what is coded belongs to this z_hat
                 break
             place = [int(n) * z.shape[2] // y.shape[2] for n in doubtful[0, 2:]]
             z_hat = rounded_otherwise(z_hat, z, place)

@@ -9,13 +9,27 @@ and Quantization-Reconstruction Offsets", DCC 2024, arXiv 2402.18930.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from compressai.entropy_models import EntropyBottleneckVbr
+from compressai.entropy_models import EntropyBottleneck, EntropyBottleneckVbr
 from compressai.models.vbr import (
     JointAutoregressiveHierarchicalPriorsVbr,
     MeanScaleHyperpriorVbr,
     ScaleHyperpriorVbr,
 )
 from torch import Tensor
+
+
+class _Bottleneck(EntropyBottleneckVbr):
+    """CompressAI's, whose `forward` hands the quantization step on in the place of `stop_gradient`.
+
+    So (1.2.8) the density would get no gradient, and bits would be those of a step of 1.
+    """
+
+    def _likelihood_variable(
+        self, inputs: Tensor, stop_gradient: bool | Tensor = False, qs: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        if isinstance(stop_gradient, Tensor):
+            return super()._likelihood_variable(inputs, qs=stop_gradient)
+        return super()._likelihood_variable(inputs, stop_gradient, qs)
 
 
 class _AtOneRate(ScaleHyperpriorVbr):
@@ -27,8 +41,12 @@ class _AtOneRate(ScaleHyperpriorVbr):
         more: as CompressAI's model takes it.
     """
 
+    entropy_bottleneck: EntropyBottleneck | EntropyBottleneckVbr
+
     def __init__(self, quality: int, N: int, M: int, **more: Any):
         super().__init__(N, M, **more)
+        if isinstance(self.entropy_bottleneck, EntropyBottleneckVbr):
+            self.entropy_bottleneck = _Bottleneck(self.entropy_bottleneck.channels)
         self._rate = {"stage": 2, "s": quality - 1}  # of CompressAI's stages, that with gains
 
     def forward(self, x: Tensor) -> dict[str, Any]:

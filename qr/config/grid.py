@@ -186,6 +186,13 @@ class Grid:
             variant = _most_alike(variants.get(variant), explored)
         return CodecId(codec.model, "mse", quality), variant
 
+    def run_by_exploration(self, variant: str) -> list[str]:
+        """Variants whose code runs in an exploration of `variant`.
+
+        A joint soft phase trains the codec together with the paper's rectifier.
+        """
+        return list(dict.fromkeys([variant, variants.SOFT_RECTIFIER] if self.joint else [variant]))
+
     def _explored(self, model: str) -> list[int]:
         return explored_qualities(self.config["explore"]["qualities"], self.qualities(model))
 

@@ -64,12 +64,13 @@ def _without(section: Mapping[str, Any], *names: str) -> Settings:
     return {key: value for key, value in section.items() if key not in names}
 
 
-def _training(grid: Grid, codec: CodecId) -> Settings:
-    """What all trainings read."""
+def _training(grid: Grid, codec: CodecId, role: str) -> Settings:
+    """What all trainings read; `role` is whose images they train on."""
     config, trade_off = grid.config, lmbda(codec.metric, codec.quality)
     return {
         **vars(codec),
         "lmbda": trade_off,
+        "role": role,
         **_without(config["engine"], *HOW, "coding", "arithmetic", "compile"),
         "validation_crop": config["data"]["validation_crop"],
     }
@@ -98,7 +99,7 @@ def _data(grid: Grid, _codec: CodecId) -> Settings:
 def _baseline(grid: Grid, codec: CodecId) -> Settings:
     started = grid.start(codec) is not None
     return {
-        **_training(grid, codec),
+        **_training(grid, codec, "baseline"),
         **_widths(grid, codec),
         **_first_seed(grid),
         "source": grid.config["baseline"]["source"],
@@ -108,7 +109,7 @@ def _baseline(grid: Grid, codec: CodecId) -> Settings:
 
 def _soft(grid: Grid, codec: CodecId) -> Settings:
     return {
-        **_training(grid, codec),
+        **_training(grid, codec, "predictive"),
         **_widths(grid, codec),
         **_first_seed(grid),
         **grid.config["rectifier"],
@@ -121,7 +122,7 @@ def _soft(grid: Grid, codec: CodecId) -> Settings:
 
 def _predictive(grid: Grid, codec: CodecId) -> Settings:
     return {
-        **_training(grid, codec),
+        **_training(grid, codec, "predictive"),
         **grid.config["rectifier"],
         **_alpha_factor(grid, codec),
         "warm_up": phases.of_soft_phase(grid.config),
@@ -133,7 +134,7 @@ def _explore(grid: Grid, codec: CodecId) -> Settings:
     # Where it is explored is the grid's, how long a trial is stands in its training.
     elsewhere = ("qualities", "variants", "ms_ssim_factor", "max_epochs", "patience", "training")
     return {
-        **_training(grid, codec),
+        **_training(grid, codec, "exploration"),
         **_first_seed(grid),
         **grid.config["rectifier"],
         **_without(grid.config["explore"], *elsewhere),
@@ -216,7 +217,10 @@ STEPS = {
         inert=(),
     ),
     "tables": Step(
-        ("qr.present.write:write_tables", "qr.present.tables.*"), _of("statistics"), inert=()
+        ("qr.present.write:write_tables", "qr.present.tables.*"),
+        _of("statistics"),
+        files=(_PUBLISHED,),
+        inert=(),
     ),
     "report": Step(
         (

@@ -2,7 +2,6 @@
 
 import csv
 import fcntl
-import hashlib
 import http.client
 import re
 import ssl
@@ -18,6 +17,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from qr.errors import DataError
+from qr.files import file_digest
 from qr.progress import track
 
 MAX_BYTES = 2 * 2**30  # of one file, whatever the server announces
@@ -134,7 +134,7 @@ def download(item: Item, folder: Path | str, *, attempts: int = 4, backoff: floa
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_file():
-            if _sha256(target) == item.sha256:
+            if file_digest(target) == item.sha256:
                 return target
             print(f"{target}: not the listed digest, downloading it again", file=sys.stderr)
         if part.is_symlink():
@@ -200,14 +200,9 @@ def _copy(response, file, have: int, url: str) -> None:
 
 
 def _verify(part: Path, item: Item) -> None:
-    digest = _sha256(part)
+    digest = file_digest(part)
     if digest != item.sha256:
         part.unlink()  # so that the next run starts anew
         raise DataError(
             f"{item.url}: wrong SHA-256: expected {item.sha256}, got {digest}; discarded"
         )
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 
 import numpy as np
@@ -95,7 +95,7 @@ def _in_srgb(image: Image.Image, name: object) -> Image.Image:
         return image
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(source).lower():
+        if _is_srgb(profile):
             return image
         mode = "RGBA" if image.mode == "RGBA" else "RGB"
         given = image.convert("RGB") if image.mode in ("P", "1") else image
@@ -103,6 +103,18 @@ def _in_srgb(image: Image.Image, name: object) -> Image.Image:
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError) as error:
         log.warning("%s: its colour profile cannot be used and is left out: %s", name, error)
         return image
+
+
+@lru_cache(maxsize=64)
+def _is_srgb(profile: bytes) -> bool:
+    """Whether no colour moves by more than two levels: names are not to be trusted."""
+    source = ImageCms.ImageCmsProfile(BytesIO(profile))
+    if source.profile.xcolor_space.strip() != "RGB":
+        return False
+    levels = np.linspace(0, 255, 18).round().astype(np.uint8)
+    colours = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(18, -1, 3)
+    there = np.array(_transformed(Image.fromarray(colours), source, "RGB"))
+    return bool(np.abs(there.astype(int) - colours).max() <= 2)
 
 
 def _transformed(image: Image.Image, source: ImageCms.ImageCmsProfile, mode: str) -> Image.Image:

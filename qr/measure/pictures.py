@@ -47,8 +47,8 @@ def choose(entries: Sequence[Entry], wanted: int | Sequence[str]) -> list[Entry]
     if isinstance(wanted, int):
         places = np.linspace(0, len(entries) - 1, min(wanted, len(entries)))
         return [entries[round(place)] for place in places]
-    by_name = {Path(entry.path).name: entry for entry in entries}
-    by_name |= {Path(entry.path).stem: entry for entry in entries}
+    by_name = {entry.name: entry for entry in entries}
+    by_name |= {entry.path.stem: entry for entry in entries}
     missing = [name for name in wanted if name not in by_name]
     if missing:
         raise DataError(f"no test image is called {missing[0]}; there are: {', '.join(by_name)}")
@@ -73,9 +73,9 @@ def draw(
     checkpoint = weights.codec_digest(codec)
     index = []
     for entry in track(entries, len(entries), "pictures"):
-        path = bitstreams / f"{Path(entry.path).stem}.qrc"
+        path = bitstreams / f"{entry.path.stem}.qrc"
         opened = code.open_bitstream(codec, checkpoint, entry, path)
-        index.append(_draw_image(opened, Path(entry.path), contenders, out))
+        index.append(_draw_image(opened, entry.path, contenders, out))
     write_text(json.dumps(index, indent=2) + "\n", out / PICTURES)
 
 

@@ -68,11 +68,11 @@ def _encode_one(
 
     (encoded, bitstream), seconds = timed(codec.device, work)
     content = bitstream.to_bytes()
-    path = folder / f"{Path(entry.path).stem}.qrc"
+    path = folder / f"{entry.path.stem}.qrc"
     _write(path, content)
     kept.keep(path, checkpoint, x, encoded.y)
     return {
-        "image": Path(entry.path).name,
+        "image": entry.name,
         "bitstream": path.name,
         "bytes": len(content),
         "bpp_estimated": estimate(codec, x, encoded.y),
@@ -122,7 +122,7 @@ def decode_all(
     by_name = {row["image"]: row for row in coded}
     rows = []
     for entry in track(entries, len(entries), "decode"):
-        name = Path(entry.path).name
+        name = entry.name
         if name not in by_name:
             raise QRError(f"{folder} holds no bitstream of {name}; encode again")
         rows += _decode_one(codec, checkpoint, entry, by_name[name], folder, contenders)

@@ -3,4 +3,4 @@
 
 def pytest_addoption(parser) -> None:
     """Add --runtime-job."""
-    parser.addoption("--runtime-job", required=True, help="JSON written by qr.runtime")
+    parser.addoption("--runtime-job", required=True, help="JSON written by qr.measure.timing")

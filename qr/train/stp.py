@@ -42,7 +42,6 @@ class Run:
         plugins: the user's files.
         manifests: folder of the data step.
         state: folder for the training state.
-        role: whose images it trains on.
         stop_at: when to save and stop, by `time.monotonic`.
     """
 
@@ -51,7 +50,6 @@ class Run:
     plugins: tuple[str, ...]
     manifests: Path
     state: Path
-    role: str = "predictive"
     stop_at: float = math.inf
 
     @property
@@ -66,7 +64,7 @@ class Run:
     def data(self) -> Data:
         """Training images, and the validation crops."""
         held_back = read_manifest(self.manifests / "validation.csv")
-        entries = read_manifest(self.manifests / f"{self.role}.csv")
+        entries = read_manifest(self.manifests / f"{self.settings['role']}.csv")
         return Data(entries, validation_batch(held_back, self.settings["validation_crop"]))
 
     def fit(
@@ -84,6 +82,7 @@ class Run:
         identity = {
             "codec": str(self.codec_id),
             "settings": digest(training.settings),
+            "lmbda": str(self.settings["lmbda"]),
             "code": steps.code(training.phase, names, self.plugins),
             "precision": f"{self.settings['precision']} on {self.settings['devices']}",
             # Of the pictures, not of the manifests: those name folders, which may move.
@@ -116,7 +115,7 @@ def codec_of(run: Run, path: Path) -> Codec:
 
 
 def fresh_codec(run: Run) -> Codec:
-    """The codec of `run` with random weights that depend on the first seed alone."""
+    """The codec of `run` with random weights that depend on the first seed and the model's name."""
     settings = run.settings
     torch.manual_seed(derive_seed(settings["seed"], "codec", settings["model"]))
     return build_codec(*(settings[key] for key in ("model", "quality", "N", "M")))

@@ -69,8 +69,8 @@ def _directory(start, length, height, width, channels, bits, photometric, kind, 
 
 
 def swapped_primaries():
-    """An sRGB profile whose red and blue primaries have changed places: no other is needed."""
+    """A profile that is called sRGB, but red and blue have changed places: no other is needed."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
     profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
-    return bytes(profile).replace("sRGB".encode("utf-16-be"), "XRGB".encode("utf-16-be"))
+    return bytes(profile)

@@ -83,10 +83,10 @@ def in_a_child(work):
     return os.waitpid(child, 0)[1]
 
 
-def run_of(step, config, codec_id, manifests, state, role="predictive"):
+def run_of(step, config, codec_id, manifests, state):
     """What a command makes of its options."""
     settings = steps.settings(step, config, codec_id)
-    return Run(settings, steps.engine(config), (), manifests, state, role)
+    return Run(settings, steps.engine(config), (), manifests, state)
 
 
 def train_compiled(folder, entries, killed_before=None):

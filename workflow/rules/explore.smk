@@ -20,7 +20,7 @@ rule explore:
         config=CONFIG_FILE,
         limit=limit,
         settings=settings("explore"),
-        code=lambda wc: code("explore", wc.variant)(wc),
+        code=lambda wc: code("explore", *GRID.run_by_exploration(wc.variant))(wc),
         data=lambda wc, input: parent(input.manifests),
         state=f"{RUN}/state/explore/{{codec}}/{{variant}}",
     shell:

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qr.analyse.gains import CONTROL, REFERENCE, gains, means_of_trained, own_gains
+from qr.analyse.gains import CONTROL, REFERENCE
 from qr.analyse.metrics import Metrics
+from qr.analyse.views.forest import mean_gains
 from qr.present import canvas, labels, style
 
 _ROW = 0.24  # inches
@@ -23,12 +24,7 @@ def draw(metrics: Metrics) -> Figure:
     """A column of panels for each codec trained for the run's first metric, rows of decoders."""
     images = metrics.images
     images = images[images["metric"].isin(images["metric"].unique()[:1])]
-    found = {
-        REFERENCE: gains(images, REFERENCE),
-        CONTROL: own_gains(images),
-    }
-    tables = {over: means_of_trained(table) for over, table in found.items()}
-    tables = {over: table for over, table in tables.items() if len(table)}
+    tables = {over: table for over, table in mean_gains(images).items() if len(table)}
     if REFERENCE not in tables:
         return canvas.message("No trained decoder of this run has all qualities of its codec.")
     looks, models = style.of_run(metrics), list(tables[REFERENCE]["model"].unique())

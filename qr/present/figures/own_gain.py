@@ -58,4 +58,5 @@ def _draw_variant(ax: Axes, row: Mapping, column: str, look: Mapping) -> None:
     error = [[gain - row["own_gain_low_db"]], [row["own_gain_high_db"] - gain]]
     spread = row["decode_ratio_iqr"] / 2 if column == "decode_ratio" else None
     bars = {"xerr": spread, "yerr": np.nan_to_num(error), "capsize": 2, "elinewidth": 0.9}
-    ax.errorbar([row[column]], [gain], **bars, **look, **(style.HOLLOW if row["seeds"] == 1 else {}))
+    hollow = style.HOLLOW if row["seeds"] == 1 else {}
+    ax.errorbar([row[column]], [gain], **bars, **look, **hollow)

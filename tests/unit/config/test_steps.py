@@ -274,6 +274,7 @@ MORE = "\nfrom ", "\nimport this\nfrom "  # imported, used by nobody
          OF_VARIANTS),
         ("present/report/templates/report.css", "max-width: 72rem", "max-width: 60rem", {"report"}),
         ("resources/kodak.csv", "kodim01", "kodim91", {"data"}),
+        ("resources/compressai-kodak-reference.csv", "26.9088", "26.9", RESULTS - {"export"}),
         ("cli/train.py", "stop_at=stop_at", "stop_at=0", set()),
         ("errors.py", "*MORE", "*MORE", set()),
     ],
@@ -305,6 +306,15 @@ def test_a_variants_definition_counts_and_its_label_does_not(monkeypatch):
     assert digest(trains=frozenset({"rectifier"})) != first
     assert digest(trains=variants.BOTH, detached=True) != first
     assert digest(trains=variants.BOTH, options={"x": 1}) != first
+
+
+def test_a_joint_exploration_depends_on_the_rectifier_that_its_soft_phase_trains(small_config):
+    def explored(codec):
+        config = settings.overlay(small_config, {"soft": {"codec": codec}})
+        return [Grid(config).run_by_exploration(name) for name in ("qr", "decoder")]
+
+    assert explored("frozen") == [["qr"], ["decoder"]]
+    assert explored("joint") == [["qr"], ["decoder", "qr"]]
 
 
 def test_another_variant_leaves_those_that_are_there_alone(copied):

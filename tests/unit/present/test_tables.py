@@ -141,6 +141,10 @@ def test_trials_say_what_each_reached_and_what_became_of_the_latent(tmp_path):
     best = 31 + 0.15 * (1 - 0.7**9)
     reached = [float(r["validation_db"]) for r in rows]
     assert reached == pytest.approx([best - 0.04, best - 0.02, best, best - 0.02])
+    # In its own unit, a distance is not compared with the control's.
+    write_csv(table.replace({"variant": {"qr": "qr-l1"}}), folder / "exploration.csv")
+    write.write_tables(folder, tmp_path, QUICK, only="trials")
+    assert {r["feature_change_percent"] for r in rows_of(tmp_path, "trials")} == {""}
 
 
 def test_one_alpha_alone_has_no_worst_trial(tmp_path):

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from qr.codecs import weights
-from qr.codecs.catalogue import CodecId
+from qr.codecs.catalogue import LMBDA, CodecId
 from qr.config import precision
 from qr.config.search import STRATEGIES, bracket, grid, sweep
 from qr.config.settings import overlay
 from qr.data.manifests import write_manifest
-from qr.errors import ResultsError, TrainingError
+from qr.errors import CheckpointError, ResultsError, TrainingError
 from qr.train import phases
 from qr.train.explore import Choice, Exploration, read_choice
 from qr.train.fabric import tell_if_slow
@@ -88,7 +88,7 @@ def make_run(small_config, entries, tmp_path):
     def make(state, **changes):
         config, codec_id = overlay(small_config, changes), CodecId("mbt2018", "mse", 1)
         data, kept = tmp_path / "data", tmp_path / state
-        return run_of("explore", config, codec_id, data, kept, "exploration")
+        return run_of("explore", config, codec_id, data, kept)
 
     return make
 
@@ -114,6 +114,14 @@ def test_a_job_says_once_that_its_precision_is_slow_here_and_goes_on(
     tell_if_slow.cache_clear()
     assert len(explored(make_run("state", engine={"precision": name}))) > 2
     assert capfd.readouterr().err.count(f"trains in {name} on ") == told
+
+
+def test_a_state_of_another_lambda_is_not_continued(make_run, monkeypatch):
+    """It is in the catalogue, not in the settings of a training."""
+    explored(make_run("state"))
+    monkeypatch.setitem(LMBDA, "mse", (0.5,) * 8)
+    with pytest.raises(CheckpointError, match="another lmbda"):
+        explored(make_run("state"))
 
 
 def test_the_table_has_each_trials_course_and_its_best_is_chosen(make_run):

@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from qr.analyse.gains import CONTROL, REFERENCE, gains, means_of_trained, own_gains
+from qr.analyse.gains import CONTROL, REFERENCE
 from qr.analyse.metrics import Metrics
+from qr.analyse.views.forest import mean_gains
 from qr.present import labels
 from qr.present.report.chart import (
     HOLLOW,
@@ -35,11 +36,7 @@ _HOVER = (
 
 def chart(metrics: Metrics) -> Chart:
     """A row for each trained decoder of each codec."""
-    found = {
-        REFERENCE: gains(metrics.images, REFERENCE),
-        CONTROL: own_gains(metrics.images),
-    }
-    tables = {over: means_of_trained(table) for over, table in found.items()}
+    tables = mean_gains(metrics.images)
     rows = pd.concat(list(tables.values()))
     return Chart(
         "forest",
