@@ -66,13 +66,12 @@ def _without(section: Mapping[str, Any], *names: str) -> Settings:
 
 def _training(grid: Grid, codec: CodecId, role: str) -> Settings:
     """What all trainings read; `role` is whose images they train on."""
-    config, trade_off = grid.config, lmbda(codec.metric, codec.quality)
     return {
         **vars(codec),
-        "lmbda": trade_off,
+        "lmbda": lmbda(codec.metric, codec.quality),
         "role": role,
-        **_without(config["engine"], *HOW, "coding", "arithmetic", "compile"),
-        "validation_crop": config["data"]["validation_crop"],
+        **_without(grid.config["engine"], *HOW, "coding", "arithmetic", "compile"),
+        "validation_crop": grid.config["data"]["validation_crop"],
     }
 
 
