@@ -32,8 +32,10 @@ def encode(
     Example: qr encode -c config.yaml --codec codec.safetensors --images runs/mine/data/test.csv
     --bitstreams runs/mine/bitstreams --out encoded.csv
     """
+    from qr.data.walk import refuse_input
     from qr.measure import steps
 
+    refuse_input(out, codec, images, *config)
     steps.encode(settings("encode", config), codec, images, bitstreams, out)
 
 
@@ -54,8 +56,11 @@ def decode(
     --bitstreams bitstreams --encoded encoded.csv --variant baseline
     --trained 0:qr.safetensors --out decoded.csv
     """
+    from qr.data.walk import refuse_input
     from qr.measure import steps
 
+    weights = [Path(text.partition(":")[2]) for text in trained or []]
+    refuse_input(out, codec, images, encoded, *weights, *config)
     read = settings("decode", config)
     steps.decode(read, codec, images, bitstreams, encoded, variant or [], trained or [], out)
 
@@ -99,8 +104,10 @@ def runtime(
     """
     from qr.config import steps
     from qr.config.load import load
+    from qr.data.walk import refuse_input
     from qr.measure.timing import benchmark
 
+    refuse_input(out, codec, images, *(trained or []), *config)
     loaded = load(*config)
     read, plugins = steps.settings("runtime", loaded), loaded["plugins"]
     benchmark(read, plugins, codec, images, variant or [], trained or [], out)
@@ -112,8 +119,10 @@ def anchors(config: Config, images: Images, out: Out) -> None:
 
     Example: qr anchors -c config.yaml --images runs/mine/data/test.csv --out anchors.csv
     """
+    from qr.data.walk import refuse_input
     from qr.measure import steps
 
+    refuse_input(out, images, *config)
     steps.anchors(settings("anchors", config), images, out)
 
 

@@ -21,8 +21,12 @@ def tables(
 
     Example: qr tables -c config.yaml --metrics results/smoke/metrics --out tables
     """
+    from qr.data.walk import refuse_input
+    from qr.present.names import TABLES
     from qr.present.write import write_tables
 
+    for name in TABLES:  # one is called as a file of metrics is
+        refuse_input(out / f"{name}.csv", *metrics.glob("*"))
     write_tables(metrics, out, settings("tables", config)["statistics"], only)
 
 

@@ -1,5 +1,6 @@
 """The commands that train: data, baseline, exploration, soft and predictive phase."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -27,15 +28,20 @@ def _run(
     data: Path,
     state: Path,
     stop_after: Optional[float],
+    outs: Sequence[Path],
+    *read: Optional[Path],
 ):
-    """What the phases of a step have in common, by its options."""
+    """What the phases of a step have in common, by its options: what it writes, what it reads."""
     stop_at = stop_time(stop_after)
     from qr.codecs.catalogue import CodecId
     from qr.config import steps
     from qr.config.load import load
+    from qr.data.walk import refuse_input
     from qr.errors import ConfigError
     from qr.train.stp import Run
 
+    for out in outs:
+        refuse_input(out, *config, *filter(None, read))
     loaded, codec_id = load(*config), CodecId.parse(codec)
     if codec_id.model not in loaded["models"]:
         raise ConfigError(f"--codec {codec}: the configuration has no models.{codec_id.model}")
@@ -55,7 +61,9 @@ def data(
     out: Annotated[Path, typer.Option("--out", help="Folder for one manifest a role.")],
     downloads: Annotated[Path, typer.Option(help="Folder for downloaded images.")],
     base: Annotated[Path, typer.Option(help="What relative folders are relative to.")] = Path(),
-    workers: Annotated[Optional[int], typer.Option(help="Threads that check images.")] = None,
+    workers: Annotated[
+        Optional[int], typer.Option(min=1, help="Threads that check images.")
+    ] = None,
 ) -> None:
     """Find, check and divide the images: a manifest for each role.
 
@@ -88,7 +96,7 @@ def explore(
     """
     from qr.train import explore as exploring
 
-    run = _run("explore", config, codec, data, state, stop_after)
+    run = _run("explore", config, codec, data, state, stop_after, [out], baseline)
     exploring.explore(run, baseline, variant, out)
 
 
@@ -110,7 +118,7 @@ def baseline(
     """
     from qr.train import steps
 
-    run = _run("baseline", config, codec, data, state, stop_after)
+    run = _run("baseline", config, codec, data, state, stop_after, [out, log], start)
     steps.baseline(run, start, out, log)
 
 
@@ -135,7 +143,8 @@ def soft(
     """
     from qr.train import steps
 
-    run = _run("soft", config, codec, data, state, stop_after)
+    outs = [out, rectifier, log]
+    run = _run("soft", config, codec, data, state, stop_after, outs, baseline, exploration)
     steps.soft(run, baseline, exploration, out, rectifier, log)
 
 
@@ -162,5 +171,6 @@ def predictive(
     """
     from qr.train import steps
 
-    run = _run("predictive", config, codec, data, state, stop_after)
+    read = (soft, rectifier, exploration)
+    run = _run("predictive", config, codec, data, state, stop_after, [out, log], *read)
     steps.predictive(run, soft, rectifier, exploration, variant, seed, out, log)

@@ -31,11 +31,13 @@ def convert(path: Path, metric: str, quality: int, out: Path) -> CodecId:
 
     Raises:
         CheckpointError: the file is no such checkpoint, or of no architecture that is known.
-        ConfigError: there is no such metric or quality.
+        ConfigError: there is no such metric or quality, or not of its architecture.
     """
     lmbda(metric, quality)
     name, codec = _recognised(path, _state(path))
     codec.model.update()
+    if quality > (highest := model_info(name).qualities):
+        raise ConfigError(f"quality {quality} is out of range: {name} has 1 to {highest}")
     codec_id = CodecId(name, metric, quality)
     widths = {width: getattr(codec.model, width, None) for width in ("N", "M")}
     save_codec(out, codec, codec_id, widths)
@@ -53,7 +55,7 @@ def _state(path: Path) -> dict[str, Tensor]:
             "what torch.save makes of a state_dict, as in CompressAI's scripts"
         ) from error
     state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else None
-    if not state or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+    if not state or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise CheckpointError(f"{path} holds no weights, neither itself nor as its `state_dict`")
     if odd := next((name for name, tensor in state.items() if not tensor.isfinite().all()), None):
         raise CheckpointError(f"{path}: {odd} has numbers that are not finite")

@@ -46,6 +46,8 @@ def check_form(config: Mapping[str, Any], read: Read | None = None) -> None:
         plain = json.loads(json.dumps(config, default=_refuse))
     except ValueError as error:
         raise ConfigError("config: a YAML alias, *NAME, stands within what it refers to") from error
+    except TypeError as error:  # of what is no text, such as a date
+        raise ConfigError(f"config: a name of a key is none: {error}") from error
     for where, value in _values(plain, ()):
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"config: {where}: {value} is no finite number")

@@ -40,9 +40,13 @@ def plugins_of(path: Path | str) -> list[str]:
     Other versions of qr have other keys, and a run's files are to be decoded all the same.
 
     Raises:
-        ConfigError: it is no YAML.
+        ConfigError: it is no YAML, or its plugins are no list of files.
     """
-    return _seen_from(Path(path).parent, strict_yaml.read(path)).get("plugins") or []
+    read = strict_yaml.read(path)
+    named = read.get("plugins") or []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise ConfigError(f"{path}: plugins: {named!r} is no list of files")
+    return _seen_from(Path(path).parent, read).get("plugins") or []
 
 
 def accept(config: Mapping[str, Any], files: Iterable[Path | str] = ()) -> None:

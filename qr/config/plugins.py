@@ -28,7 +28,7 @@ def load_plugins(paths: list[str]) -> None:
             spec.loader.exec_module(module)
         except QRError:
             raise
-        except Exception as error:  # whatever a user's code may raise
+        except (Exception, SystemExit) as error:  # whatever a user's code may raise
             where = traceback.extract_tb(error.__traceback__)[-1]
             raise ConfigError(
                 f"config: plugins: {path} cannot be imported: {type(error).__name__}: {error} "

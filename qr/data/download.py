@@ -49,7 +49,7 @@ def read_list(path: Path | str) -> list[Item]:
             that is none, or a name that could leave the folder or that occurs twice.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             columns = set(reader.fieldnames or ())
             rows = [(reader.line_num, row) for row in reader]

@@ -98,10 +98,11 @@ def read_manifest(path: Path | str) -> list[Entry]:
     """Read a manifest; every file that it names must still be there with the same size.
 
     Raises:
-        DataError: it is no manifest, or files are missing or changed (all are listed).
+        DataError: it is no manifest, or one of no image, or files are missing or changed (all are
+            listed).
     """
     try:
-        with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
             rows = list(csv.reader(file))
     except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a manifest: {error}") from error
@@ -111,6 +112,8 @@ def read_manifest(path: Path | str) -> list[Entry]:
         entries = [_parse(*row) for row in rows[1:]]
     except (TypeError, ValueError) as error:
         raise DataError(f"{path}: a damaged manifest: {error}; make it again") from error
+    if not entries:
+        raise DataError(f"{path}: a manifest of no image; make it again with `qr data`")
     _verify_files(path, entries)
     return entries
 

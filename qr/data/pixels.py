@@ -7,11 +7,18 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageCms
-from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, SAMPLEFORMAT
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    COMPRESSION,
+    PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
+    SAMPLEFORMAT,
+)
 
 log = logging.getLogger(__name__)
 
 _UNSIGNED = 1  # TIFF's SampleFormat; left out, it is this one
+_PLANAR = 2  # TIFF's PlanarConfiguration: a plane for each channel
 _WHITE_IS_ZERO = 0  # TIFF's PhotometricInterpretation
 
 
@@ -29,11 +36,14 @@ class Samples:
 
 
 def of_tiff(image: Image.Image) -> Samples:
-    """How a TIFF file does; raises ValueError if its samples are no unsigned integers."""
+    """How a TIFF file does; raises ValueError where its samples cannot be read as they are."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     if set(tags.get(SAMPLEFORMAT, (_UNSIGNED,))) != {_UNSIGNED}:
         raise ValueError("its samples are no unsigned integers, and have no stated range")
     depth = max(tags.get(BITSPERSAMPLE, (1,)))
+    if depth > 8 and tags.get(PLANAR_CONFIGURATION) == _PLANAR and tags.get(COMPRESSION, 1) == 1:
+        # Pillow takes such planes for 8-bit ones.
+        raise ValueError("deep channels one after another: save it compressed, or interleaved")
     return Samples(depth, tags.get(PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO)
 
 

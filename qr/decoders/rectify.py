@@ -11,13 +11,17 @@ from qr.errors import ConfigError
 
 
 class _Memory:
-    """A forward hook that keeps the last output of a module; survives deepcopy with its model."""
+    """A forward hook that keeps the last output of a module, which a copy of its model has not."""
 
     def __init__(self):
         self.output: Tensor | None = None
 
     def __call__(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
         self.output = output
+
+    def __getstate__(self) -> dict[str, None]:
+        """For copies and pickles: a tensor within a graph has neither."""
+        return {"output": None}
 
 
 class RectifiedSynthesis(nn.Module):
@@ -65,6 +69,8 @@ def rectify(model: nn.Module, rectifier: nn.Module | str = "qr", width: int = 51
         raise ConfigError(f"model: a CompressAI model is wanted, not {type(model).__name__}")
     codec = wrap(model)
     if isinstance(rectifier, str):
+        if width < 1:
+            raise ConfigError(f"{rectifier} cannot have width {width}: it has at least one channel")
         try:
             rectifier = registry.build_rectifier(rectifier, codec, width)
         except ValueError as error:

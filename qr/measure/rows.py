@@ -137,7 +137,12 @@ def _decode_one(
     folder: Path,
     contenders: Sequence[Contender],
 ) -> list[dict[str, Any]]:
-    opened = open_bitstream(codec, checkpoint, entry, folder / coded["bitstream"])
+    path = folder / coded["bitstream"]
+    opened = open_bitstream(codec, checkpoint, entry, path)
+    if opened.bytes != coded["bytes"]:
+        raise BitstreamError(
+            f"{path} has {opened.bytes} bytes, and {coded['bytes']} when it was coded; encode again"
+        )
     bitstream, y, latent = opened.bitstream, opened.y, opened.latent
     shared = {
         "image": coded["image"],

@@ -25,6 +25,7 @@ from qr.measure.anchors import run_anchors
 from qr.measure.rows import Contender, decode_all, encode_all
 
 Settings = Mapping[str, Any]
+MAX_SEED = 2**63 - 1  # of a table's whole numbers
 
 
 def encode(settings: Settings, codec: Path, images: Path, bitstreams: Path, out: Path) -> None:
@@ -91,7 +92,8 @@ def read_encoded(path: Path) -> list[dict[str, Any]]:
     """
     try:
         table = pd.read_csv(path, keep_default_na=False)  # an image may be called NA
-        return table[["image", "bitstream", "bpp_estimated", "encode_s"]].to_dict("records")
+        columns = ["image", "bitstream", "bytes", "bpp_estimated", "encode_s"]
+        return table[columns].to_dict("records")
     except (OSError, ValueError, KeyError) as error:
         raise ResultsError(f"{path} is no table of `qr encode`: {error}") from error
 
@@ -104,12 +106,17 @@ def contenders(
     Raises:
         QRError: a name is malformed, or of what there is not.
     """
+    if not untrained and not trained:
+        raise QRError("no decoder: name some with --variant NAME or --trained SEED:WEIGHTS")
     found = [_untrained(name, codec, settings["width"]) for name in untrained]
     return found + [_trained(text, codec) for text in trained]
 
 
 def _untrained(name: str, codec: Codec, width: int) -> Contender:
-    decoder = build_decoder(variants.get(name), codec, width)
+    variant = variants.get(name)
+    if variant.trains:  # else what starts at random would be measured under its name
+        raise QRError(f"--variant {name}: it is trained; name its weights: --trained SEED:WEIGHTS")
+    decoder = build_decoder(variant, codec, width)
     return Contender(name, None, decoder.to(codec.device).eval())
 
 
@@ -117,5 +124,7 @@ def _trained(text: str, codec: Codec) -> Contender:
     seed, _, path = text.partition(":")
     if not seed.isdecimal() or not path:
         raise QRError(f"--trained {text}: expected SEED:WEIGHTS, as in 0:qr.safetensors")
+    if int(seed) > MAX_SEED:
+        raise QRError(f"--trained {text}: a seed is at most {MAX_SEED}")
     decoder, name = load_decoder(Path(path), codec)
     return Contender(name, int(seed), decoder.to(codec.device))

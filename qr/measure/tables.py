@@ -36,4 +36,4 @@ def collect(
 
 def summary(images: Path, out: Path) -> None:
     """Average metrics/images.csv over the images."""
-    write_csv(collecting.summarise(collecting.read(images, IMAGES)), out)
+    write_csv(collecting.summarise(collecting.collect([images], IMAGES, {})), out)

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from functools import partial
 
 import numpy as np
 from PIL import ImageCms
@@ -38,22 +39,23 @@ def png(samples, bits, colour=GREY, before=b"", after=b""):
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
-def tiff(samples, bits, photometric=BLACK_IS_ZERO, kind=UNSIGNED, order="<"):
-    """An uncompressed TIFF of H x W x C samples in one strip."""
+def tiff(samples, bits, photometric=BLACK_IS_ZERO, kind=UNSIGNED, order="<", planar=False):
+    """An uncompressed TIFF of H x W x C samples in one strip, or in one for each channel."""
     height, width, channels = samples.shape
     typed = samples.astype({UNSIGNED: "u8", SIGNED: "i8", FLOAT: "f8"}[kind])
-    data = b"".join(packed(typed.reshape(height, -1), bits, order))
-    start = len(_directory(0, 0, height, width, channels, bits, photometric, kind, order))
-    return (
-        _directory(start, len(data), height, width, channels, bits, photometric, kind, order) + data
-    )
+    strips = typed.transpose(2, 0, 1) if planar else typed.reshape(1, height, -1)
+    data = [b"".join(packed(strip, bits, order)) for strip in strips]
+    header = partial(_directory, data, height, width, channels, bits, photometric, kind, order)
+    return header(len(header(0))) + b"".join(data)
 
 
-def _directory(start, length, height, width, channels, bits, photometric, kind, order):
+def _directory(strips, height, width, channels, bits, photometric, kind, order, start):
+    starts = [start + sum(map(len, strips[:n])) for n in range(len(strips))]
     tags = [
         (256, "I", [width]), (257, "I", [height]), (258, "H", [bits] * channels), (259, "H", [1]),
-        (262, "H", [photometric]), (273, "I", [start]), (277, "H", [channels]),
-        (278, "I", [height]), (279, "I", [length]), (339, "H", [kind] * channels),
+        (262, "H", [photometric]), (273, "I", starts), (277, "H", [channels]),
+        (278, "I", [height]), (279, "I", [*map(len, strips)]), (284, "H", [1 + (len(strips) > 1)]),
+        (339, "H", [kind] * channels),
     ]  # fmt: skip
     entries, outside = b"", b""
     behind = 8 + 2 + 12 * len(tags) + 4

@@ -57,6 +57,8 @@ def _draw_curves(ax: Axes, points: pd.DataFrame, thin: list, looks: Mapping) -> 
     left, right = _rates_shown(points["bpp"].to_numpy(float))
     heights = [points["quality_db"].to_numpy(float)]
     for line, look in thin:
+        if not len(line):  # of a picture without error, PSNR has no mean
+            continue
         alone = {"marker": "o", "markersize": 3} if len(line) == 1 else {}
         ax.plot(*line.T, **look, **alone, zorder=1.5)
         x, y = line.T

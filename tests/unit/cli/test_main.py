@@ -351,10 +351,69 @@ def test_a_damaged_bitstream(workshop, refused, damage):
 
 
 @pytest.mark.parametrize(
-    "trained", ["qr.safetensors", "x:qr.safetensors", "0:none.safetensors", "0:"]
+    "trained", ["qr.safetensors", "x:qr.safetensors", "0:none.safetensors", "0:", f"{2**63}:x"]
 )
 def test_weights_that_are_named_wrongly(workshop, refused, trained):
     refused("decode", *replaced(workshop.decode, trained=trained), says=[trained.lstrip("0:")])
+
+
+@pytest.mark.parametrize("step", ["decode", "pictures"])
+def test_what_is_trained_is_not_measured_as_it_starts(workshop, refused, step):
+    arguments = replaced(workshop.commands[step], variant="qr")
+    refused(*arguments, says=["--variant qr: it is trained", "--trained SEED:WEIGHTS"])
+
+
+def test_no_decoder_at_all(workshop, refused):
+    arguments = [str(a) for a in workshop.decode]
+    for name in ("--variant", "--variant", "--trained"):
+        place = arguments.index(name)
+        del arguments[place : place + 2]
+    refused("decode", *arguments, says=["--variant NAME or --trained SEED:WEIGHTS"])
+
+
+def test_a_bitstream_of_another_picture(workshop, refused):
+    first, second = sorted(workshop.bitstreams.glob("*.qrc"))[:2]
+    assert first.stat().st_size != second.stat().st_size
+    first.write_bytes(second.read_bytes())
+    refused("decode", *workshop.decode, says=[first, "bytes"])
+
+
+OUTPUTS = {
+    "explore": ["codec.safetensors", "mine.yaml"],
+    "baseline": ["mine.yaml"],
+    "soft": ["codec.safetensors", "explore.csv"],
+    "predictive": ["soft.safetensors", "rectifier.safetensors", "explore.csv"],
+    "encode": ["soft.safetensors", "data/test.csv", "mine.yaml"],
+    "decode": ["soft.safetensors", "data/test.csv", "encoded.csv", "qr.safetensors"],
+    "runtime": ["soft.safetensors", "data/test.csv", "qr.safetensors"],
+    "anchors": ["data/test.csv", "mine.yaml"],
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "name"), [(step, name) for step, names in OUTPUTS.items() for name in names]
+)
+def test_no_step_writes_over_what_it_reads(workshop, refused, step, name):
+    victim = workshop.folder / name
+    before = victim.read_bytes()
+    arguments = replaced(workshop.commands[step], out=victim)
+    refused(*arguments, says=[victim, "is the file that is read"])
+    assert victim.read_bytes() == before
+
+
+def test_tables_are_not_written_over_metrics(refused, tmp_path):
+    folder = write_metrics(tmp_path)
+    before = (folder / "runtime.csv").read_bytes()
+    arguments = ["tables", "-c", ROOT / "config.yaml", "--metrics", folder, "--out", folder]
+    refused(*arguments, says=[folder / "runtime.csv", "is the file that is read"])
+    assert (folder / "runtime.csv").read_bytes() == before
+
+
+def test_a_row_that_comes_twice_has_no_mean(refused, tmp_path):
+    images = write_metrics(tmp_path) / "images.csv"
+    first, *rows = images.read_text().splitlines(keepends=True)
+    images.write_text("".join([first, *rows, rows[0]]))
+    refused("summary", "--images", images, "--out", tmp_path / "s.csv", says=["comes twice"])
 
 
 def test_variants_that_do_not_exist(workshop, refused):

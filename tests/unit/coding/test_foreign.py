@@ -66,6 +66,7 @@ def saved(content):
         (saved([1, 2]), "holds no weights"),
         (saved({"epoch": 3}), "holds no weights"),
         (saved({}), "holds no weights"),
+        (saved({1: torch.ones(2)}), "holds no weights"),
         (saved(nn.Linear(2, 2)), "no checkpoint of torch"),
         (
             saved({"g_a.0.bias": torch.full((2,), torch.nan)}),
@@ -88,6 +89,12 @@ def test_what_it_cannot_have_been_trained_for_is_refused(metric, quality, tmp_pa
     torch.save(fresh_codec("mbt2018-mean").model.state_dict(), tmp_path / "net.pth")
     with pytest.raises(ConfigError):
         convert(tmp_path / "net.pth", metric, quality, tmp_path / "mine.safetensors")
+
+
+def test_a_quality_that_its_architecture_has_not_is_refused(tmp_path):
+    torch.save(fresh_codec("cheng2020-attn").model.state_dict(), tmp_path / "net.pth")
+    with pytest.raises(ConfigError, match=r"cheng2020-.* has 1 to 6"):
+        convert(tmp_path / "net.pth", "mse", 7, tmp_path / "mine.safetensors")
 
 
 def test_who_names_such_a_file_is_told_what_to_do():

@@ -84,6 +84,9 @@ WRONG = [
     (("models", "mbt2018"), "qualities", [1, 1], "models.mbt2018.qualities"),
     (("models", "mbt2018"), "qualities", [1.5], "models.mbt2018.qualities"),
     (("models", "mbt2018"), "qualities", [3.0], "models.mbt2018.qualities"),
+    ((), "seeds", [2**63], "seeds"),
+    (("statistics",), "bootstrap", 10**9, "statistics.bootstrap"),
+    (("engine",), "workers", 10**9, "engine.workers"),
     (("training",), "batch_size", 8.0, "training.batch_size"),
     (("training",), "learning_rate", float("nan"), "training.learning_rate.*finite"),
     (("training",), "clip_grad_norm", float("inf"), "training.clip_grad_norm.*finite"),
@@ -373,3 +376,25 @@ def test_a_plugin_that_is_no_python_file_is_named(tmp_path):
     path.write_text("version: mine\n")
     with pytest.raises(ConfigError, match=r"plugins: .*mine\.yaml is no Python file"):
         plugins.load_plugins([str(path)])
+
+
+def test_a_plugin_that_wants_to_end_it_all_is_named(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("import sys\n\nsys.exit(3)\n")
+    with pytest.raises(ConfigError, match=r"mine\.py cannot be imported: SystemExit: 3 \(line 3"):
+        plugins.load_plugins([str(path)])
+
+
+@pytest.mark.parametrize("named", ["3", "[3]", "{a: 1}"])
+def test_plugins_of_a_run_that_are_no_files_are_named(tmp_path, named):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"plugins: {named}\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml: plugins: .* no list of files"):
+        load.plugins_of(path)
+
+
+def test_a_key_that_is_a_date_is_told(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("2001-01-01: 3\n")
+    with pytest.raises(ConfigError, match="date"):
+        load.load(BASE, path)

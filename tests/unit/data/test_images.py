@@ -205,6 +205,16 @@ def test_a_colour_tiff_keeps_its_high_byte(bits, order):
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
+def test_channels_one_after_another_are_read_or_refused(order):
+    def planar(bits):
+        return raster.tiff(ramp(bits, 3), bits, raster.COLOURS, order=order, planar=True)
+
+    assert np.array_equal(read(planar(8)), ramp(8, 3))
+    with pytest.raises(DataError, match=r"photo: .*save it compressed, or interleaved"):
+        read(planar(16))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("photometric", [*GREYS, raster.COLOURS])
 @pytest.mark.parametrize(
     ("bits", "kind"),

@@ -391,6 +391,16 @@ def test_missing_list_of_downloads_is_named(photos):
         run(config, photos)
 
 
+def test_a_manifest_may_begin_with_a_mark_and_has_images(photos):
+    entries = run(configuration(), photos)["test"]
+    path = photos / "manifests/test.csv"
+    path.write_text("\ufeff" + path.read_text())
+    assert read_manifest(path) == entries
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with pytest.raises(DataError, match="a manifest of no image"):
+        read_manifest(path)
+
+
 def test_changed_or_missing_files_are_listed(photos):
     run(configuration(), photos)
     (photos / "few/100.png").unlink()

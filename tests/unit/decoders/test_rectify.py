@@ -48,6 +48,16 @@ def nested(encoded):
     return {"strings": [[string] for string in encoded.strings], "shape": encoded.shape}
 
 
+def test_a_model_is_copied_also_after_a_step_of_training(model):
+    qr.rectify(model, "qr", width=8)
+    model.train()
+    model(picture(64, 64))["x_hat"].sum().backward()
+    copied, x = copy.deepcopy(model).eval(), picture(64, 64)
+    with torch.no_grad():
+        coded = model.eval().compress(x)
+    assert torch.equal(decoded(copied, coded), decoded(model, coded))
+
+
 @torch.no_grad()
 def decoded(model, coded):
     return model.decompress(coded["strings"], coded["shape"])["x_hat"]
@@ -261,6 +271,9 @@ def test_arguments_that_cannot_be_are_named():
         qr.rectify(object())
     with pytest.raises(ConfigError, match="qr cannot have width 7"):
         qr.rectify(fresh_codec("mbt2018-mean").model, "qr", width=7)
+    for width in (0, -1):
+        with pytest.raises(ConfigError, match=f"qr cannot have width {width}"):
+            qr.rectify(fresh_codec("mbt2018-mean").model, "qr", width=width)
 
 
 def test_all_rectifiers_are_listed():

@@ -250,6 +250,14 @@ def test_a_perfect_picture_spoils_no_figure(tmp_path, name):
     assert rewritten(usual(tmp_path, name), name, perfect).axes
 
 
+def test_a_classical_codec_that_is_perfect_somewhere_spoils_no_figure(tmp_path):
+    folder = usual(tmp_path, "rd_psnr")
+    table = pd.read_csv(folder / "anchors.csv")
+    table.loc[table["image"] == table["image"].iloc[0], "psnr_db"] = np.inf
+    table.to_csv(folder / "anchors.csv", index=False)
+    assert draw(folder, "rd_psnr").axes
+
+
 def test_ablations_at_some_qualities_are_no_curve(tmp_path):
     folder = fixture.write_metrics(tmp_path, models=MODELS, variants=(*fixture.VARIANTS, "qr-next"))
     figure = rewritten(
