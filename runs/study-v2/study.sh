@@ -23,7 +23,8 @@ codec=${model}_mse_q$q; clone=/root/study/$name; baselines=$clone/runs/baselines
 export PATH=$main/.venv/bin:$PATH OMP_NUM_THREADS=1
 # Memory that is kept, not given back to the system at each step: a sixth less of processor time.
 export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=10000000000 MALLOC_TOP_PAD_=67108864 GLIBC_TUNABLES=glibc.malloc.hugetlb=1
-echo 19 > /proc/self/autogroup 2>/dev/null || true # nice alone counts within one session only
+# Nice alone counts within one session only; a clone and a copy are started from a shell that others share.
+case $1 in clone | save | keep) ;; *) echo 19 > /proc/self/autogroup 2>/dev/null || true;; esac
 tier="workflow/tiers/cpu-v2.yaml"
 
 mine() { # what differs from the tier, on this machine
