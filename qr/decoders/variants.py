@@ -179,6 +179,12 @@ def is_trained_on_noise(variant: str) -> bool:
     return found is not None and found.noisy
 
 
+def own_distance(variant: str) -> str | None:
+    """The feature distance that a variant names for itself, whatever the run's is."""
+    found = known(variant)
+    return found.distance if found else None
+
+
 def takes_alpha(variant: str) -> bool:
     """Whether the feature distance is part of a variant's loss, so that its weight matters."""
     found = known(variant)

@@ -6,7 +6,7 @@ from qr.analyse.association import error_change
 from qr.analyse.gains import ALL_QUALITIES, own_gains
 from qr.analyse.metrics import Metrics, first_seed, judged, over_seeds
 from qr.analyse.views.exploration import reached
-from qr.decoders.variants import known
+from qr.decoders.variants import own_distance
 from qr.measure.schema import KEY
 
 _GAIN = ["own_gain_db", "own_gain_low_db", "own_gain_high_db", "own_gain_spread_db"]
@@ -21,7 +21,7 @@ def distances(metrics: Metrics) -> pd.DataFrame:
         rows where no variant names its distance.
     """
     table = own_gains(metrics.images)
-    named = {v: d for v in table["variant"].unique() if (d := _distance(v))}
+    named = {v: d for v in table["variant"].unique() if (d := own_distance(v))}
     table = table[table["variant"].isin(list(named)) & (table["quality"] != ALL_QUALITIES)]
     table = table.rename(columns=lambda name: name.replace("gain_", "own_gain_"))
     table = table.assign(distance=table["variant"].map(named).astype(object))
@@ -32,11 +32,6 @@ def distances(metrics: Metrics) -> pd.DataFrame:
     table = table.join(chosen, on=KEY).join(_validation(metrics.training), on=KEY)
     columns = [*KEY, "distance", "alpha", *_GAIN, "error_change_percent", "validation_db", "seeds"]
     return table[columns].reset_index(drop=True)
-
-
-def _distance(variant: str) -> str | None:
-    found = known(variant)
-    return found.distance if found else None
 
 
 def _validation(training: pd.DataFrame) -> pd.Series:

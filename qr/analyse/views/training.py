@@ -8,7 +8,7 @@ import pandas as pd
 
 from qr.analyse.gains import CONTROL
 from qr.analyse.metrics import Metrics, first_seed, judged
-from qr.decoders.variants import known
+from qr.decoders.variants import own_distance
 from qr.measure.schema import KEY
 
 _TRAINED = ["model", "metric", "variant"]  # one training of those at one quality, of the first seed
@@ -42,7 +42,7 @@ def training(metrics: Metrics) -> Training:
     predictive = predictive[predictive["quality"] == predictive["metric"].map(compared)]
     quality = _against_control(predictive, "quality_db", percent=False)
     # A distance that a variant names for itself has another unit than the control's.
-    named = [v for v in predictive["variant"].unique() if (found := known(v)) and found.distance]
+    named = [name for name in predictive["variant"].unique() if own_distance(name)]
     shared = predictive[~predictive["variant"].isin(named)]
     distance = _against_control(shared, "feature_distance", percent=True)
     moved = distance[distance["change"] != 0][_TRAINED].drop_duplicates()

@@ -11,7 +11,7 @@ import pandas as pd
 from qr.analyse.gains import CONTROL
 from qr.analyse.metrics import Metrics, judged
 from qr.analyse.views.exploration import best_epoch
-from qr.decoders.variants import known
+from qr.decoders.variants import own_distance
 from qr.measure.schema import KEY, POINT
 from qr.present.layout import Table, number, text
 from qr.present.tables import _words
@@ -28,7 +28,7 @@ def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
     untouched = _untouched_distance(metrics.training)
     rows = [
         dict(zip([*KEY, "trial"], key, strict=True))
-        | _outcome(trial, np.nan if _own_distance(key[3]) else untouched.get(key[:3], np.nan))
+        | _outcome(trial, np.nan if own_distance(key[3]) else untouched.get(key[:3], np.nan))
         for key, trial in tried
     ]
     columns = ["learning_rate", "alpha", "validation_db"]
@@ -56,12 +56,6 @@ def table(metrics: Metrics, _statistics: Mapping[str, Any]) -> Table:
             "phase. Variants with a distance of their own have neither."
         ],
     )
-
-
-def _own_distance(variant: str) -> bool:
-    """Whether it names a distance of its own, which is not the control's."""
-    found = known(variant)
-    return bool(found and found.distance)
 
 
 def _untouched_distance(training: pd.DataFrame) -> pd.Series:
